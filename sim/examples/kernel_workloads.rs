@@ -1,0 +1,99 @@
+//! Runs the kernel's workloads once and prints what an event of each costs: `<workload> <ns per event>`, a line each.
+//! The counterpart of `benches/compare_simpy.py`, which runs it. With names as arguments, runs only those;
+//! with `--heap`, on the second agenda.
+
+#![allow(clippy::print_stdout, reason = "printing is what this program is for")]
+
+#[path = "../benches/workloads/mod.rs"]
+mod workloads;
+
+use foreshock::kernel::AgendaTuning;
+use workloads::Delays;
+
+/// Runs what `prepare` makes and returns nanoseconds per unit of work, the best of three.
+#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a benchmark reads the wall clock")]
+fn cost_ns<T>(units: u64, prepare: impl Fn() -> T, work: impl Fn(&mut T)) -> f64 {
+    let mut best_ns = f64::INFINITY;
+    for _ in 0..3 {
+        let mut subject = prepare();
+        let start = std::time::Instant::now();
+        work(&mut subject);
+        best_ns = best_ns.min(start.elapsed().as_nanos() as f64 / units as f64);
+    }
+    best_ns
+}
+
+fn phold_ns(pending: u32, delays: Delays, tuning: AgendaTuning) -> f64 {
+    let (warmup, measured) = (u64::from(pending) * 4, 4_000_000);
+    let prepare = || {
+        let mut simulation = workloads::phold(pending, delays, tuning);
+        simulation.run_to_event(warmup);
+        simulation
+    };
+    cost_ns(measured, prepare, |simulation| assert!(simulation.run_to_event(warmup + measured).is_none()))
+}
+
+fn mm1_ns(tuning: AgendaTuning) -> f64 {
+    let customers = 1_000_000;
+    cost_ns(
+        2 * customers,
+        || workloads::mm1(customers, tuning),
+        |simulation| {
+            simulation.run();
+            let mean_ns = simulation.world().mean_sojourn_ns();
+            // Theory says 9 ms: 900 us of service at 90 % load.
+            assert!((8_000_000..10_000_000).contains(&mean_ns), "mean sojourn {mean_ns} ns");
+        },
+    )
+}
+
+fn timers_ns(tuning: AgendaTuning) -> f64 {
+    let calls = 4_000_000;
+    cost_ns(
+        calls,
+        || workloads::timers(10_000, tuning),
+        |simulation| {
+            simulation.run_to_event(calls);
+            assert_eq!(simulation.world().timed_out(), 0);
+        },
+    )
+}
+
+fn arm_cancel_ns(tuning: AgendaTuning) -> f64 {
+    let pairs = 4_000_000;
+    cost_ns(
+        pairs,
+        || workloads::ArmCancel::new(10_000, tuning),
+        |agenda| {
+            assert_eq!(agenda.run(pairs), 10_000);
+        },
+    )
+}
+
+type Workload = (&'static str, fn(AgendaTuning) -> f64);
+
+const WORKLOADS: [Workload; 9] = [
+    ("phold_1k", |tuning| phold_ns(1 << 10, Delays::Exponential, tuning)),
+    ("phold_16k", |tuning| phold_ns(1 << 14, Delays::Exponential, tuning)),
+    ("phold_256k", |tuning| phold_ns(1 << 18, Delays::Exponential, tuning)),
+    ("phold_mixed_1k", |tuning| phold_ns(1 << 10, Delays::Mixed, tuning)),
+    ("phold_mixed_16k", |tuning| phold_ns(1 << 14, Delays::Mixed, tuning)),
+    ("phold_mixed_256k", |tuning| phold_ns(1 << 18, Delays::Mixed, tuning)),
+    ("mm1", mm1_ns),
+    ("timers", timers_ns),
+    ("arm_cancel", arm_cancel_ns),
+];
+
+fn main() {
+    let (options, names): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let tuning = match options.first().map(String::as_str) {
+        Some("--heap") => AgendaTuning::Heap,
+        _ => AgendaTuning::Wheel,
+    };
+    for (name, cost) in WORKLOADS {
+        if names.is_empty() || names.iter().any(|wanted| wanted == name) {
+            println!("{name} {:.1}", cost(tuning));
+        }
+    }
+}

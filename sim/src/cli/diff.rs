@@ -1,0 +1,47 @@
+//! `foreshock diff`: what differs between two reports, in words.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::exit::{Exit, Failure};
+use super::terminal::Terminal;
+use crate::report::diff::{differences, to_words};
+
+/// Say in words what differs between two JSON reports
+///
+/// Ends with 0 if nothing does, with 1 if something does.
+#[derive(Args, Debug)]
+pub(crate) struct DiffArguments {
+    /// The report from before
+    before: PathBuf,
+    /// The report from after
+    after: PathBuf,
+}
+
+pub(super) fn execute(arguments: &DiffArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let (before, after) = (report(&arguments.before)?, report(&arguments.after)?);
+    let found = differences(&before, &after);
+    if found.is_empty() {
+        terminal.line("no difference");
+        return Ok(Exit::AsExpected);
+    }
+    terminal.print(&to_words(&found, usize::MAX));
+    Ok(Exit::Differs)
+}
+
+fn report(path: &Path) -> Result<Value, Failure> {
+    let text = fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
+    let value: Option<Value> = serde_json::from_slice(&text).ok();
+    let is_report = |value: &Value| {
+        value.get("schema").and_then(Value::as_str).is_some_and(|schema| schema.starts_with("foreshock.report/"))
+    };
+    value.filter(is_report).ok_or_else(|| {
+        Failure::usage(format!(
+            "`{}` is not a JSON report; `foreshock run SCENARIO --format json` writes one",
+            path.display()
+        ))
+    })
+}

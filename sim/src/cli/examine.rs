@@ -1,0 +1,102 @@
+//! Runs the scenarios of a repository side by side and compares each report with its blessed one. Writes nothing;
+//! what comes out does not depend on how many run at once.
+
+use std::fs;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use super::Setup;
+use super::exit::Failure;
+use super::repository::Entry;
+use super::scenario::{KindsChoice, compiled, quoted};
+use super::terminal::Progress;
+use crate::report::{Report, to_json};
+use crate::run::{self, Detail};
+
+/// A scenario that ran.
+pub(super) struct Examined {
+    /// Its report.
+    pub(super) report: Report,
+    /// The canonical text of the report.
+    pub(super) json: String,
+    /// What is blessed, if anything is.
+    pub(super) golden: Option<String>,
+}
+
+impl Examined {
+    /// The command that runs it again.
+    pub(super) fn reproduce(&self, entry: &Entry) -> String {
+        format!("foreshock run {} --seed {}", quoted(&entry.shown), self.report.seed)
+    }
+
+    /// What the verdict is, in words.
+    pub(super) fn verdict(&self) -> String {
+        let verdict = &self.report.verdict;
+        match (verdict.as_expected, verdict.failing.is_empty()) {
+            (true, true) => format!("{} as expected", verdict.outcome),
+            (true, false) => format!("{} as expected: {}", verdict.outcome, verdict.failing.join(", ")),
+            (false, _) => verdict.surprises.join("; "),
+        }
+    }
+}
+
+/// As many as there are processors.
+pub(super) fn default_jobs() -> NonZero<usize> {
+    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+}
+
+/// Runs every entry, `jobs` at once, and hands the results to `each` in the order of the entries.
+pub(super) fn examine(
+    entries: &[Entry],
+    jobs: NonZero<usize>,
+    setup: &Setup,
+    progress: &Progress,
+    mut each: impl FnMut(&Entry, Result<Examined, Failure>),
+) {
+    let next = AtomicUsize::new(0);
+    let (sender, results) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..jobs.get().min(entries.len()) {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                while let Some((index, entry)) = take(next, entries) {
+                    // The receiver lives until every worker is done.
+                    let _ = sender.send((index, examined(entry, setup)));
+                }
+            });
+        }
+        drop(sender);
+        let mut waiting: Vec<Option<Result<Examined, Failure>>> = entries.iter().map(|_| None).collect();
+        let mut shown = 0;
+        for (index, result) in results {
+            progress.step();
+            waiting[index] = Some(result);
+            while let Some(result) = waiting.get_mut(shown).and_then(Option::take) {
+                progress.aside(|| each(&entries[shown], result));
+                shown += 1;
+            }
+        }
+    });
+}
+
+fn take<'a>(next: &AtomicUsize, entries: &'a [Entry]) -> Option<(usize, &'a Entry)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    Some((index, entries.get(index)?))
+}
+
+fn examined(entry: &Entry, setup: &Setup) -> Result<Examined, Failure> {
+    let kinds = KindsChoice::of(&entry.path, setup.with_test_kinds).table(&setup.kinds);
+    let plan = compiled(&entry.path, &kinds)?.plan;
+    let outcome = run::run(&plan, plan.seed, &[], &kinds, &Detail::default())?;
+    let report = Report::new(&outcome);
+    let golden = match fs::read_to_string(&entry.golden) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        // Not text: no report, and different from any.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Some(String::new()),
+        Err(error) => return Err(Failure::io("read", &entry.golden, &error)),
+    };
+    Ok(Examined { json: to_json(&report), report, golden })
+}

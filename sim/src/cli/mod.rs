@@ -1,0 +1,146 @@
+//! The command line: arguments in, words and an exit code out. One file for each subcommand; none of them knows
+//! how a simulation works.
+
+mod accept;
+mod check;
+mod diff;
+mod examine;
+mod exit;
+mod fingerprint;
+mod list;
+mod repository;
+mod run;
+mod scenario;
+mod schema;
+mod terminal;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use self::exit::{Exit, Failure};
+use self::terminal::Terminal;
+use crate::nodes::{Kind, Kinds};
+
+/// The command line of Foreshock, open for kinds of services of one's own:
+///
+/// ```text
+/// fn main() -> std::process::ExitCode {
+///     foreshock::Cli::new().kind::<MyService>("my-service").run()
+/// }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Cli {
+    kinds: Kinds,
+}
+
+/// What every command is given.
+struct Setup {
+    kinds: Kinds,
+    with_test_kinds: bool,
+}
+
+/// Deterministic simulation of backend systems: run fault scenarios, compare reports, learn why something broke
+///
+/// Exit codes: 0 as expected, 1 a verdict or report differs, 2 wrong usage, 3 invalid scenario,
+/// 4 nondeterminism found, 5 a file cannot be read or written.
+#[derive(Parser, Debug)]
+#[command(name = "foreshock", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Know the kinds that only tests use
+    #[arg(long, global = true, hide = true)]
+    with_test_kinds: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Run(run::RunArguments),
+    Check(check::CheckArguments),
+    Accept(accept::AcceptArguments),
+    List,
+    Schema,
+    Verify(verify::VerifyArguments),
+    Diff(diff::DiffArguments),
+    #[command(hide = true)]
+    Fingerprint(fingerprint::FingerprintArguments),
+}
+
+impl Cli {
+    /// The command line with the kinds that Foreshock brings along.
+    pub fn new() -> Cli {
+        Cli::default()
+    }
+
+    /// Makes a kind known under `name`; an earlier one of the same name is replaced.
+    #[must_use]
+    pub fn kind<K: Kind>(self, name: &str) -> Cli {
+        Cli { kinds: self.kinds.with::<K>(name) }
+    }
+
+    /// Does what the arguments of the process ask for.
+    pub fn run(self) -> ExitCode {
+        let mut terminal = Terminal::of_process();
+        ExitCode::from(self.execute(std::env::args_os(), &mut terminal).code())
+    }
+
+    /// Does what `arguments` ask for; the first one is the name of the program.
+    fn execute(self, arguments: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) -> Exit {
+        let arguments = match Arguments::try_parse_from(arguments) {
+            Ok(arguments) => arguments,
+            Err(told) => return tell_usage(&told, terminal),
+        };
+        let setup = Setup { kinds: self.kinds, with_test_kinds: arguments.with_test_kinds };
+        let done = dispatch(&arguments.command, &setup, terminal);
+        let exit = done.unwrap_or_else(|failure| {
+            let coloured = scenario::is_coloured(terminal.error_style());
+            terminal.error_line(&failure.render(coloured));
+            failure.exit()
+        });
+        match terminal.take_failure() {
+            None => exit,
+            Some(error) => {
+                let message = format!("cannot write to standard output: {error}");
+                terminal.error_line(&Failure::Told(Exit::InputOutput, message).render(false));
+                Exit::InputOutput
+            }
+        }
+    }
+}
+
+fn dispatch(command: &Command, setup: &Setup, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    match command {
+        Command::Run(arguments) => run::execute(arguments, setup, terminal),
+        Command::Check(arguments) => check::execute(arguments, setup, terminal),
+        Command::Accept(arguments) => accept::execute(arguments, setup, terminal),
+        Command::List => list::execute(setup, terminal),
+        Command::Schema => schema::execute(terminal),
+        Command::Verify(arguments) => verify::execute(arguments, setup, terminal),
+        Command::Diff(arguments) => diff::execute(arguments, terminal),
+        Command::Fingerprint(arguments) => fingerprint::execute(arguments, setup, terminal),
+    }
+}
+
+/// Help and version are what was asked for; anything else is wrong usage.
+fn tell_usage(told: &clap::Error, terminal: &mut Terminal) -> Exit {
+    let text = |style| match scenario::is_coloured(style) {
+        true => told.render().ansi().to_string(),
+        false => told.render().to_string(),
+    };
+    match told.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let text = text(terminal.style());
+            terminal.print(&text);
+            Exit::AsExpected
+        }
+        _ => {
+            let text = text(terminal.error_style());
+            terminal.error_line(text.trim_end());
+            Exit::Usage
+        }
+    }
+}

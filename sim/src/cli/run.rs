@@ -1,0 +1,96 @@
+//! `foreshock run`: one scenario, one report.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::Setup;
+use super::exit::{Exit, Failure};
+use super::scenario::{KindsChoice, ScenarioArguments, load};
+use super::terminal::Terminal;
+use crate::report::{Report, Style, series_csv, to_json, to_text, to_trace_events};
+use crate::run::{self, Detail, Outcome};
+
+/// Run a scenario and print its report
+///
+/// Ends with 0 if the verdict is what the scenario expects, with 1 if it is not.
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write report.json, report.txt and the time series as CSV into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Write the first requests of each load hop by hop, for Perfetto or chrome://tracing
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs: foreshock.report/1
+    Json,
+}
+
+/// How many requests of each load a trace holds.
+pub(super) const TRACED_REQUESTS: u32 = 100;
+
+pub(super) fn execute(arguments: &RunArguments, setup: &Setup, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let scenario = &arguments.scenario;
+    let choice = KindsChoice::of(&scenario.scenario, setup.with_test_kinds);
+    let kinds = choice.table(&setup.kinds);
+    let plan = load(&scenario.scenario, &kinds, terminal)?;
+    let seed = scenario.seed(&plan);
+    let traced_requests = if arguments.trace.is_some() { TRACED_REQUESTS } else { 0 };
+    let detail = Detail { traced_requests, ..Detail::default() };
+    let outcome = {
+        let _progress = terminal.progress(1, &format!("running {}", plan.name));
+        run::run(&plan, seed, &scenario.edits(), &kinds, &detail)?
+    };
+    let report = Report::new(&outcome);
+    let reproduce = scenario.reproduce(seed, choice);
+    if let Some(folder) = &arguments.out {
+        write_folder(folder, &outcome, &report, &reproduce)?;
+    }
+    if let Some(file) = &arguments.trace {
+        write(file, &to_trace_events(&outcome.trace))?;
+    }
+    match arguments.format {
+        Format::Text => {
+            let style = terminal.style();
+            terminal.print(&to_text(&report, &reproduce, style));
+        }
+        Format::Json => terminal.print(&to_json(&report)),
+    }
+    if report.verdict.as_expected {
+        return Ok(Exit::AsExpected);
+    }
+    if arguments.format == Format::Json {
+        for surprise in &report.verdict.surprises {
+            terminal.error_line(surprise);
+        }
+        terminal.error_line(&format!("reproduce: {reproduce}"));
+    }
+    Ok(Exit::Differs)
+}
+
+fn write_folder(folder: &Path, outcome: &Outcome, report: &Report, reproduce: &str) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|error| Failure::io("make the folder", folder, &error))?;
+    write(&folder.join("report.json"), &to_json(report))?;
+    write(&folder.join("report.txt"), &to_text(report, reproduce, Style::Plain))?;
+    for series in series_csv(outcome) {
+        write(&folder.join(series.name), &series.text)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| Failure::io("write", path, &error))
+}

@@ -1,0 +1,275 @@
+//! What becomes of a request at its callee: arrival, injected errors, answers, proxies, departure.
+
+use super::core::{Engine, Event, NodeState};
+use super::effects::{DependencyKind, Hop};
+use super::network::{Answer, Envelope, Payload};
+use super::node::{NodeId, Path, Reply, Request};
+use super::slab::Ref;
+use crate::faults::CrashMode;
+use crate::kernel::draw::{Key, Sampler, chance_ppm};
+use crate::kernel::time::Span;
+use crate::measure::{Departure, OutcomeKind};
+use crate::scenario::plan::{Action, EntryId, OperationId, Party};
+
+/// A fault inside a service, ready to be drawn.
+pub(crate) struct DependencyRule {
+    pub(crate) entry: EntryId,
+    pub(crate) share_ppm: u32,
+    pub(crate) operations: Option<Vec<OperationId>>,
+    pub(crate) key: Key,
+    pub(crate) what: DependencyRuleKind,
+}
+
+/// How the requests it hits fare.
+pub(crate) enum DependencyRuleKind {
+    Error,
+    Abort,
+    Delay(Sampler, Key),
+}
+
+impl DependencyRuleKind {
+    pub(crate) fn new(kind: &DependencyKind, delay_key: Key) -> DependencyRuleKind {
+        match kind {
+            DependencyKind::Error => DependencyRuleKind::Error,
+            DependencyKind::Abort => DependencyRuleKind::Abort,
+            DependencyKind::Delay(add) => DependencyRuleKind::Delay(
+                Sampler::new(add).expect("the plan's distributions were checked"),
+                delay_key,
+            ),
+        }
+    }
+}
+
+impl DependencyRule {
+    fn hits(&self, request: &Request) -> bool {
+        self.operations.as_ref().is_none_or(|only| only.contains(&request.operation))
+            && chance_ppm(self.key.draw(request.lineage.raw()), self.share_ppm)
+    }
+}
+
+/// What to do with a request that has arrived.
+pub(crate) enum Arrival {
+    /// The node gets it.
+    Serve(Request),
+    /// It was dealt with.
+    Settled,
+}
+
+impl Engine<'_> {
+    /// Whether an injected delay keeps a request back for now; it then arrives again later.
+    pub(crate) fn is_delayed(&mut self, envelope: Ref) -> bool {
+        let Some(message) = self.core.envelopes.get(envelope) else { return false };
+        let (Payload::Request(request), false) = (&message.payload, message.delayed) else { return false };
+        let Party::Service(service) = self.core.nodes[message.to.index()].party else { return false };
+        let mut delay = Span::ZERO;
+        for rule in &self.core.dependencies[service.index()] {
+            if let DependencyRuleKind::Delay(sampler, key) = &rule.what
+                && rule.hits(request)
+            {
+                self.core.recorder.touch(Some(rule.entry));
+                delay += sampler.sample(*key, request.lineage.raw());
+            }
+        }
+        if delay.is_zero() {
+            return false;
+        }
+        if let Some(message) = self.core.envelopes.get_mut(envelope) {
+            message.delayed = true;
+        }
+        self.agenda.schedule(self.now + delay, Event::Deliver(envelope.slot()));
+        true
+    }
+
+    /// A request has reached the node it was sent to.
+    pub(crate) fn request_arrives(&mut self, envelope: &Envelope, mut request: Request) -> Arrival {
+        let to = envelope.to;
+        let network = self.now.since(envelope.sent_at);
+        request.path.network_ns += network.as_nanos();
+        request.arrived_at = self.now;
+        self.core.trace.span(
+            request.traced,
+            "network",
+            to,
+            envelope.sent_at,
+            self.now,
+            request.attempt_number,
+        );
+        if let Some(refusal) = self.refusal(to, &request) {
+            self.core.links[envelope.link.index()].counts.undeliverable += 1;
+            if refusal {
+                self.answer(to, &request, Reply::refusal(OutcomeKind::Refused));
+            }
+            return Arrival::Settled;
+        }
+        self.core.links[envelope.link.index()].counts.delivered += 1;
+        self.core.recorder.delivered(envelope.link, network);
+        let Party::Service(service) = self.core.nodes[to.index()].party else { return Arrival::Settled };
+        self.core.recorder.arrived(service, request.is_retry, self.now);
+        let population = &mut self.core.population[service.index()];
+        population.settle(self.now);
+        population.inside += 1;
+        for rule in &self.core.dependencies[service.index()] {
+            match rule.what {
+                DependencyRuleKind::Error if rule.hits(&request) => {
+                    self.core.recorder.touch(Some(rule.entry));
+                    self.depart_service(to, &request, Departure::Failed);
+                    self.answer(to, &request, Reply::refusal(OutcomeKind::Error));
+                    return Arrival::Settled;
+                }
+                DependencyRuleKind::Abort if rule.hits(&request) => {
+                    self.core.recorder.touch(Some(rule.entry));
+                    self.depart_service(to, &request, Departure::Aborted);
+                    return Arrival::Settled;
+                }
+                DependencyRuleKind::Error | DependencyRuleKind::Abort | DependencyRuleKind::Delay(..) => {}
+            }
+        }
+        Arrival::Serve(request)
+    }
+
+    /// Whether the node takes no connection: `Some(true)` refuses aloud, `Some(false)` is silence.
+    fn refusal(&mut self, to: NodeId, request: &Request) -> Option<bool> {
+        let node = &self.core.nodes[to.index()];
+        let effect = &self.core.effects.nodes[to.index()];
+        if !node.up {
+            let (mode, entry) = effect.crashed.unzip();
+            self.core.recorder.touch(entry);
+            return Some(mode != Some(CrashMode::Host));
+        }
+        if !node.ready {
+            return Some(true);
+        }
+        for (entry, share_ppm) in &effect.refuse {
+            let id = &self.core.plan.timeline[entry.index()].id;
+            let key = Key::derive(self.core.seed, &format!("fault/{id}"), "refuse");
+            if chance_ppm(key.draw(request.lineage.raw()), *share_ppm) {
+                self.core.recorder.touch(Some(*entry));
+                return Some(true);
+            }
+        }
+        None
+    }
+
+    /// Counts a request out of a service.
+    pub(crate) fn depart_service(&mut self, node: NodeId, request: &Request, how: Departure) {
+        let Party::Service(service) = self.core.nodes[node.index()].party else { return };
+        let population = &mut self.core.population[service.index()];
+        population.settle(self.now);
+        population.inside = population.inside.saturating_sub(1);
+        self.core.recorder.departed(service, how, self.now.since(request.arrived_at), self.now);
+    }
+
+    /// Sends the answer to a request back the way it came.
+    pub(crate) fn answer(&mut self, from: NodeId, request: &Request, reply: Reply) {
+        let Party::Service(service) = self.core.nodes[from.index()].party else { return };
+        let plan = &self.core.plan.services[service.index()];
+        let bytes = plan.response_bytes;
+        let retry_after = if reply.outcome == OutcomeKind::Rejected { plan.retry_after } else { None };
+        let mut path = reply.path;
+        path.add(request.path);
+        let answer = Answer {
+            attempt: request.attempt,
+            edge: request.edge,
+            caller: request.caller,
+            outcome: reply.outcome,
+            missed: reply.missed,
+            retry_after,
+            path,
+            lineage: request.lineage,
+            traced: request.traced,
+            answered_by: from,
+        };
+        let (link, to) = match (request.via, self.hop_links(from)) {
+            (Some(proxy), _) => match self.hop_links(proxy) {
+                Some(links) => (links[2], proxy),
+                None => (self.core.plan.edges[request.edge.index()].response_link, request.caller),
+            },
+            (None, Some(links)) => (links[3], request.caller),
+            (None, None) => (self.core.plan.edges[request.edge.index()].response_link, request.caller),
+        };
+        self.send(link, (from, to), bytes, request.lineage.raw(), Payload::Answer(answer));
+    }
+
+    /// The links of the proxy that this node is a replica of.
+    fn hop_links(&self, node: NodeId) -> Option<[crate::scenario::plan::LinkId; 4]> {
+        let Party::Service(service) = self.core.nodes[node.index()].party else { return None };
+        let entry = self.core.plan.services[service.index()].hop_of?;
+        match &self.core.plan.timeline[entry.index()].action {
+            Action::ExtraHop { links, .. } => Some(*links),
+            Action::Fault(_)
+            | Action::Deploy(_)
+            | Action::Config(_)
+            | Action::Scale { .. }
+            | Action::Rollback { .. } => None,
+        }
+    }
+
+    /// Sends a request to a proxy first.
+    pub(crate) fn send_through_hop(
+        &mut self,
+        hop: Hop,
+        from: NodeId,
+        to: NodeId,
+        bytes: u64,
+        mut request: Request,
+    ) {
+        self.core.recorder.touch(Some(hop.entry));
+        let replicas = u64::from(self.core.plan.services[hop.service.index()].replicas.max(1));
+        let replica = crate::kernel::draw::below(self.core.hop_key.draw(request.lineage.raw()), replicas);
+        let proxy = self.core.replica_node(hop.service, replica as u32);
+        request.forward_to = Some(to);
+        let identity = request.lineage.raw();
+        self.send(hop.links[0], (from, proxy), bytes, identity, Payload::Request(request));
+    }
+
+    /// At a proxy: sends a request on, which took `path` here.
+    pub(crate) fn forward_request(&mut self, proxy: NodeId, request: &Request, path: Path) {
+        let (Some(to), Some(links)) = (request.forward_to, self.hop_links(proxy)) else { return };
+        let Party::Service(service) = self.core.nodes[to.index()].party else { return };
+        let bytes = self.core.plan.services[service.index()].request_bytes;
+        let mut onward = Request { via: Some(proxy), forward_to: None, ..*request };
+        onward.path.add(path);
+        self.send(links[1], (proxy, to), bytes, request.lineage.raw(), Payload::Request(onward));
+    }
+
+    /// An answer has reached a node: its caller, or a proxy on the way there.
+    pub(crate) fn answer_arrives(&mut self, envelope: &Envelope, answer: Answer) {
+        let counts = &mut self.core.links[envelope.link.index()].counts;
+        if !self.core.nodes[envelope.to.index()].up {
+            counts.undeliverable += 1;
+            return;
+        }
+        counts.delivered += 1;
+        let network = self.now.since(envelope.sent_at);
+        self.core.recorder.delivered(envelope.link, network);
+        self.core.trace.span(answer.traced, "network", envelope.to, envelope.sent_at, self.now, 0);
+        if envelope.to == answer.caller {
+            self.answered(&answer, network);
+            return;
+        }
+        if let Some(links) = self.hop_links(envelope.to) {
+            let mut onward = answer;
+            onward.path.network_ns += network.as_nanos();
+            let bytes = self.core.plan.services[0].response_bytes;
+            let ends = (envelope.to, answer.caller);
+            self.send(links[3], ends, bytes, answer.lineage.raw(), Payload::Answer(onward));
+        }
+    }
+
+    /// A process has died with this request inside.
+    pub(crate) fn lost_in_crash(&mut self, node: NodeId, request: &Request, aloud: bool) {
+        self.depart_service(node, request, Departure::Lost);
+        if aloud {
+            let reply =
+                Reply { outcome: OutcomeKind::Reset, missed: false, shed: false, path: Path::default() };
+            self.answer(node, request, reply);
+        }
+    }
+}
+
+impl NodeState {
+    /// Whether callers may expect an answer at all.
+    pub(crate) fn serves(&self) -> bool {
+        self.up && self.ready
+    }
+}

@@ -1,0 +1,270 @@
+//! The state of one edge at one caller replica: policies in force, breaker, limiter, budget, gates.
+
+use foreshock_systems::bulkhead::Bulkhead;
+use foreshock_systems::circuit_breaker::{Breaker, BreakerRejection, Permit, Recorded, State, Transition};
+use foreshock_systems::rate_limiter::TokenBucket;
+use foreshock_systems::retry::{BackoffConfig, BackoffKind, Budget, Jitter, RetryConfig};
+
+use super::super::core::{Engine, Event};
+use super::super::node::NodeId;
+use super::super::slab::Ref;
+use crate::kernel::agenda::Handle;
+use crate::kernel::draw::{Key, Seed, name_hash};
+use crate::kernel::time::{Span, Time};
+use crate::measure::OutcomeKind;
+use crate::scenario::plan::{
+    BreakerScope, CallPolicy, EdgeId, EdgePlan, EntryId, LinkId, OutcomeSet, ServiceId,
+};
+
+/// Places that attempts wait for: a bulkhead or a pool of connections, of one caller replica.
+pub(crate) struct Gate {
+    pub(crate) places: Bulkhead<Ref>,
+    pub(crate) longest_wait: Option<Span>,
+    /// Places by the settings; leaks take some away.
+    pub(crate) size: u32,
+    pub(crate) leak_entry: Option<EntryId>,
+}
+
+/// A chance that an attempt's connection breaks.
+pub(crate) struct ResetChance {
+    pub(crate) share_ppm: u32,
+    pub(crate) key: Key,
+    pub(crate) entry: EntryId,
+}
+
+/// One edge at one caller replica.
+pub(crate) struct EdgeState {
+    pub(crate) edge: EdgeId,
+    pub(crate) owner: NodeId,
+    pub(crate) callee: ServiceId,
+    pub(crate) request_link: LinkId,
+    pub(crate) response_link: LinkId,
+    pub(crate) balancer: u32,
+    pub(crate) policy: CallPolicy,
+    /// Attempts are multiplied by this; above 1 back-off and budget are dropped.
+    pub(crate) storm_factor: u32,
+    pub(crate) storm_entry: Option<EntryId>,
+    storm_rule: RetryConfig,
+    breakers: Vec<Breaker>,
+    breaker_timer: Handle,
+    /// What the timer is armed for, on the caller's clock.
+    breaker_due: Option<Time>,
+    pub(crate) limiter: Option<TokenBucket>,
+    pub(crate) budget: Option<Budget>,
+    pub(crate) bulkhead: Option<u32>,
+    pub(crate) pool: Option<u32>,
+    pub(crate) resets: Vec<ResetChance>,
+    /// Shortest time in which an attempt succeeded so far.
+    pub(crate) fastest: Span,
+    pub(crate) name_hash: u64,
+    pub(crate) occurrence: u32,
+    pub(crate) backoff_key: Key,
+}
+
+/// No second attempt whatever happens.
+const NO_RETRY: RetryConfig = RetryConfig {
+    max_attempts: 1,
+    backoff: BackoffConfig {
+        kind: BackoffKind::Constant,
+        base: Span::ZERO,
+        cap: Span::ZERO,
+        jitter: Jitter::None,
+        first_exponent: 0,
+    },
+    honour_retry_after: None,
+};
+
+impl EdgeState {
+    pub(crate) fn new(
+        seed: Seed,
+        plan: &EdgePlan,
+        edge: EdgeId,
+        owner: NodeId,
+        identity: &str,
+        endpoints: u32,
+        balancer: u32,
+    ) -> EdgeState {
+        let mut state = EdgeState {
+            edge,
+            owner,
+            callee: plan.callee,
+            request_link: plan.request_link,
+            response_link: plan.response_link,
+            balancer,
+            policy: CallPolicy::default(),
+            storm_factor: 1,
+            storm_entry: None,
+            storm_rule: NO_RETRY,
+            breakers: Vec::new(),
+            breaker_timer: Handle::NONE,
+            breaker_due: None,
+            limiter: None,
+            budget: None,
+            bulkhead: None,
+            pool: None,
+            resets: Vec::new(),
+            fastest: Span::MAX,
+            name_hash: name_hash(identity),
+            occurrence: plan.occurrence,
+            backoff_key: Key::derive(seed, &format!("edge/{}", plan.name), "backoff"),
+        };
+        state.take_policy(&plan.policy, endpoints, Time::ZERO);
+        state
+    }
+
+    /// Follows new settings; what did not change keeps its state.
+    pub(crate) fn take_policy(&mut self, policy: &CallPolicy, endpoints: u32, now: Time) {
+        if self.policy.breaker != policy.breaker {
+            self.breakers = match &policy.breaker {
+                Some(breaker) => {
+                    let count = match breaker.scope {
+                        BreakerScope::Edge => 1,
+                        BreakerScope::Endpoint => endpoints,
+                    };
+                    (0..count).map(|_| Breaker::new(breaker.config.clone())).collect()
+                }
+                None => Vec::new(),
+            };
+        }
+        if self.policy.rate_limit != policy.rate_limit {
+            self.limiter = policy.rate_limit.map(|config| TokenBucket::new(config, now));
+        }
+        let budget = |policy: &CallPolicy| policy.retry.as_ref().and_then(|retry| retry.budget);
+        if budget(&self.policy) != budget(policy) {
+            self.budget = budget(policy).map(Budget::new);
+        }
+        self.policy = policy.clone();
+        self.set_storm(self.storm_factor, self.storm_entry);
+    }
+
+    /// Multiplies attempts and drops back-off; 1 ends it.
+    pub(crate) fn set_storm(&mut self, factor: u32, entry: Option<EntryId>) {
+        self.storm_factor = factor.max(1);
+        self.storm_entry = entry;
+        let attempts = self.policy.retry.as_ref().map_or(1, |retry| retry.config.max_attempts);
+        self.storm_rule =
+            RetryConfig { max_attempts: attempts.saturating_mul(self.storm_factor), ..NO_RETRY };
+    }
+
+    /// The rule for a further attempt, and whether this outcome is worth one.
+    pub(super) fn retry_rule(&self, outcome: OutcomeKind) -> (RetryConfig, bool) {
+        let retry_on = self.policy.retry.as_ref().map_or_else(default_retryable, |retry| retry.retry_on);
+        let retryable = retry_on.contains(outcome);
+        if self.storm_factor > 1 {
+            return (self.storm_rule, retryable);
+        }
+        match &self.policy.retry {
+            Some(retry) => (retry.config, retryable),
+            None => (NO_RETRY, retryable),
+        }
+    }
+
+    pub(super) fn has_endpoint_breakers(&self) -> bool {
+        self.policy.breaker.as_ref().is_some_and(|breaker| breaker.scope == BreakerScope::Endpoint)
+    }
+
+    pub(super) fn acquire_edge_permit(&mut self, local: Time) -> Result<Option<Permit>, BreakerRejection> {
+        if self.has_endpoint_breakers() {
+            return Ok(None);
+        }
+        match self.breakers.first_mut() {
+            Some(breaker) => breaker.try_acquire(local).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn acquire_endpoint_permit(
+        &mut self,
+        replica: u32,
+        local: Time,
+    ) -> Result<Permit, BreakerRejection> {
+        self.breakers[replica as usize].try_acquire(local)
+    }
+
+    pub(super) fn record_edge_breaker(
+        &mut self,
+        local: Time,
+        permit: Permit,
+        recorded: Recorded,
+        taken: Span,
+    ) {
+        if let Some(breaker) = self.breakers.first_mut() {
+            breaker.record(local, permit, recorded, taken);
+        }
+    }
+
+    pub(super) fn record_breaker(
+        &mut self,
+        replica: u32,
+        local: Time,
+        permit: Permit,
+        recorded: Recorded,
+        taken: Span,
+    ) {
+        if self.has_endpoint_breakers() {
+            if let Some(breaker) = self.breakers.get_mut(replica as usize) {
+                breaker.record(local, permit, recorded, taken);
+            }
+        } else {
+            self.record_edge_breaker(local, permit, recorded, taken);
+        }
+    }
+
+    fn take_transition(&mut self) -> Option<Transition> {
+        self.breakers.iter_mut().find_map(Breaker::take_transition)
+    }
+
+    fn breaker_deadline(&self) -> Option<Time> {
+        self.breakers.iter().filter_map(Breaker::deadline).min()
+    }
+}
+
+/// What is worth another attempt where nothing is stated.
+pub(crate) fn default_retryable() -> OutcomeSet {
+    OutcomeSet::of(&[
+        OutcomeKind::Error,
+        OutcomeKind::Rejected,
+        OutcomeKind::Timeout,
+        OutcomeKind::Refused,
+        OutcomeKind::Reset,
+    ])
+}
+
+impl Engine<'_> {
+    /// Counts what the breakers of an edge did and arms their next transition by time.
+    pub(crate) fn watch_breaker(&mut self, index: usize) {
+        let state = &mut self.core.edge_states[index];
+        if state.breakers.is_empty() {
+            return;
+        }
+        while let Some(transition) = state.take_transition() {
+            self.core.recorder.breaker_transition(state.edge, transition.to, self.now);
+            if transition.to == State::Open {
+                self.core.opened.push(state.edge);
+            }
+        }
+        let deadline = state.breaker_deadline();
+        if deadline == state.breaker_due {
+            return;
+        }
+        state.breaker_due = deadline;
+        let local = self.core.nodes[state.owner.index()].clock.local(self.now);
+        self.agenda.cancel(state.breaker_timer);
+        // The breaker's deadline is on its own clock.
+        state.breaker_timer = deadline.map_or(Handle::NONE, |at| {
+            self.agenda.schedule(self.now + at.since(local), Event::Breaker(index as u32))
+        });
+    }
+
+    /// A breaker's time has come.
+    pub(crate) fn breaker_due(&mut self, index: usize) {
+        let state = &mut self.core.edge_states[index];
+        let local = self.core.nodes[state.owner.index()].clock.local(self.now);
+        state.breaker_timer = Handle::NONE;
+        state.breaker_due = None;
+        for breaker in &mut state.breakers {
+            breaker.expire(local);
+        }
+        self.watch_breaker(index);
+    }
+}

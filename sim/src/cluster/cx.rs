@@ -1,0 +1,251 @@
+//! What a node may do: read its clock, work, wait, call, answer. The only way from a node to the world.
+
+use std::sync::Arc;
+
+use super::core::{Engine, Event};
+use super::network::Payload;
+use super::node::{CallSpec, NodeId, Path, Reply, Request, Token};
+use super::processor::Remaining;
+use super::slab::Ref;
+use crate::kernel::agenda::Handle;
+use crate::kernel::draw::{Key, Seed};
+use crate::kernel::time::{Span, Time};
+use crate::measure::{Departure, OutcomeKind, Violation};
+use crate::scenario::plan::{EdgeId, LoadId, OperationId, Party, Plan, ServiceId};
+
+/// Wake-up tokens keep this many bits; the others tell the lives of a process apart.
+const TOKEN_BITS: u32 = 24;
+
+/// A node's view of the world at an instant.
+pub struct Cx<'a> {
+    pub(crate) engine: Engine<'a>,
+    pub(crate) node: NodeId,
+    pub(crate) life: u8,
+}
+
+/// Work that was taken off the processor before it was done.
+pub struct Unfinished(Remaining);
+
+impl Cx<'_> {
+    /// The true instant, for measurement.
+    pub fn now(&self) -> Time {
+        self.engine.now
+    }
+
+    /// What the node's own clock shows: for deadlines and everything else a real process would ask its clock.
+    pub fn local_time(&self) -> Time {
+        self.engine.core.local_time(self.engine.now, self.node)
+    }
+
+    /// This node.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// The settings this node follows.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.engine.core.nodes[self.node.index()].plan
+    }
+
+    /// Whose replica or clients this node is.
+    pub fn party(&self) -> Party {
+        self.engine.core.nodes[self.node.index()].party
+    }
+
+    /// The key of draws of this node's party for `purpose`; replicas share it, so that it does not matter
+    /// which of them serves a request.
+    pub fn key(&self, purpose: &str) -> Key {
+        let plan = self.plan();
+        let entity = match self.party() {
+            Party::Service(service) => format!("service/{}", plan.services[service.index()].name),
+            Party::Load(load) => format!("load/{}", plan.loads[load.index()].name),
+        };
+        Key::derive(self.engine.core.seed, &entity, purpose)
+    }
+
+    /// The seed of the run, for keys of other entities.
+    pub fn seed(&self) -> Seed {
+        self.engine.core.seed
+    }
+
+    /// Asks to be woken at the true instant `at`. Tokens use the low 24 bits.
+    pub fn wake_at(&mut self, at: Time, token: Token) -> Handle {
+        let stamped = Token(token.0 & ((1 << TOKEN_BITS) - 1) | u32::from(self.life) << TOKEN_BITS);
+        self.engine.agenda.schedule(at, Event::Wake(self.node, stamped))
+    }
+
+    /// Takes a wake-up back; one that has happened is ignored.
+    pub fn cancel_wake(&mut self, handle: Handle) {
+        self.engine.agenda.cancel(handle);
+    }
+
+    /// Works for `demand` of processor time; `wake` is called with `token` when it is done.
+    pub fn work(&mut self, token: Token, demand: Span) {
+        let now = self.engine.now;
+        let core = &mut *self.engine.core;
+        for entry in &core.effects.nodes[self.node.index()].slow_entries {
+            core.recorder.touch(Some(*entry));
+        }
+        core.processors.start(now, self.node, token, demand);
+        self.after_work_changed();
+    }
+
+    /// Takes work off before it is done.
+    pub fn stop_work(&mut self, token: Token) -> Option<Unfinished> {
+        let left = self.engine.core.processors.stop(self.engine.now, self.node, token)?;
+        self.after_work_changed();
+        Some(Unfinished(left))
+    }
+
+    /// Goes on with work that was taken off.
+    pub fn resume_work(&mut self, token: Token, left: Unfinished) {
+        self.engine.core.processors.resume(self.engine.now, self.node, token, left.0);
+        self.after_work_changed();
+    }
+
+    fn after_work_changed(&mut self) {
+        let processor = self.engine.core.processors.processor_of(self.node);
+        self.engine.arm_processor(processor);
+        self.engine.check_quota(self.node);
+    }
+
+    /// Begins a call; its end is delivered as `Done`. `group` is another call made for the same request, or
+    /// [`Ref::NONE`].
+    pub fn call(&mut self, spec: CallSpec, group: Ref) -> Ref {
+        self.engine.call(self.node, spec, group)
+    }
+
+    /// Gives up all calls of a group.
+    pub fn abandon(&mut self, group: Ref) {
+        self.engine.abandon_group(group);
+    }
+
+    /// Answers a request; it has left this node then.
+    pub fn reply(&mut self, request: &Request, reply: Reply) {
+        let wanted = self.engine.core.attempts.get(request.attempt).is_some();
+        let how = match reply.outcome {
+            OutcomeKind::Ok => Departure::Completed { wanted },
+            OutcomeKind::Rejected if reply.shed => Departure::Shed,
+            OutcomeKind::Rejected => Departure::Rejected,
+            OutcomeKind::DeadlineExceeded => Departure::Expired,
+            OutcomeKind::Error
+            | OutcomeKind::Timeout
+            | OutcomeKind::Refused
+            | OutcomeKind::Reset
+            | OutcomeKind::BreakerOpen
+            | OutcomeKind::RateLimited
+            | OutcomeKind::BulkheadFull
+            | OutcomeKind::PoolTimeout
+            | OutcomeKind::NoHealthyReplica
+            | OutcomeKind::Abandoned
+            | OutcomeKind::Cancelled => Departure::Failed,
+        };
+        self.engine.depart_service(self.node, request, how);
+        self.engine.answer(self.node, request, reply);
+    }
+
+    /// Forgets a request that its caller has cancelled.
+    pub fn drop_cancelled(&mut self, request: &Request) {
+        self.engine.depart_service(self.node, request, Departure::Cancelled);
+    }
+
+    /// At a proxy: passes a request on to the one it is for.
+    pub fn forward(&mut self, request: &Request, path: Path) {
+        let wanted = self.engine.core.attempts.get(request.attempt).is_some();
+        self.engine.depart_service(self.node, request, Departure::Completed { wanted });
+        self.engine.forward_request(self.node, request, path);
+    }
+
+    /// Sends a cache a value to remember, without waiting for an answer.
+    pub fn fill(&mut self, edge: EdgeId, cache: NodeId, key: u64, identity: u64) {
+        const FILL_IDENTITY: u64 = 0xF111_0000_0000_0001;
+        let link = self.engine.core.plan.edges[edge.index()].request_link;
+        let bytes = self.engine.core.plan.services[self.engine.core.plan.edges[edge.index()].callee.index()]
+            .response_bytes;
+        self.engine.send(link, (self.node, cache), bytes, identity ^ FILL_IDENTITY, Payload::Fill { key });
+    }
+
+    /// Tells how many workers are busy and how many requests wait, whenever that changes.
+    pub fn occupancy(&mut self, busy: u32, waiting: u32) {
+        let now = self.engine.now;
+        let node = &mut self.engine.core.nodes[self.node.index()];
+        node.occupancy.settle(now);
+        node.occupancy.busy = busy;
+        let grew = waiting > node.occupancy.waiting;
+        node.occupancy.waiting = waiting;
+        if grew && let Party::Service(service) = node.party {
+            self.engine.core.recorder.queue_level(service, waiting, now);
+        }
+    }
+
+    /// A request was taken up after waiting since it arrived.
+    pub fn taken_up(&mut self, request: &Request) {
+        let now = self.engine.now;
+        if let Party::Service(service) = self.party() {
+            self.engine.core.recorder.waited(service, now.since(request.arrived_at), now);
+        }
+        self.span(request, "queue", request.arrived_at);
+    }
+
+    /// A request was worked on since `from`.
+    pub fn worked(&mut self, request: &Request, from: Time) {
+        let now = self.engine.now;
+        if let Party::Service(service) = self.party() {
+            self.engine.core.recorder.worked(service, now.since(from), now);
+        }
+        self.span(request, "service", from);
+    }
+
+    fn span(&mut self, request: &Request, kind: &'static str, from: Time) {
+        let (node, now) = (self.node, self.engine.now);
+        self.engine.core.trace.span(request.traced, kind, node, from, now, request.attempt_number);
+    }
+
+    /// A client starts a request; returns the ticket under which it is traced, or 0.
+    pub fn offered(&mut self, load: LoadId, number: u64, started: Time) -> u32 {
+        self.engine.core.recorder.offered(load, started);
+        self.engine.core.trace.admit(load, number, started)
+    }
+
+    /// A client's request has ended.
+    pub fn ended(&mut self, load: LoadId, operation: OperationId, done: &super::node::Done) {
+        let now = self.engine.now;
+        let core = &mut *self.engine.core;
+        core.recorder.ended(load, operation, done.wanted_at, now, done.outcome, done.attempts, &done.path);
+        core.trace.ended(done.traced, now, done.outcome);
+    }
+
+    /// The keys that active faults make hot, with their shares: entry, share in ppm, key.
+    pub(crate) fn hot_keys(&mut self, load: LoadId, word: impl Fn(&str) -> u64) -> Option<u64> {
+        let core = &mut *self.engine.core;
+        for effect in &core.effects.loads[load.index()] {
+            let id = &core.plan.timeline[effect.entry.index()].id;
+            if crate::kernel::draw::chance_ppm(word(id), effect.share_ppm) {
+                core.recorder.touch(Some(effect.entry));
+                return Some(effect.key);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn touch(&mut self, entry: crate::scenario::plan::EntryId) {
+        self.engine.core.recorder.touch(Some(entry));
+    }
+
+    /// Something that must never happen was seen.
+    pub fn violation(&mut self, invariant: &str, witness: String) {
+        let at = self.engine.now;
+        self.engine.core.recorder.violation(Violation { invariant: invariant.to_string(), at, witness });
+    }
+
+    /// The service this node is a replica of.
+    ///
+    /// # Panics
+    /// If the node is a load's: a kind that serves requests is never built for one.
+    pub fn service(&self) -> ServiceId {
+        match self.party() {
+            Party::Service(service) => service,
+            Party::Load(_) => panic!("only replicas of services serve requests"),
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! The simulated world: nodes, links, calls, clocks, processors, driven by the kernel. A map of the code:
+//!
+//! - `node`, `cx`: what a node is and what it may do. Nodes never see each other.
+//! - `core`: the state they share. `Engine` is that state at an instant, with the agenda at hand.
+//! - `network`: links and cuts. `calls`: attempts, retries, gates. `answer`: arrival, answer, proxies.
+//! - `balance`: choosing a replica. `processor`: time on cores. `line`: waiting lines. `clock`: local time.
+//! - `effects`: what the active faults do, as a pure function. `timeline`: begins and ends them.
+//!
+//! It never reads a scenario's text, never judges, and draws only by key.
+
+mod answer;
+mod apply;
+mod balance;
+mod build;
+mod calls;
+mod clock;
+mod core;
+mod cx;
+mod effects;
+mod line;
+mod network;
+mod node;
+mod processor;
+mod settings;
+mod slab;
+mod timeline;
+
+pub use cx::{Cx, Unfinished};
+pub use node::{
+    CallSpec, ConfigEdit, Done, Durable, LoadCommand, Message, Node, NodeId, Path, Probes, Reply, Request,
+    Token,
+};
+pub use slab::Ref;
+
+pub(crate) use self::core::{Core, Event};
+pub(crate) use line::Line;
+pub(crate) use slab::Slab;
+pub(crate) use timeline::Timeline;
+
+use std::sync::Arc;
+
+use self::core::{Engine, Ready};
+use answer::Arrival;
+use network::Payload;
+
+use crate::kernel::agenda::Agenda;
+use crate::kernel::time::Time;
+use crate::kernel::{EventDigest, World};
+use crate::measure::{EndState, LinkMeasured, Measured, ServiceLevels, Trace};
+use crate::nodes::Kinds;
+use crate::scenario::plan::{LoadId, Party, Plan};
+
+/// The world: all nodes and what they share.
+pub struct Cluster {
+    pub(crate) core: Core,
+    nodes: Vec<Box<dyn Node>>,
+    timeline: Timeline,
+    kinds: Kinds,
+    base: Arc<Plan>,
+    levels: Vec<ServiceLevels>,
+}
+
+impl World for Cluster {
+    type Event = Event;
+
+    fn handle(&mut self, now: Time, event: Event, agenda: &mut Agenda<Event>) {
+        if self.is_held(event) {
+            return;
+        }
+        self.dispatch(now, event, agenda);
+        self.settle(now, agenda);
+    }
+
+    fn digest(&self, event: &Event) -> EventDigest {
+        let (tag, a, b) = event.words();
+        let first = u64::from(tag) << 56 | u64::from(b & 0x00FF_FFFF) << 32 | u64::from(a);
+        let (node, second) = self.subject(*event);
+        EventDigest { node: node.map_or(EventDigest::NO_NODE, |node| node.0), words: [first, second] }
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.core.memory_bytes()
+    }
+
+    fn node_count(&self) -> u32 {
+        self.nodes.len() as u32
+    }
+}
+
+impl Cluster {
+    /// The node an event concerns, and a word that tells apart what the event itself does not.
+    fn subject(&self, event: Event) -> (Option<NodeId>, u64) {
+        match event {
+            Event::Deliver(slot) => {
+                let envelope = self.core.envelopes.by_slot(slot).and_then(|at| self.core.envelopes.get(at));
+                envelope.map_or((None, 0), |envelope| (Some(envelope.to), envelope.payload.word()))
+            }
+            Event::Wake(node, _)
+            | Event::Quota(node)
+            | Event::NodeReturn(_, node)
+            | Event::NodeReady(node) => (Some(node), 0),
+            Event::AttemptTimeout(slot) | Event::GateTimeout(slot) => {
+                let attempt = self.core.attempts.by_slot(slot).and_then(|at| self.core.attempts.get(at));
+                attempt.map_or((None, 0), |attempt| {
+                    (self.core.calls.get(attempt.call).map(|call| call.owner), attempt.lineage.raw())
+                })
+            }
+            Event::Backoff(slot) | Event::Hedge(slot) | Event::CallDeadline(slot) => {
+                let call = self.core.calls.by_slot(slot).and_then(|at| self.core.calls.get(at));
+                call.map_or((None, 0), |call| (Some(call.owner), call.lineage.raw()))
+            }
+            Event::Breaker(index) => (Some(self.core.edge_states[index as usize].owner), 0),
+            Event::HealthCheck(index) => (Some(self.core.balancers[index as usize].owner), 0),
+            Event::Processor(_)
+            | Event::EntryStart(_)
+            | Event::EntryEnd(_)
+            | Event::EntryStep(..)
+            | Event::Grid
+            | Event::Warm
+            | Event::Window(..) => (None, 0),
+        }
+    }
+
+    /// Whether the node an event belongs to stands still; the event is kept for later then.
+    fn is_held(&mut self, event: Event) -> bool {
+        if self.timeline.paused == 0 {
+            return false;
+        }
+        let holds = match event {
+            Event::Deliver(_)
+            | Event::Wake(..)
+            | Event::AttemptTimeout(_)
+            | Event::GateTimeout(_)
+            | Event::Backoff(_)
+            | Event::Hedge(_)
+            | Event::CallDeadline(_)
+            | Event::HealthCheck(_) => true,
+            Event::Processor(_)
+            | Event::Breaker(_)
+            | Event::Quota(_)
+            | Event::EntryStart(_)
+            | Event::EntryEnd(_)
+            | Event::EntryStep(..)
+            | Event::NodeReturn(..)
+            | Event::NodeReady(_)
+            | Event::Grid
+            | Event::Warm
+            | Event::Window(..) => false,
+        };
+        let (true, (Some(node), _)) = (holds, self.subject(event)) else { return false };
+        let Some(entry) = self.core.effects.nodes[node.index()].paused else { return false };
+        self.core.recorder.touch(Some(entry));
+        self.core.nodes[node.index()].held.push(event);
+        true
+    }
+
+    fn dispatch(&mut self, now: Time, event: Event, agenda: &mut Agenda<Event>) {
+        let mut engine = Engine { now, core: &mut self.core, agenda };
+        match event {
+            Event::Deliver(slot) => self.deliver(now, slot, agenda),
+            Event::Wake(node, token) => {
+                let life = self.core.nodes[node.index()].life;
+                if token.0 >> 24 == u32::from(life) && self.core.nodes[node.index()].up {
+                    let token = Token(token.0 & 0x00FF_FFFF);
+                    self.with_node(now, node, agenda, |node, cx| node.wake(token, cx));
+                }
+            }
+            Event::Processor(id) => self.processor_due(now, id, agenda),
+            Event::AttemptTimeout(slot) => engine.attempt_timed_out(slot),
+            Event::GateTimeout(slot) => engine.gate_timed_out(slot),
+            Event::Backoff(slot) => engine.backoff_over(slot),
+            Event::Hedge(slot) => engine.hedge_due(slot),
+            Event::CallDeadline(slot) => engine.call_deadline_passed(slot),
+            Event::Breaker(index) => engine.breaker_due(index as usize),
+            Event::HealthCheck(index) => engine.probe(index),
+            Event::Quota(node) => engine.check_quota(node),
+            Event::EntryStart(entry) => self.entry_due(now, entry, agenda),
+            Event::EntryEnd(entry) => self.entry_over(now, entry, agenda),
+            Event::EntryStep(entry, step) => self.entry_step(now, entry, step, agenda),
+            Event::NodeReturn(entry, node) => self.node_returns(now, entry, node, agenda),
+            Event::NodeReady(node) => self.node_ready(now, node),
+            Event::Grid => {
+                self.take_levels(now);
+                self.core.recorder.grid();
+                self.check_conditions(now, agenda);
+                agenda.schedule(now + self.core.plan.run.grid, Event::Grid);
+            }
+            Event::Warm => {
+                self.take_levels(now);
+                self.core.recorder.warm();
+            }
+            Event::Window(slo, end) => {
+                self.take_levels(now);
+                self.core.recorder.window(slo as usize, end == 1);
+            }
+        }
+    }
+
+    fn with_node(
+        &mut self,
+        now: Time,
+        node: NodeId,
+        agenda: &mut Agenda<Event>,
+        act: impl FnOnce(&mut dyn Node, &mut Cx<'_>),
+    ) {
+        let life = self.core.nodes[node.index()].life;
+        let mut cx = Cx { engine: Engine { now, core: &mut self.core, agenda }, node, life };
+        act(self.nodes[node.index()].as_mut(), &mut cx);
+    }
+
+    fn deliver(&mut self, now: Time, slot: u32, agenda: &mut Agenda<Event>) {
+        let Some(at) = self.core.envelopes.by_slot(slot) else { return };
+        let mut engine = Engine { now, core: &mut self.core, agenda };
+        if !engine.passes_cuts(at) || engine.is_delayed(at) {
+            return;
+        }
+        let Some(envelope) = engine.core.envelopes.remove(at) else { return };
+        if envelope.corrupted {
+            engine.core.links[envelope.link.index()].counts.corrupted += 1;
+            return;
+        }
+        let message = match envelope.payload {
+            Payload::Request(request) => match engine.request_arrives(&envelope, request) {
+                Arrival::Serve(request) => Message::Request(request),
+                Arrival::Settled => return,
+            },
+            Payload::Answer(answer) => return engine.answer_arrives(&envelope, answer),
+            Payload::Probe { balancer, replica } => {
+                return engine.probe_arrives(&envelope, balancer, replica);
+            }
+            Payload::ProbeAnswer { balancer, replica } => {
+                engine.core.links[envelope.link.index()].counts.delivered += 1;
+                return engine.core.balancers[balancer as usize].probe_answered(replica);
+            }
+            Payload::Cancel(attempt) => Message::Cancel(attempt),
+            Payload::Fill { key } => Message::Fill { key },
+        };
+        if !matches!(message, Message::Request(_)) {
+            let counts = &mut engine.core.links[envelope.link.index()].counts;
+            if !engine.core.nodes[envelope.to.index()].up {
+                counts.undeliverable += 1;
+                return;
+            }
+            counts.delivered += 1;
+        }
+        self.with_node(now, envelope.to, agenda, |node, cx| node.deliver(envelope.from, message, cx));
+    }
+
+    fn processor_due(&mut self, now: Time, id: u32, agenda: &mut Agenda<Event>) {
+        let id = processor::ProcessorId(id);
+        self.core.processor_timers[id.0 as usize] = crate::kernel::agenda::Handle::NONE;
+        while let Some((node, token)) = self.core.processors.pop_finished(now, id) {
+            self.with_node(now, node, agenda, |node, cx| node.wake(token, cx));
+            Engine { now, core: &mut self.core, agenda }.check_quota(node);
+        }
+        Engine { now, core: &mut self.core, agenda }.arm_processor(id);
+    }
+
+    /// Carries out what the event left to do, until nothing is left.
+    fn settle(&mut self, now: Time, agenda: &mut Agenda<Event>) {
+        while let Some(ready) = self.core.ready.pop_front() {
+            let mut engine = Engine { now, core: &mut self.core, agenda };
+            match ready {
+                Ready::Admitted(attempt) => engine.admitted(attempt),
+                Ready::Retry(call) => engine.retry_now(call),
+                Ready::Done(call) => {
+                    if let Some((owner, done)) = engine.finish_call(call) {
+                        self.with_node(now, owner, agenda, |node, cx| {
+                            node.deliver(owner, Message::Done(done), cx)
+                        });
+                    }
+                }
+            }
+        }
+        if !self.core.opened.is_empty() {
+            self.breakers_opened(now, agenda);
+        }
+    }
+
+    /// Brings the sums of all replicas up to `now` and hands them to the recorder.
+    fn take_levels(&mut self, now: Time) {
+        self.levels.fill(ServiceLevels::default());
+        for node in &mut self.core.nodes {
+            let Party::Service(service) = node.party else { continue };
+            node.occupancy.settle(now);
+            let levels = &mut self.levels[service.index()];
+            levels.busy_ns += node.occupancy.busy_ns;
+            levels.capacity_ns += node.occupancy.capacity_ns;
+            levels.waiting_ns += node.occupancy.waiting_ns;
+            levels.waiting += node.occupancy.waiting;
+            levels.replicas_up += u32::from(node.member && node.serves());
+        }
+        self.core.recorder.take_levels(now, &self.levels);
+    }
+
+    /// Ends the run and puts together what was measured.
+    pub(crate) fn finish(mut self, now: Time) -> (Measured, Trace) {
+        self.take_levels(now);
+        let services = self.core.plan.services.len();
+        let mut inside = vec![0; services];
+        let mut systems = std::collections::BTreeMap::new();
+        for (state, node) in self.core.nodes.iter().zip(&self.nodes) {
+            let mut probes = Probes::default();
+            node.probe(&mut probes);
+            let name = match state.party {
+                Party::Service(service) => {
+                    inside[service.index()] += probes.in_system;
+                    &self.core.plan.services[service.index()].name
+                }
+                Party::Load(load) => &self.core.plan.loads[load.index()].name,
+            };
+            for (count, value) in probes.counts {
+                let counts: &mut std::collections::BTreeMap<String, u64> =
+                    systems.entry(name.clone()).or_default();
+                *counts.entry(count.to_string()).or_default() += value;
+            }
+        }
+        let population_ns = self
+            .core
+            .population
+            .iter_mut()
+            .map(|population| {
+                population.settle(now);
+                population.integral_ns
+            })
+            .collect();
+        let end = EndState {
+            load_in_flight: self.loads_in_flight(),
+            inside,
+            population_ns,
+            links: self.links_measured(),
+            systems,
+        };
+        let Core { recorder, trace, plan, nodes, .. } = self.core;
+        let trace = trace.finish(
+            |load| plan.loads[load.index()].name.clone(),
+            |node| nodes.get(node.index()).map_or_else(String::new, |node| node.name.clone()),
+            |edge| plan.edges[edge.index()].name.clone(),
+        );
+        (recorder.finish(end), trace)
+    }
+
+    /// Requests of each load that are under way: all, and those started after the warm-up.
+    fn loads_in_flight(&self) -> Vec<(u64, u64)> {
+        let warm_at = Time::ZERO + self.core.plan.run.warmup;
+        let mut counts = vec![(0, 0); self.core.plan.loads.len()];
+        for (_, call) in self.core.calls.iter() {
+            if let Party::Load(LoadId(load)) = self.core.nodes[call.owner.index()].party {
+                let (all, warm) = &mut counts[load as usize];
+                *all += 1;
+                *warm += u64::from(call.spec.wanted_at >= warm_at);
+            }
+        }
+        counts
+    }
+
+    fn links_measured(&self) -> Vec<LinkMeasured> {
+        let mut in_flight = vec![0; self.core.links.len()];
+        for (_, envelope) in self.core.envelopes.iter() {
+            in_flight[envelope.link.index()] += 1;
+        }
+        self.core
+            .links
+            .iter()
+            .zip(&self.core.plan.links)
+            .zip(in_flight)
+            .enumerate()
+            .map(|(index, ((link, plan), in_flight))| {
+                let counts = link.counts;
+                LinkMeasured {
+                    name: plan.name.clone(),
+                    sent: counts.sent,
+                    duplicated: counts.duplicated,
+                    delivered: counts.delivered,
+                    lost: counts.lost,
+                    overflowed: counts.overflowed,
+                    corrupted: counts.corrupted,
+                    cut: counts.cut,
+                    undeliverable: counts.undeliverable,
+                    in_flight,
+                    latency: self.core.recorder.link_latency(index),
+                }
+            })
+            .collect()
+    }
+
+    /// Names of all nodes, for fingerprints and descriptions.
+    pub(crate) fn node_names(&self) -> Vec<String> {
+        self.core.nodes.iter().map(|node| node.name.clone()).collect()
+    }
+
+    /// An event in words, for naming where two runs part.
+    pub(crate) fn describe(&self, event: Event) -> String {
+        let (node, word) = self.subject(event);
+        let at = node.map_or(String::new(), |node| format!(" at {}", self.core.nodes[node.index()].name));
+        match event {
+            Event::Deliver(slot) => {
+                let envelope = self.core.envelopes.by_slot(slot).and_then(|at| self.core.envelopes.get(at));
+                let Some(envelope) = envelope else { return "a message that is gone".to_string() };
+                let link = &self.core.plan.links[envelope.link.index()].name;
+                let from = &self.core.nodes[envelope.from.index()].name;
+                format!("{} over {link} from {from}{at}, identity {word:016x}", envelope.payload.name())
+            }
+            Event::Wake(_, token) => format!("wake-up {}{at}", token.0),
+            Event::EntryStart(entry) | Event::EntryEnd(entry) | Event::EntryStep(entry, _) => {
+                let id = &self.core.plan.timeline[entry as usize].id;
+                format!("{} of timeline entry `{id}`", event.name())
+            }
+            Event::Processor(_)
+            | Event::AttemptTimeout(_)
+            | Event::GateTimeout(_)
+            | Event::Backoff(_)
+            | Event::Hedge(_)
+            | Event::CallDeadline(_)
+            | Event::Breaker(_)
+            | Event::HealthCheck(_)
+            | Event::Quota(_)
+            | Event::NodeReturn(..)
+            | Event::NodeReady(_)
+            | Event::Grid
+            | Event::Warm
+            | Event::Window(..) => format!("{}{at}, identity {word:016x}", event.name()),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What holds in every run of every scenario. One entry in a table each; always on, never configurable.
+
+use super::Evidence;
+use crate::kernel::time::Time;
+
+/// What became of one invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvariantVerdict {
+    /// Its id.
+    pub id: String,
+    /// Whether it held.
+    pub held: bool,
+    /// How often it was seen broken.
+    pub violations: u64,
+    /// When it was first seen broken; what only a finished run shows is seen at its end.
+    pub first: Option<Time>,
+    /// What was seen first.
+    pub witness: Option<String>,
+}
+
+/// An invariant that the finished run shows.
+struct Invariant {
+    id: &'static str,
+    /// One sentence for each violation.
+    check: fn(&Evidence<'_>) -> Vec<String>,
+}
+
+/// Every invariant that is always on.
+const INVARIANTS: [Invariant; 5] = [
+    Invariant { id: "client_conservation", check: client_conservation },
+    Invariant { id: "service_conservation", check: service_conservation },
+    Invariant { id: "link_conservation", check: link_conservation },
+    Invariant { id: "little_law", check: little_law },
+    Invariant { id: "every_end_is_timed", check: every_end_is_timed },
+];
+
+pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<InvariantVerdict> {
+    let mut verdicts: Vec<InvariantVerdict> = INVARIANTS
+        .iter()
+        .map(|invariant| {
+            let witnesses = (invariant.check)(evidence);
+            InvariantVerdict {
+                id: invariant.id.to_string(),
+                held: witnesses.is_empty(),
+                violations: witnesses.len() as u64,
+                first: (!witnesses.is_empty()).then_some(evidence.ended),
+                witness: witnesses.into_iter().next(),
+            }
+        })
+        .collect();
+    for violation in &evidence.measured.violations {
+        let position = verdicts.iter().position(|verdict| verdict.id == violation.invariant);
+        let verdict = match position {
+            Some(position) => &mut verdicts[position],
+            None => {
+                verdicts.push(InvariantVerdict {
+                    id: violation.invariant.clone(),
+                    held: true,
+                    violations: 0,
+                    first: None,
+                    witness: None,
+                });
+                let last = verdicts.len() - 1;
+                &mut verdicts[last]
+            }
+        };
+        verdict.held = false;
+        verdict.violations += 1;
+        if verdict.first.is_none_or(|first| violation.at < first) {
+            verdict.first = Some(violation.at);
+            verdict.witness = Some(violation.witness.clone());
+        }
+    }
+    verdicts
+}
+
+/// Offered = good + failed + in flight, from the first instant on and after the warm-up.
+fn client_conservation(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut witnesses = Vec::new();
+    for load in &evidence.measured.loads {
+        let all = load.all;
+        let cases = [
+            ("in all", all.offered, all.good, all.failed, all.in_flight),
+            ("after the warm-up", load.offered, load.good, load.failed_total(), load.in_flight),
+        ];
+        for (when, offered, good, failed, in_flight) in cases {
+            if u128::from(offered) != u128::from(good) + u128::from(failed) + u128::from(in_flight) {
+                witnesses.push(format!(
+                    "load `{}` {when}: offered {offered} is not good {good} + failed {failed} + in flight {in_flight}",
+                    load.name
+                ));
+            }
+        }
+    }
+    witnesses
+}
+
+/// Arrivals = completed + turned away + in the system.
+fn service_conservation(evidence: &Evidence<'_>) -> Vec<String> {
+    let services = evidence.measured.services.iter();
+    services
+        .filter_map(|service| {
+            let all = service.all;
+            let known = u128::from(all.completed) + u128::from(all.turned_away) + u128::from(all.in_system);
+            (u128::from(all.arrivals) != known).then(|| {
+                format!(
+                    "service `{}`: arrivals {} is not completed {} + turned away {} + in the system {}",
+                    service.name, all.arrivals, all.completed, all.turned_away, all.in_system
+                )
+            })
+        })
+        .collect()
+}
+
+/// Sent and duplicated = delivered and everything that can become of a message instead.
+fn link_conservation(evidence: &Evidence<'_>) -> Vec<String> {
+    let links = evidence.measured.links.iter();
+    links
+        .filter_map(|link| {
+            let handed = u128::from(link.sent) + u128::from(link.duplicated);
+            let fates = [
+                ("delivered", link.delivered),
+                ("lost", link.lost),
+                ("overflowed", link.overflowed),
+                ("corrupted", link.corrupted),
+                ("cut", link.cut),
+                ("undeliverable", link.undeliverable),
+                ("in flight", link.in_flight),
+            ];
+            let known: u128 = fates.iter().map(|(_, count)| u128::from(*count)).sum();
+            (handed != known).then(|| {
+                let fates: Vec<String> = fates.iter().map(|(name, count)| format!("{name} {count}")).collect();
+                format!(
+                    "link `{}`: sent {} + duplicated {} is not {}",
+                    link.name,
+                    link.sent,
+                    link.duplicated,
+                    fates.join(" + ")
+                )
+            })
+        })
+        .collect()
+}
+
+/// The number in the system, integrated over time, is the sum of the times spent in it: Little's law in its
+/// exact form. With requests still inside the sum lacks theirs and can only be smaller.
+fn little_law(evidence: &Evidence<'_>) -> Vec<String> {
+    let services = evidence.measured.services.iter();
+    services
+        .filter_map(|service| {
+            let (integral, sojourns) = (service.in_system_integral_ns, service.sojourn_sum_ns);
+            let empty = service.all.in_system == 0;
+            let held = if empty { integral == sojourns } else { integral >= sojourns };
+            (!held).then(|| {
+                let relation = if empty { "is not" } else { "is less than" };
+                format!(
+                    "service `{}`: {integral} request-nanoseconds in the system {relation} the {sojourns} that \
+                     requests spent there",
+                    service.name
+                )
+            })
+        })
+        .collect()
+}
+
+/// Every request that ended after the warm-up has a latency, and nothing else has.
+fn every_end_is_timed(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut witnesses = Vec::new();
+    for load in &evidence.measured.loads {
+        let cases =
+            [("good", load.good, load.latency.count), ("failed", load.failed_total(), load.failed_latency.count)];
+        for (what, ended, timed) in cases {
+            if ended != timed {
+                witnesses.push(format!("load `{}`: {ended} requests {what}, {timed} latencies", load.name));
+            }
+        }
+    }
+    witnesses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::kernel::StopReason;
+    use crate::measure::{Measured, Violation};
+
+    fn broken_by(damage: impl FnOnce(&mut Measured)) -> Vec<(String, String)> {
+        let plan = sample::plan();
+        let mut measured = sample::measured();
+        damage(&mut measured);
+        let ended = Time::from_nanos(110_000_000_000);
+        let evidence =
+            Evidence { plan: &plan, measured: &measured, ended, stop: StopReason::Finished };
+        let broken = judge(&evidence).into_iter().filter(|verdict| !verdict.held);
+        broken.map(|verdict| (verdict.id, verdict.witness.unwrap_or_default())).collect()
+    }
+
+    #[test]
+    fn a_consistent_run_breaks_no_invariant() {
+        assert_eq!(broken_by(|_| {}), Vec::new());
+    }
+
+    #[test]
+    fn every_kind_of_miscount_is_caught_by_the_invariant_that_is_made_for_it() {
+        type Damage = fn(&mut Measured);
+        let cases: [(&str, &str, Damage); 10] = [
+            ("client_conservation", "load `buyers` in all", |m| m.loads[0].all.good -= 1),
+            ("client_conservation", "load `buyers` in all", |m| m.loads[0].all.in_flight += 1),
+            ("client_conservation", "after the warm-up", |m| m.loads[0].offered += 1),
+            ("service_conservation", "service `db`", |m| m.services[1].all.turned_away += 1),
+            ("service_conservation", "service `shop`", |m| m.services[0].all.in_system = 1),
+            ("link_conservation", "link `shop -> db`", |m| m.links[0].lost += 1),
+            ("link_conservation", "duplicated 3", |m| m.links[0].duplicated += 1),
+            ("little_law", "request-nanoseconds", |m| m.services[0].in_system_integral_ns += 1),
+            ("every_end_is_timed", "requests good", |m| m.loads[0].latency.count -= 1),
+            ("every_end_is_timed", "requests failed", |m| m.loads[0].failed_latency.count += 1),
+        ];
+        for (id, witness, damage) in cases {
+            let broken = broken_by(damage);
+            assert!(
+                broken.iter().any(|(broken_id, text)| broken_id == id && text.contains(witness)),
+                "{id} should have said `{witness}`: {broken:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn with_requests_still_inside_littles_law_is_an_inequality() {
+        let inside = |extra: u128| {
+            broken_by(|measured| {
+                let shop = &mut measured.services[0];
+                shop.all.in_system = 2;
+                shop.all.completed -= 2;
+                shop.in_system_integral_ns = shop.sojourn_sum_ns + extra - 1;
+            })
+        };
+        assert_eq!(inside(5), Vec::new());
+        assert_eq!(inside(0)[0].0, "little_law");
+    }
+
+    #[test]
+    fn what_a_node_saw_is_counted_and_the_first_sight_is_the_witness() {
+        let plan = sample::plan();
+        let mut measured = sample::measured();
+        let seen = |at, invariant: &str, witness: &str| Violation {
+            invariant: invariant.to_string(),
+            at: Time::from_nanos(at),
+            witness: witness.to_string(),
+        };
+        measured.violations =
+            vec![seen(9, "no_double_booking", "seat 4"), seen(5, "no_double_booking", "seat 7")];
+        measured.violations.push(seen(3, "client_conservation", "a request ended twice"));
+        let ended = Time::from_nanos(100);
+        let verdicts =
+            judge(&Evidence { plan: &plan, measured: &measured, ended, stop: StopReason::Finished });
+        let of = |id: &str| verdicts.iter().find(|verdict| verdict.id == id).cloned();
+        let booking = of("no_double_booking").expect("a violation makes its invariant known");
+        assert_eq!((booking.held, booking.violations, booking.first), (false, 2, Some(Time::from_nanos(5))));
+        assert_eq!(booking.witness.as_deref(), Some("seat 7"));
+        let clients = of("client_conservation").expect("always there");
+        assert_eq!((clients.held, clients.violations), (false, 1));
+        assert_eq!(clients.witness.as_deref(), Some("a request ended twice"));
+    }
+}

@@ -1,0 +1,706 @@
+//! Collects while the simulation runs: one method for each thing that happens. Counts, never decides.
+
+use std::collections::BTreeMap;
+
+use foreshock_systems::circuit_breaker::State;
+use foreshock_systems::retry::GiveUpReason;
+
+use super::histogram::Durations;
+use super::watch::{Counters, Watch};
+use super::{
+    BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LoadInterval, LoadMeasured, OutcomeKind,
+    PathShares, ServiceInterval, ServiceMeasured, SloMeasured, Summary, TimelineEvent, Violation,
+};
+use crate::cluster::Path;
+use crate::kernel::time::{Span, Time};
+use crate::scenario::plan::{
+    EdgeId, EntryId, LinkId, LoadId, Metric, OperationId, Party, Plan, ServiceId, Target,
+};
+
+/// How a request left a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// Worked on and answered, or passed on by a proxy.
+    Completed {
+        /// Whether the caller still waited.
+        wanted: bool,
+    },
+    /// No place.
+    Rejected,
+    /// Answered with an error.
+    Failed,
+    /// Its deadline had passed.
+    Expired,
+    /// Dropped by controlled delay.
+    Shed,
+    /// Stopped on the caller's word.
+    Cancelled,
+    /// Dropped without an answer by an injected abort.
+    Aborted,
+    /// Lost in a crash.
+    Lost,
+}
+
+/// An attempt that is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttemptSent {
+    pub(crate) number: u32,
+    pub(crate) is_hedge: bool,
+    pub(crate) replica: u32,
+    pub(crate) waited: Span,
+    pub(crate) doomed: bool,
+}
+
+struct LoadRecord {
+    edge: EdgeId,
+    measured: LoadMeasured,
+    latency: Durations,
+    failed_latency: Durations,
+    interval: LoadInterval,
+    interval_latency: Durations,
+    ended: Counters,
+    watches: Vec<u32>,
+}
+
+struct ServiceRecord {
+    measured: ServiceMeasured,
+    wait: Durations,
+    service: Durations,
+    interval: ServiceInterval,
+    /// Attempts that arrived, all, against requests that the loads offered.
+    arrivals: u128,
+    watches: Vec<u32>,
+}
+
+struct EdgeRecord {
+    measured: EdgeMeasured,
+    latency: Durations,
+    interval: EdgeInterval,
+    requests: u128,
+    attempts: u128,
+    ended: u128,
+    failed: u128,
+    good: u128,
+    watches: Vec<u32>,
+    callee: ServiceId,
+    /// The load whose requests enter here.
+    load: Option<LoadId>,
+}
+
+/// Replica-level sums that the cluster keeps and hands over at grid points.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ServiceLevels {
+    pub(crate) busy_ns: u128,
+    pub(crate) capacity_ns: u128,
+    pub(crate) waiting_ns: u128,
+    pub(crate) waiting: u32,
+    pub(crate) replicas_up: u32,
+}
+
+/// Collects everything.
+pub(crate) struct Recorder {
+    warm_at: Time,
+    loads: Vec<LoadRecord>,
+    services: Vec<ServiceRecord>,
+    edges: Vec<EdgeRecord>,
+    watches: Vec<Watch>,
+    entries: Vec<EntryMeasured>,
+    timeline: Vec<TimelineEvent>,
+    violations: Vec<Violation>,
+    link_latency: Vec<Durations>,
+    offered: u128,
+    levels: Vec<ServiceLevels>,
+    levels_at_grid: Vec<ServiceLevels>,
+    levels_at_warm: Vec<ServiceLevels>,
+    now_ns: u128,
+}
+
+impl Recorder {
+    pub(crate) fn new(plan: &Plan) -> Recorder {
+        let intervals = plan.run.intervals();
+        let watching = |target: &dyn Fn(&Target) -> bool| -> Vec<u32> {
+            (0..plan.slos.len() as u32).filter(|slo| target(&plan.slos[*slo as usize].target)).collect()
+        };
+        let loads = (0..plan.loads.len() as u32)
+            .map(|load| LoadRecord {
+                edge: plan.loads[load as usize].edge,
+                measured: LoadMeasured {
+                    name: plan.loads[load as usize].name.clone(),
+                    intervals: Vec::with_capacity(intervals),
+                    ..LoadMeasured::default()
+                },
+                latency: Durations::new(3),
+                failed_latency: Durations::new(2),
+                interval: LoadInterval::default(),
+                interval_latency: Durations::new(2),
+                ended: Counters::default(),
+                watches: watching(&|target| matches!(target, Target::Load(id, _) if id.0 == load)),
+            })
+            .collect();
+        let services = (0..plan.services.len() as u32)
+            .map(|service| ServiceRecord {
+                measured: ServiceMeasured {
+                    name: plan.services[service as usize].name.clone(),
+                    intervals: Vec::with_capacity(intervals),
+                    ..ServiceMeasured::default()
+                },
+                wait: Durations::new(3),
+                service: Durations::new(3),
+                interval: ServiceInterval::default(),
+                arrivals: 0,
+                watches: watching(&|target| matches!(target, Target::Service(id) if id.0 == service)),
+            })
+            .collect();
+        let edges = (0..plan.edges.len() as u32).map(|edge| edge_record(plan, edge, &watching)).collect();
+        Recorder {
+            warm_at: Time::ZERO + plan.run.warmup,
+            loads,
+            services,
+            edges,
+            watches: plan.slos.iter().map(|slo| Watch::new(slo, &plan.run)).collect(),
+            entries: vec![EntryMeasured::default(); plan.timeline.len()],
+            timeline: Vec::new(),
+            violations: Vec::new(),
+            link_latency: vec![Durations::new(2); plan.links.len()],
+            offered: 0,
+            levels: vec![ServiceLevels::default(); plan.services.len()],
+            levels_at_grid: vec![ServiceLevels::default(); plan.services.len()],
+            levels_at_warm: vec![ServiceLevels::default(); plan.services.len()],
+            now_ns: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn delivered(&mut self, link: LinkId, took: Span) {
+        self.link_latency[link.index()].record(took);
+    }
+
+    pub(crate) fn link_latency(&self, link: usize) -> Summary {
+        self.link_latency[link].summary()
+    }
+
+    /// A timeline entry changed the fate of something.
+    #[inline]
+    pub(crate) fn touch(&mut self, entry: Option<EntryId>) {
+        if let Some(entry) = entry {
+            self.entries[entry.index()].touched += 1;
+        }
+    }
+
+    pub(crate) fn touched(&self, entry: EntryId) -> u64 {
+        self.entries[entry.index()].touched
+    }
+
+    pub(crate) fn entry_started(&mut self, entry: EntryId, now: Time) {
+        let measured = &mut self.entries[entry.index()];
+        measured.started = measured.started.or(Some(now));
+    }
+
+    pub(crate) fn entry_ended(&mut self, entry: EntryId, now: Time) {
+        self.entries[entry.index()].ended = Some(now);
+    }
+
+    pub(crate) fn event(&mut self, event: TimelineEvent) {
+        self.timeline.push(event);
+    }
+
+    pub(crate) fn violation(&mut self, violation: Violation) {
+        const MOST: usize = 100;
+        if self.violations.len() < MOST {
+            self.violations.push(violation);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn offered(&mut self, load: LoadId, started: Time) {
+        let record = &mut self.loads[load.index()];
+        record.measured.all.offered += 1;
+        record.interval.offered += 1;
+        self.offered += 1;
+        if started >= self.warm_at {
+            record.measured.offered += 1;
+        }
+    }
+
+    /// A request of a load has ended.
+    pub(crate) fn ended(
+        &mut self,
+        load: LoadId,
+        operation: OperationId,
+        started: Time,
+        now: Time,
+        outcome: OutcomeKind,
+        attempts: u32,
+        path: &Path,
+    ) {
+        let latency = now.since(started);
+        let good = outcome == OutcomeKind::Ok;
+        let record = &mut self.loads[load.index()];
+        record.ended.whole += 1;
+        if good {
+            record.measured.all.good += 1;
+            record.interval.good += 1;
+            record.interval_latency.record(latency);
+            record.ended.part += 1;
+        } else {
+            record.measured.all.failed += 1;
+            record.interval.failed += 1;
+        }
+        if started >= self.warm_at {
+            record.measured.attempts += u64::from(attempts);
+            if good {
+                record.measured.good += 1;
+                record.latency.record(latency);
+                add_path(&mut record.measured.path, path);
+            } else {
+                record.measured.failed[outcome as usize] += 1;
+                record.failed_latency.record(latency);
+            }
+        }
+        for &watch in &record.watches {
+            let watch = &mut self.watches[watch as usize];
+            let Target::Load(_, only) = watch.plan.target else { continue };
+            if only.is_some_and(|only| only != operation) {
+                continue;
+            }
+            match watch.plan.metric {
+                Metric::Latency(_) if good => watch.record(now, latency),
+                Metric::LatencyAll(_) => watch.record(now, latency),
+                Metric::Latency(_)
+                | Metric::ErrorRate
+                | Metric::Availability
+                | Metric::Goodput
+                | Metric::AttemptsPerRequest
+                | Metric::Amplification
+                | Metric::QueueDepth(_)
+                | Metric::Utilization
+                | Metric::RecoveryTime => watch.count_operation(good),
+            }
+        }
+    }
+
+    fn is_warm(&self, now: Time) -> bool {
+        now >= self.warm_at
+    }
+
+    #[inline]
+    pub(crate) fn arrived(&mut self, service: ServiceId, is_retry: bool, now: Time) {
+        let warm = self.is_warm(now);
+        let record = &mut self.services[service.index()];
+        record.measured.all.arrivals += 1;
+        record.arrivals += 1;
+        record.interval.arrivals += 1;
+        record.interval.retries += u32::from(is_retry);
+        if warm {
+            record.measured.arrivals += 1;
+            record.measured.retries += u64::from(is_retry);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn waited(&mut self, service: ServiceId, wait: Span, now: Time) {
+        if self.is_warm(now) {
+            self.services[service.index()].wait.record(wait);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn worked(&mut self, service: ServiceId, took: Span, now: Time) {
+        if self.is_warm(now) {
+            self.services[service.index()].service.record(took);
+        }
+    }
+
+    /// A request has left a service.
+    pub(crate) fn departed(&mut self, service: ServiceId, how: Departure, sojourn: Span, now: Time) {
+        let warm = u64::from(self.is_warm(now));
+        let record = &mut self.services[service.index()];
+        record.measured.sojourn_sum_ns += u128::from(sojourn.as_nanos());
+        match how {
+            Departure::Completed { wanted } => {
+                record.measured.all.completed += 1;
+                record.measured.completed += warm;
+                record.interval.completed += 1;
+                if !wanted {
+                    record.measured.abandoned += warm;
+                }
+                for &watch in &record.watches {
+                    let watch = &mut self.watches[watch as usize];
+                    if matches!(watch.plan.metric, Metric::Latency(_) | Metric::LatencyAll(_)) {
+                        watch.record(now, sojourn);
+                    }
+                }
+                return;
+            }
+            Departure::Rejected => {
+                record.measured.rejected += warm;
+                record.interval.rejected += 1;
+            }
+            Departure::Failed => record.measured.errors += warm,
+            Departure::Expired => {
+                record.measured.expired += warm;
+                record.interval.rejected += 1;
+            }
+            Departure::Shed => {
+                record.measured.shed += warm;
+                record.interval.rejected += 1;
+            }
+            Departure::Cancelled => record.measured.cancelled += warm,
+            Departure::Aborted => record.measured.errors += warm,
+            Departure::Lost => record.measured.lost += warm,
+        }
+        record.measured.all.turned_away += 1;
+    }
+
+    /// The number waiting at one replica has changed.
+    #[inline]
+    pub(crate) fn queue_level(&mut self, service: ServiceId, waiting: u32, now: Time) {
+        let warm = self.is_warm(now);
+        let record = &mut self.services[service.index()];
+        if warm && waiting > record.measured.queue_max {
+            record.measured.queue_max = waiting;
+        }
+        for &watch in &record.watches {
+            self.watches[watch as usize].level(now, u64::from(waiting));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn call_wanted(&mut self, edge: EdgeId, now: Time) {
+        let warm = u64::from(self.is_warm(now));
+        let record = &mut self.edges[edge.index()];
+        record.measured.requests += warm;
+        record.requests += 1;
+        record.interval.requests += 1;
+    }
+
+    pub(crate) fn attempt_sent(&mut self, edge: EdgeId, attempt: AttemptSent, now: Time) {
+        let warm = self.is_warm(now);
+        let record = &mut self.edges[edge.index()];
+        record.attempts += 1;
+        record.interval.attempts += 1;
+        if let Some(load) = record.load {
+            self.loads[load.index()].interval.attempts += 1;
+        }
+        if !warm {
+            return;
+        }
+        let measured = &mut record.measured;
+        measured.attempts += 1;
+        measured.retries += u64::from(attempt.number > 1 && !attempt.is_hedge);
+        measured.hedges += u64::from(attempt.is_hedge);
+        measured.doomed += u64::from(attempt.doomed);
+        measured.waiting_ns += u128::from(attempt.waited.as_nanos());
+        if let Some(sent) = measured.attempts_by_replica.get_mut(attempt.replica as usize) {
+            *sent += 1;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn attempt_ended(&mut self, edge: EdgeId, outcome: OutcomeKind, now: Time) {
+        let warm = u64::from(self.is_warm(now));
+        let record = &mut self.edges[edge.index()];
+        record.measured.ended[outcome as usize] += warm;
+        record.interval.failed += u32::from(outcome != OutcomeKind::Ok);
+        if outcome == OutcomeKind::BreakerOpen {
+            record.measured.breaker.rejected += warm;
+        }
+    }
+
+    pub(crate) fn call_ended(&mut self, edge: EdgeId, outcome: OutcomeKind, latency: Span, now: Time) {
+        let warm = self.is_warm(now);
+        let record = &mut self.edges[edge.index()];
+        let good = outcome == OutcomeKind::Ok;
+        record.ended += 1;
+        record.failed += u128::from(!good);
+        record.good += u128::from(good);
+        if good && warm {
+            record.measured.good += 1;
+            record.latency.record(latency);
+        }
+        for &watch in &record.watches {
+            let watch = &mut self.watches[watch as usize];
+            match watch.plan.metric {
+                Metric::Latency(_) if good => watch.record(now, latency),
+                Metric::LatencyAll(_) => watch.record(now, latency),
+                Metric::Latency(_)
+                | Metric::ErrorRate
+                | Metric::Availability
+                | Metric::Goodput
+                | Metric::AttemptsPerRequest
+                | Metric::Amplification
+                | Metric::QueueDepth(_)
+                | Metric::Utilization
+                | Metric::RecoveryTime => {}
+            }
+        }
+    }
+
+    pub(crate) fn backoff(&mut self, edge: EdgeId, pause: Span, now: Time) {
+        if self.is_warm(now) {
+            self.edges[edge.index()].measured.backoff_ns += u128::from(pause.as_nanos());
+        }
+    }
+
+    pub(crate) fn gave_up(&mut self, edge: EdgeId, reason: GiveUpReason, now: Time) {
+        if self.is_warm(now) && reason == GiveUpReason::BudgetExhausted {
+            self.edges[edge.index()].measured.retries_denied += 1;
+        }
+    }
+
+    pub(crate) fn late_answer(&mut self, edge: EdgeId, now: Time) {
+        if self.is_warm(now) {
+            self.edges[edge.index()].measured.late_answers += 1;
+        }
+    }
+
+    pub(crate) fn breaker_transition(&mut self, edge: EdgeId, to: State, now: Time) {
+        if !self.is_warm(now) {
+            return;
+        }
+        let breaker = &mut self.edges[edge.index()].measured.breaker;
+        match to {
+            State::Open => breaker.opened += 1,
+            State::HalfOpen => breaker.half_opened += 1,
+            State::Closed => breaker.closed += 1,
+            State::ForcedOpen | State::Disabled => {}
+        }
+    }
+
+    /// The counters of an objective, as of now.
+    fn counters(&self, watch: &Watch) -> Counters {
+        if let Some(counters) = watch.operation_counters() {
+            return match watch.plan.metric {
+                Metric::Goodput => Counters { whole: self.now_ns, part: counters.part },
+                Metric::ErrorRate => Counters { whole: counters.whole, part: counters.whole - counters.part },
+                Metric::Latency(_)
+                | Metric::LatencyAll(_)
+                | Metric::Availability
+                | Metric::AttemptsPerRequest
+                | Metric::Amplification
+                | Metric::QueueDepth(_)
+                | Metric::Utilization
+                | Metric::RecoveryTime => counters,
+            };
+        }
+        match watch.plan.target {
+            Target::Load(load, _) => self.load_counters(load, watch.plan.metric),
+            Target::Edge(edge) => self.edge_counters(edge, watch.plan.metric),
+            Target::Service(service) => self.service_counters(service, watch.plan.metric),
+        }
+    }
+
+    fn load_counters(&self, load: LoadId, metric: Metric) -> Counters {
+        let record = &self.loads[load.index()];
+        match metric {
+            Metric::AttemptsPerRequest | Metric::Amplification => {
+                let edge = &self.edges[record.edge.index()];
+                Counters { whole: edge.requests, part: edge.attempts }
+            }
+            Metric::ErrorRate => {
+                Counters { whole: record.ended.whole, part: record.ended.whole - record.ended.part }
+            }
+            Metric::Goodput => Counters { whole: self.now_ns, part: record.ended.part },
+            Metric::Availability => record.ended,
+            Metric::Latency(_)
+            | Metric::LatencyAll(_)
+            | Metric::QueueDepth(_)
+            | Metric::Utilization
+            | Metric::RecoveryTime => Counters::default(),
+        }
+    }
+
+    fn edge_counters(&self, edge: EdgeId, metric: Metric) -> Counters {
+        let record = &self.edges[edge.index()];
+        match metric {
+            Metric::AttemptsPerRequest => Counters { whole: record.requests, part: record.attempts },
+            Metric::Amplification => Counters { whole: self.offered, part: record.attempts },
+            Metric::ErrorRate => Counters { whole: record.ended, part: record.failed },
+            Metric::Availability => Counters { whole: record.ended, part: record.good },
+            Metric::Goodput => Counters { whole: self.now_ns, part: record.good },
+            Metric::Latency(_)
+            | Metric::LatencyAll(_)
+            | Metric::QueueDepth(_)
+            | Metric::Utilization
+            | Metric::RecoveryTime => Counters::default(),
+        }
+    }
+
+    fn service_counters(&self, service: ServiceId, metric: Metric) -> Counters {
+        let levels = self.levels[service.index()];
+        let into = || self.edges.iter().filter(move |edge| edge.callee == service);
+        let counts = &self.services[service.index()].measured.all;
+        match metric {
+            Metric::QueueDepth(_) => Counters { whole: self.now_ns, part: levels.waiting_ns },
+            Metric::Utilization => Counters { whole: levels.capacity_ns, part: levels.busy_ns },
+            Metric::Amplification => {
+                Counters { whole: self.offered, part: self.services[service.index()].arrivals }
+            }
+            Metric::AttemptsPerRequest => Counters {
+                whole: into().map(|edge| edge.requests).sum(),
+                part: into().map(|edge| edge.attempts).sum(),
+            },
+            Metric::ErrorRate => Counters {
+                whole: u128::from(counts.completed + counts.turned_away),
+                part: u128::from(counts.turned_away),
+            },
+            Metric::Availability => Counters {
+                whole: u128::from(counts.completed + counts.turned_away),
+                part: u128::from(counts.completed),
+            },
+            Metric::Goodput => Counters { whole: self.now_ns, part: u128::from(counts.completed) },
+            Metric::Latency(_) | Metric::LatencyAll(_) | Metric::RecoveryTime => Counters::default(),
+        }
+    }
+
+    /// The cluster's sums as of now; to be given before anything below looks at them.
+    pub(crate) fn take_levels(&mut self, now: Time, levels: &[ServiceLevels]) {
+        self.levels.copy_from_slice(levels);
+        self.now_ns = u128::from(now.as_nanos());
+    }
+
+    pub(crate) fn warm(&mut self) {
+        self.levels_at_warm.copy_from_slice(&self.levels);
+    }
+
+    /// The window of an objective begins or ends.
+    pub(crate) fn window(&mut self, watch: usize, ends: bool) {
+        let counters = self.counters(&self.watches[watch]);
+        if ends {
+            self.watches[watch].window_ends(counters);
+        } else {
+            self.watches[watch].window_begins(counters);
+        }
+    }
+
+    pub(crate) fn windows(&self) -> Vec<(Time, Time)> {
+        self.watches.iter().map(Watch::window).collect()
+    }
+
+    /// A grid interval ends.
+    pub(crate) fn grid(&mut self) {
+        for index in 0..self.watches.len() {
+            let counters = self.counters(&self.watches[index]);
+            self.watches[index].grid(counters);
+        }
+        for record in &mut self.loads {
+            record.interval.p99_us = record.interval_latency.quantile_ns(990_000) / 1_000;
+            record.interval_latency.clear();
+            record.measured.intervals.push(std::mem::take(&mut record.interval));
+        }
+        for record in &mut self.edges {
+            record.measured.intervals.push(std::mem::take(&mut record.interval));
+        }
+        for ((record, levels), before) in self.services.iter_mut().zip(&self.levels).zip(&self.levels_at_grid)
+        {
+            let mut interval = std::mem::take(&mut record.interval);
+            interval.queue = levels.waiting;
+            interval.replicas_up = levels.replicas_up;
+            interval.utilization_ppm = share_ppm(levels, before);
+            record.measured.intervals.push(interval);
+        }
+        self.levels_at_grid.copy_from_slice(&self.levels);
+    }
+
+    /// Puts everything together. `inside` and `in_flight` were counted in the arenas.
+    pub(crate) fn finish(mut self, end: EndState) -> super::Measured {
+        let run_ns = self.now_ns.saturating_sub(u128::from(self.warm_at.as_nanos())).max(1);
+        let counters: Vec<Counters> = self.watches.iter().map(|watch| self.counters(watch)).collect();
+        let slos: Vec<SloMeasured> = std::mem::take(&mut self.watches)
+            .into_iter()
+            .zip(counters)
+            .map(|(watch, at_end)| watch.finish(at_end))
+            .collect();
+        let loads = self.loads.into_iter().zip(end.load_in_flight).map(|(mut record, (all, warm))| {
+            record.measured.latency = record.latency.summary();
+            record.measured.failed_latency = record.failed_latency.summary();
+            record.measured.all.in_flight = all;
+            record.measured.in_flight = warm;
+            record.measured
+        });
+        let services = self.services.into_iter().enumerate().map(|(index, mut record)| {
+            let (levels, warm) = (&self.levels[index], &self.levels_at_warm[index]);
+            record.measured.wait = record.wait.summary();
+            record.measured.service = record.service.summary();
+            record.measured.utilization_ppm = share_ppm(levels, warm);
+            let waiting_ns = levels.waiting_ns - warm.waiting_ns;
+            record.measured.queue_mean_milli = u64::try_from(waiting_ns * 1_000 / run_ns).unwrap_or(u64::MAX);
+            record.measured.all.in_system = end.inside[index];
+            record.measured.in_system_integral_ns = end.population_ns[index];
+            record.measured
+        });
+        let edges = self.edges.into_iter().map(|mut record| {
+            record.measured.latency = record.latency.summary();
+            record.measured
+        });
+        super::Measured {
+            loads: loads.collect(),
+            services: services.collect(),
+            edges: edges.collect(),
+            links: end.links,
+            timeline: self.timeline,
+            slos,
+            entries: self.entries,
+            systems: end.systems,
+            violations: self.violations,
+        }
+    }
+}
+
+/// What only the arenas know when the run stops.
+pub(crate) struct EndState {
+    /// Requests under way, all and of those started after the warm-up, by load.
+    pub(crate) load_in_flight: Vec<(u64, u64)>,
+    pub(crate) inside: Vec<u64>,
+    pub(crate) population_ns: Vec<u128>,
+    pub(crate) links: Vec<super::LinkMeasured>,
+    pub(crate) systems: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+fn edge_record(
+    plan: &Plan,
+    edge: u32,
+    watching: &dyn Fn(&dyn Fn(&Target) -> bool) -> Vec<u32>,
+) -> EdgeRecord {
+    let plan_edge = &plan.edges[edge as usize];
+    let replicas = plan.services[plan_edge.callee.index()].max_replicas as usize;
+    EdgeRecord {
+        measured: EdgeMeasured {
+            name: plan_edge.name.clone(),
+            attempts_by_replica: vec![0; replicas],
+            breaker: BreakerMeasured {
+                present: plan_edge.policy.breaker.is_some(),
+                ..BreakerMeasured::default()
+            },
+            intervals: Vec::with_capacity(plan.run.intervals()),
+            ..EdgeMeasured::default()
+        },
+        latency: Durations::new(2),
+        interval: EdgeInterval::default(),
+        requests: 0,
+        attempts: 0,
+        ended: 0,
+        failed: 0,
+        good: 0,
+        watches: watching(&|target| matches!(target, Target::Edge(id) if id.0 == edge)),
+        callee: plan_edge.callee,
+        load: match plan_edge.caller {
+            Party::Load(load) => Some(load),
+            Party::Service(_) => None,
+        },
+    }
+}
+
+fn add_path(sum: &mut PathShares, path: &Path) {
+    sum.waiting_ns += u128::from(path.waiting_ns);
+    sum.retrying_ns += u128::from(path.retrying_ns);
+    sum.network_ns += u128::from(path.network_ns);
+    sum.queue_ns += u128::from(path.queue_ns);
+    sum.service_ns += u128::from(path.service_ns);
+}
+
+fn share_ppm(levels: &ServiceLevels, before: &ServiceLevels) -> u32 {
+    let capacity_ns = levels.capacity_ns - before.capacity_ns;
+    let busy_ns = levels.busy_ns - before.busy_ns;
+    if capacity_ns == 0 { 0 } else { u32::try_from(busy_ns * 1_000_000 / capacity_ns).unwrap_or(u32::MAX) }
+}

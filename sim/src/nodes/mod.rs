@@ -1,0 +1,102 @@
+//! The kinds of nodes: each file turns a state machine into a [`Node`]. Kinds are looked up in one table, so a new
+//! one needs a file and a line; the cluster knows none of them.
+
+mod broken;
+mod cache;
+mod client;
+mod service;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+pub(crate) use client::client;
+
+use crate::cluster::Node;
+use crate::scenario::KindsCheck;
+use crate::scenario::plan::{Plan, ServiceId};
+
+/// A kind of service node that a scenario can name in `kind:`.
+pub trait Kind {
+    /// What is wrong with the settings of a service of this kind: key and message, empty if nothing is.
+    fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)>;
+
+    /// A replica of `service`. The settings were checked.
+    fn build(service: ServiceId, replica: u32, plan: &Arc<Plan>) -> Box<dyn Node>;
+}
+
+type Check = fn(&Map<String, Value>) -> Vec<(String, String)>;
+type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
+
+#[derive(Clone)]
+struct Entry {
+    name: String,
+    check: Check,
+    build: Build,
+}
+
+/// The table of kinds.
+#[derive(Clone)]
+pub struct Kinds {
+    entries: Arc<Vec<Entry>>,
+}
+
+impl Default for Kinds {
+    /// The kinds that Foreshock brings along.
+    fn default() -> Kinds {
+        Kinds { entries: Arc::new(Vec::new()) }.with::<service::Service>("service").with::<cache::CacheKind>("cache")
+    }
+}
+
+impl Kinds {
+    /// The table with one more kind; an earlier one of the same name is replaced.
+    #[must_use]
+    pub fn with<K: Kind>(self, name: &str) -> Kinds {
+        let mut entries = Arc::unwrap_or_clone(self.entries);
+        entries.retain(|entry| entry.name != name);
+        entries.push(Entry { name: name.to_string(), check: K::check_settings, build: K::build });
+        Kinds { entries: Arc::new(entries) }
+    }
+
+    /// The table with the kinds that break the laws on purpose: for scenarios that prove that they are caught.
+    #[must_use]
+    pub fn with_test_kinds(self) -> Kinds {
+        self.with::<broken::AddressReader>("test-address").with::<broken::Forgetful>("test-forgetful")
+    }
+
+    pub(crate) fn build(
+        &self,
+        kind: &str,
+        service: ServiceId,
+        replica: u32,
+        plan: &Arc<Plan>,
+    ) -> Box<dyn Node> {
+        let entry = self.entries.iter().find(|entry| entry.name == kind);
+        let build = entry.map(|entry| entry.build).expect("the plan's kinds were checked against this table");
+        build(service, replica, plan)
+    }
+}
+
+impl KindsCheck for Kinds {
+    fn names(&self) -> Vec<String> {
+        self.entries
+            .iter()
+            .map(|entry| entry.name.clone())
+            
+            .collect()
+    }
+
+    fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {
+        match self.entries.iter().find(|entry| entry.name == kind) {
+            Some(entry) => (entry.check)(settings),
+            None => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.entries.iter().map(|entry| &entry.name)).finish()
+    }
+}

@@ -1,0 +1,443 @@
+//! Kind `service`: a waiting line, workers, own work, then calls in order, then the answer.
+
+mod codel;
+mod job;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use self::codel::Codel;
+use self::job::{Job, JobState};
+use super::Kind;
+use crate::cluster::{
+    ConfigEdit, Cx, Durable, Line, Message, Node, NodeId, Path, Probes, Ref, Reply, Request, Slab, Token,
+};
+use crate::kernel::draw::{Key, Sampler, chance_ppm};
+use crate::kernel::time::{Span, Time};
+use crate::measure::OutcomeKind;
+use crate::scenario::plan::{Discipline, OnFull, Plan, ServiceId, ServicePlan};
+
+/// Kind `service`.
+pub(super) struct Service;
+
+impl Kind for Service {
+    fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
+        settings.keys().map(|key| (key.clone(), "is no setting of kind `service`".to_string())).collect()
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        Box::new(ServiceNode::new(service, plan, None))
+    }
+}
+
+/// What a kind does beyond working and calling: looked at when own work is done.
+pub(super) trait Behaviour {
+    /// Does what was asked; `true` if the answer is "not here".
+    fn answer(&mut self, request: &Request, local: Time) -> bool;
+    /// Takes up a value sent by a caller.
+    fn fill(&mut self, key: u64, local: Time);
+    /// The process starts.
+    fn start(&mut self);
+    /// Settings changed.
+    fn reconfigure(&mut self, plan: &ServicePlan);
+    /// What it counts.
+    fn probe(&self, out: &mut Probes);
+}
+
+/// One replica.
+pub(super) struct ServiceNode {
+    service: ServiceId,
+    plan: Arc<Plan>,
+    samplers: Vec<Sampler>,
+    keys: Option<Keys>,
+    jobs: Slab<Job>,
+    line: Line,
+    waiting: u32,
+    busy: u32,
+    codel: Codel,
+    started_at: Time,
+    cancellable: BTreeMap<Ref, Ref>,
+    /// Set while the next jobs are being taken up, so that a job that ends at once does not recurse.
+    serving: bool,
+    behaviour: Option<Box<dyn Behaviour>>,
+}
+
+#[derive(Clone, Copy)]
+struct Keys {
+    demand: Key,
+    error: Key,
+    branch: Key,
+    order: Key,
+}
+
+impl ServiceNode {
+    pub(super) fn new(
+        service: ServiceId,
+        plan: &Arc<Plan>,
+        behaviour: Option<Box<dyn Behaviour>>,
+    ) -> ServiceNode {
+        let own = &plan.services[service.index()];
+        ServiceNode {
+            service,
+            plan: Arc::clone(plan),
+            samplers: samplers(own),
+            keys: None,
+            jobs: Slab::new(),
+            line: Line::new(own.queue.discipline),
+            waiting: 0,
+            busy: 0,
+            codel: Codel::new(own.queue.codel),
+            started_at: Time::ZERO,
+            cancellable: BTreeMap::new(),
+            serving: false,
+            behaviour,
+        }
+    }
+
+    fn own(&self) -> &ServicePlan {
+        &self.plan.services[self.service.index()]
+    }
+
+    fn keys(&self) -> Keys {
+        self.keys.expect("a node is started before anything reaches it")
+    }
+
+    fn shares_processors(&self) -> bool {
+        self.own().queue.discipline == Discipline::ProcessorSharing
+    }
+
+    /// The processor time this request takes, a cold start included.
+    fn demand(&self, request: &Request, now: Time) -> Span {
+        let sampler = &self.samplers[request.operation.index().min(self.samplers.len() - 1)];
+        let demand = sampler.sample(self.keys().demand, request.lineage.raw());
+        let Some(cold) = self.own().cold_start else { return demand };
+        let age = now.since(self.started_at);
+        if age >= cold.lasts {
+            return demand;
+        }
+        let extra_milli = cold.slowdown_milli.saturating_sub(1000);
+        let left = cold.lasts.saturating_sub(age);
+        demand + demand.mul_ratio(extra_milli, 1000).mul_ratio(left.as_nanos(), cold.lasts.as_nanos())
+    }
+
+    fn priority(&self, request: &Request) -> u8 {
+        let own =
+            self.own().operations.get(request.operation.index()).map_or(0, |operation| operation.priority);
+        own.saturating_add(request.priority)
+    }
+
+    fn rank(&self, job: &Job) -> u64 {
+        match self.own().queue.discipline {
+            Discipline::ShortestFirst => job.demand.as_nanos(),
+            Discipline::Priority { .. } => u64::from(u8::MAX - job.priority),
+            Discipline::Fifo | Discipline::Lifo | Discipline::Random | Discipline::ProcessorSharing => 0,
+        }
+    }
+
+    fn arrive(&mut self, request: Request, cx: &mut Cx<'_>) {
+        let demand = self.demand(&request, cx.now());
+        let job = self.jobs.insert(Job::new(request, demand, self.priority(&request)));
+        if request.cancellable {
+            self.cancellable.insert(request.attempt, job);
+        }
+        let workers = self.own().workers;
+        if self.shares_processors() {
+            let places = workers.saturating_add(self.own().queue.capacity);
+            if self.busy < places {
+                self.take_up(job, cx);
+            } else {
+                self.turn_away(job, Reply::refusal(OutcomeKind::Rejected), cx);
+            }
+        } else if self.busy < workers {
+            self.take_up(job, cx);
+        } else if !self.preempt_for(job, cx) {
+            self.enqueue(job, cx);
+        }
+    }
+
+    fn enqueue(&mut self, job: Ref, cx: &mut Cx<'_>) {
+        let queue = self.own().queue.clone();
+        if self.waiting >= queue.capacity {
+            let victim = match queue.on_full {
+                OnFull::Reject => Some(job),
+                OnFull::DropOldest => {
+                    let jobs = &self.jobs;
+                    let oldest = self.line.pop_oldest(|job| {
+                        jobs.get(job)
+                            .filter(|job| job.is_waiting())
+                            .map(|job| job.request.arrived_at.as_nanos())
+                    });
+                    self.waiting -= u32::from(oldest.is_some());
+                    Some(oldest.unwrap_or(job))
+                }
+            };
+            if let Some(victim) = victim {
+                self.turn_away(victim, Reply::refusal(OutcomeKind::Rejected), cx);
+            }
+        }
+        if let Some(entry) = self.jobs.get(job) {
+            let rank = self.rank(entry);
+            self.line.push(job, rank);
+            self.waiting += 1;
+        }
+    }
+
+    /// Lets an urgent newcomer take the worker of the least urgent job in service.
+    fn preempt_for(&mut self, job: Ref, cx: &mut Cx<'_>) -> bool {
+        if self.own().queue.discipline != (Discipline::Priority { preemptive: true }) {
+            return false;
+        }
+        let Some(urgency) = self.jobs.get(job).map(|job| job.priority) else { return false };
+        let weakest = self
+            .jobs
+            .iter()
+            .filter(|(_, other)| matches!(other.state, JobState::Working) && other.priority < urgency)
+            .min_by_key(|(at, other)| (other.priority, std::cmp::Reverse(other.request.arrived_at), *at))
+            .map(|(at, _)| at);
+        let Some(weakest) = weakest else { return false };
+        let Some(left) = cx.stop_work(Token(weakest.slot())) else { return false };
+        let rank = self.jobs.get(weakest).map_or(0, |job| self.rank(job));
+        if let Some(other) = self.jobs.get_mut(weakest) {
+            other.worked += cx.now().since(other.since);
+            other.since = cx.now();
+            other.state = JobState::Preempted(left);
+        }
+        self.line.push(weakest, rank);
+        self.waiting += 1;
+        self.busy -= 1;
+        self.take_up(job, cx);
+        true
+    }
+
+    /// Gives a job a worker.
+    fn take_up(&mut self, at: Ref, cx: &mut Cx<'_>) {
+        let drop_expired = self.own().drop_expired;
+        let now = cx.now();
+        let Some(job) = self.jobs.get_mut(at) else { return };
+        let waited = now.since(job.since);
+        job.path.queue_ns += waited.as_nanos();
+        job.since = now;
+        if let JobState::Preempted(_) = job.state {
+            let JobState::Preempted(left) = std::mem::replace(&mut job.state, JobState::Working) else {
+                return;
+            };
+            self.busy += 1;
+            cx.resume_work(Token(at.slot()), left);
+            return;
+        }
+        let request = job.request;
+        let demand = job.demand;
+        cx.taken_up(&request);
+        if drop_expired && cx.local_time() >= request.deadline {
+            let path = self.jobs.get(at).map_or(Path::default(), |job| job.path);
+            let reply = Reply { path, ..Reply::refusal(OutcomeKind::DeadlineExceeded) };
+            self.turn_away(at, reply, cx);
+            return;
+        }
+        let Some(job) = self.jobs.get_mut(at) else { return };
+        job.state = JobState::Working;
+        self.busy += 1;
+        if demand.is_zero() {
+            self.work_done(at, cx);
+        } else {
+            cx.work(Token(at.slot()), demand);
+        }
+    }
+
+    /// A job without a worker leaves.
+    fn turn_away(&mut self, at: Ref, reply: Reply, cx: &mut Cx<'_>) {
+        if let Some(job) = self.jobs.remove(at) {
+            self.cancellable.remove(&job.request.attempt);
+            cx.reply(&job.request, reply);
+        }
+    }
+
+    /// The own work of a job is done.
+    fn work_done(&mut self, at: Ref, cx: &mut Cx<'_>) {
+        let now = cx.now();
+        let blocking = self.own().blocking || self.own().steps.is_empty();
+        let error_ppm = self.own().error_ppm;
+        let key = self.keys().error;
+        let Some(job) = self.jobs.get_mut(at) else { return };
+        job.worked += now.since(job.since);
+        job.path.service_ns += job.worked.as_nanos();
+        job.state = JobState::Calling;
+        let (request, worked) = (job.request, job.worked);
+        cx.worked(&request, Time::from_nanos(now.as_nanos() - worked.as_nanos()));
+        if error_ppm > 0 && chance_ppm(key.draw(request.lineage.raw()), error_ppm) {
+            self.finish(at, OutcomeKind::Error, cx);
+            return;
+        }
+        if let Some(behaviour) = &mut self.behaviour {
+            let missed = behaviour.answer(&request, cx.local_time());
+            if let Some(job) = self.jobs.get_mut(at) {
+                job.answered_missing = missed;
+            }
+        }
+        if !blocking {
+            self.release_worker(at);
+            self.serve_next(cx);
+        }
+        self.next_step(at, cx);
+    }
+
+    fn release_worker(&mut self, at: Ref) {
+        if let Some(job) = self.jobs.get_mut(at)
+            && std::mem::take(&mut job.holds_worker)
+        {
+            self.busy -= 1;
+        }
+    }
+
+    /// A job that had a worker leaves with an answer.
+    fn finish(&mut self, at: Ref, outcome: OutcomeKind, cx: &mut Cx<'_>) {
+        let Some(job) = self.jobs.remove(at) else { return };
+        self.cancellable.remove(&job.request.attempt);
+        self.busy -= u32::from(job.holds_worker);
+        if job.request.forward_to.is_some() && outcome == OutcomeKind::Ok {
+            cx.forward(&job.request, job.path);
+        } else {
+            let missed = job.answered_missing;
+            cx.reply(&job.request, Reply { outcome, missed, shed: false, path: job.path });
+        }
+        self.serve_next(cx);
+    }
+
+    /// Gives free workers to those waiting.
+    fn serve_next(&mut self, cx: &mut Cx<'_>) {
+        if self.serving {
+            return;
+        }
+        self.serving = true;
+        let workers = self.own().workers;
+        while self.busy < workers && self.waiting > 0 {
+            let chance = self.keys().order.draw(cx.now().as_nanos() ^ u64::from(cx.node().0) << 48);
+            let Some(at) = self.line.pop(chance) else { break };
+            let Some(job) = self.jobs.get(at) else { continue };
+            self.waiting -= 1;
+            let sojourn = cx.now().since(job.request.arrived_at);
+            if self.codel.drops(cx.now(), sojourn, self.waiting) {
+                let path = Path { queue_ns: sojourn.as_nanos(), ..job.path };
+                let reply = Reply { shed: true, path, ..Reply::refusal(OutcomeKind::Rejected) };
+                self.turn_away(at, reply, cx);
+                continue;
+            }
+            self.take_up(at, cx);
+        }
+        self.serving = false;
+    }
+
+    fn cancel(&mut self, attempt: Ref, cx: &mut Cx<'_>) {
+        let Some(at) = self.cancellable.remove(&attempt) else { return };
+        let Some(job) = self.jobs.get(at) else { return };
+        match job.state {
+            JobState::Waiting | JobState::Preempted(_) => self.waiting -= 1,
+            JobState::Working => {
+                cx.stop_work(Token(at.slot()));
+            }
+            JobState::Calling => cx.abandon(job.group),
+        }
+        let Some(job) = self.jobs.remove(at) else { return };
+        self.busy -= u32::from(job.has_worker());
+        cx.drop_cancelled(&job.request);
+        self.serve_next(cx);
+    }
+
+    fn report(&self, cx: &mut Cx<'_>) {
+        let busy = if self.shares_processors() { self.busy.min(self.own().workers) } else { self.busy };
+        cx.occupancy(busy, self.waiting);
+    }
+}
+
+impl Node for ServiceNode {
+    fn start(&mut self, cx: &mut Cx<'_>) {
+        self.started_at = cx.now();
+        self.keys = Some(Keys {
+            demand: cx.key("service_time"),
+            error: cx.key("error"),
+            branch: cx.key("branch"),
+            order: cx.key("order"),
+        });
+        if let Some(behaviour) = &mut self.behaviour {
+            behaviour.start();
+        }
+    }
+
+    fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
+        match message {
+            Message::Request(request) => self.arrive(request, cx),
+            Message::Done(done) => self.call_done(&done, cx),
+            Message::Cancel(attempt) => self.cancel(attempt, cx),
+            Message::Fill { key } => {
+                if let Some(behaviour) = &mut self.behaviour {
+                    behaviour.fill(key, cx.local_time());
+                }
+            }
+            Message::Load(_) => {}
+        }
+        self.report(cx);
+    }
+
+    fn wake(&mut self, token: Token, cx: &mut Cx<'_>) {
+        if token == Token::RECONFIGURED {
+            self.serve_next(cx);
+        } else if let Some(at) = self.jobs.by_slot(token.0) {
+            self.work_done(at, cx);
+        }
+        self.report(cx);
+    }
+
+    fn crash(&mut self, _keep: Durable, lost: &mut dyn FnMut(&Request)) {
+        for (_, job) in self.jobs.iter() {
+            lost(&job.request);
+        }
+        self.jobs = Slab::new();
+        self.line.clear();
+        self.cancellable.clear();
+        self.waiting = 0;
+        self.busy = 0;
+        self.codel = Codel::new(self.own().queue.codel);
+    }
+
+    fn reconfigure(&mut self, edit: &ConfigEdit<'_>) -> Result<(), String> {
+        let before = self.own().queue.clone();
+        self.plan = Arc::clone(edit.plan);
+        self.samplers = samplers(self.own());
+        if before.codel != self.own().queue.codel {
+            self.codel = Codel::new(self.own().queue.codel);
+        }
+        if before.discipline != self.own().queue.discipline {
+            let mut line = Line::new(self.own().queue.discipline);
+            for at in self.line.drain_all() {
+                if let Some(job) = self.jobs.get(at) {
+                    line.push(at, self.rank(job));
+                }
+            }
+            self.line = line;
+        }
+        let own = self.plan.services[self.service.index()].clone();
+        if let Some(behaviour) = &mut self.behaviour {
+            behaviour.reconfigure(&own);
+        }
+        Ok(())
+    }
+
+    fn probe(&self, out: &mut Probes) {
+        out.in_system = self.jobs.len() as u64;
+        if let Some(behaviour) = &self.behaviour {
+            behaviour.probe(out);
+        }
+    }
+}
+
+fn samplers(plan: &ServicePlan) -> Vec<Sampler> {
+    plan.operations
+        .iter()
+        .map(|operation| {
+            Sampler::new(&operation.service_time).expect("the plan's distributions were checked")
+        })
+        .collect()
+}

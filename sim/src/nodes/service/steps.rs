@@ -1,0 +1,122 @@
+//! The calls a service makes for a request: step by step, branches of one step together.
+
+use super::ServiceNode;
+use crate::cluster::{CallSpec, Cx, Done, Ref, Request};
+use crate::kernel::draw::chance_ppm;
+use crate::kernel::time::Time;
+use crate::measure::OutcomeKind;
+use crate::scenario::plan::{BranchPlan, Join};
+
+impl ServiceNode {
+    /// Goes on with the next step that has something to call, or ends the job.
+    pub(super) fn next_step(&mut self, at: Ref, cx: &mut Cx<'_>) {
+        loop {
+            let Some(job) = self.jobs.get(at) else { return };
+            let plan = std::sync::Arc::clone(&self.plan);
+            let steps = &plan.services[self.service.index()].steps;
+            let Some(step) = steps.get(job.step as usize) else {
+                return self.finish(at, OutcomeKind::Ok, cx);
+            };
+            let (request, missed_steps) = (job.request, job.missed_steps);
+            let mut started = 0;
+            let mut group = Ref::NONE;
+            for branch in &step.branches {
+                if self.takes(branch, &request, missed_steps) {
+                    for copy in 0..branch.fan_out {
+                        group = cx.call(spec(branch, copy, &request, at, cx.now()), group);
+                        started += 1;
+                    }
+                }
+            }
+            let Some(job) = self.jobs.get_mut(at) else { return };
+            if started == 0 {
+                job.step += 1;
+                continue;
+            }
+            job.outstanding = started;
+            job.succeeded = 0;
+            job.group = group;
+            job.needed = match step.join {
+                Join::All => started,
+                Join::AtLeast(wanted) => wanted.min(started),
+            };
+            return;
+        }
+    }
+
+    fn takes(&self, branch: &BranchPlan, request: &Request, missed_steps: u64) -> bool {
+        let on_miss = branch.loads_for.is_none_or(|cache_step| missed_steps >> cache_step & 1 == 1);
+        let operation = branch.operations.as_ref().is_none_or(|only| only.contains(&request.operation));
+        let edge = &self.plan.edges[branch.edge.index()];
+        let identity = request.lineage.call(u64::from(edge.callee.0), edge.occurrence).raw();
+        let share =
+            branch.share_ppm >= 1_000_000 || chance_ppm(self.keys().branch.draw(identity), branch.share_ppm);
+        on_miss && operation && share
+    }
+
+    /// A call of a job has ended.
+    pub(super) fn call_done(&mut self, done: &Done, cx: &mut Cx<'_>) {
+        let at = Ref::unpack(done.token);
+        let plan = std::sync::Arc::clone(&self.plan);
+        let steps = &plan.services[self.service.index()].steps;
+        let Some(job) = self.jobs.get_mut(at) else { return };
+        let step = job.step;
+        let branch = steps
+            .get(step as usize)
+            .and_then(|step| step.branches.iter().find(|branch| branch.edge == done.edge));
+        let Some(branch) = branch else { return };
+        let ok = done.outcome == OutcomeKind::Ok;
+        if branch.on_miss.is_some() && (!ok || done.missed) {
+            job.missed_steps |= 1 << step;
+            job.missed_at = (ok && done.missed).then_some(done.answered_by);
+        }
+        // A cache that fails is a miss, not a failure.
+        job.call_ended(done, ok || branch.optional || branch.on_miss.is_some());
+        if ok && let (Some(cache_step), Some(cache)) = (branch.loads_for, job.missed_at.take()) {
+            let cache_edge = steps[cache_step as usize].branches.iter().find(|other| other.on_miss.is_some());
+            if let Some(cache_edge) = cache_edge {
+                let request = job.request;
+                cx.fill(cache_edge.edge, cache, request.key, request.lineage.raw());
+            }
+        }
+        self.after_call(at, done, cx);
+    }
+
+    fn after_call(&mut self, at: Ref, done: &Done, cx: &mut Cx<'_>) {
+        let Some(job) = self.jobs.get_mut(at) else { return };
+        if job.succeeded >= job.needed {
+            // The call that completes the step is the one the request waited for.
+            job.path.add(done.path);
+            job.step += 1;
+            if job.outstanding > 0 {
+                cx.abandon(job.group);
+            }
+            self.next_step(at, cx);
+        } else if job.succeeded + job.outstanding < job.needed {
+            job.path.add(done.path);
+            if job.outstanding > 0 {
+                cx.abandon(job.group);
+            }
+            self.finish(at, OutcomeKind::Error, cx);
+        }
+    }
+}
+
+fn spec(branch: &BranchPlan, copy: u32, request: &Request, job: Ref, now: Time) -> CallSpec {
+    CallSpec {
+        edge: branch.edge,
+        copy,
+        lineage: request.lineage,
+        load: request.load,
+        operation: request.operation,
+        key: request.key,
+        arguments: request.arguments,
+        wanted_at: now,
+        deadline: request.deadline,
+        patience: None,
+        is_retry: request.is_retry,
+        priority: request.priority,
+        traced: request.traced,
+        token: job.pack(),
+    }
+}

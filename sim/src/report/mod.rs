@@ -1,0 +1,23 @@
+//! What people and programs read about a run. The model is built once from an outcome; every renderer works
+//! from it alone and does no input or output.
+
+pub mod diff;
+mod humanise;
+mod json;
+mod model;
+mod series;
+mod text;
+mod trace;
+
+pub use json::to_json;
+pub use model::{
+    BlockerReport, BreakerReport, CallReport, EntryReport, FindingReport, InvariantReport, LatencyReport,
+    LinkReport, LivenessReport, LoadReport, PathReport, QueueReport, RecoveryReport, Report, RunReport, SCHEMA,
+    ServiceReport, SloReport, TimelineReport, VerdictReport,
+};
+pub use series::{SeriesFile, series_csv};
+pub use text::{Style, to_text};
+pub use trace::to_trace_events;
+
+pub(crate) use humanise::count;
+pub(crate) use text::{Role, aligned};

@@ -1,0 +1,199 @@
+//! Scenario files: text in, a [`plan::Plan`] or all errors out. Three passes: [`parse`] makes a tree with places,
+//! `shape` checks it against the schema made from the types in `raw`, `check` turns names into ids. Never runs
+//! anything and never opens a file: whoever compiles hands in the text and a reader for trace files.
+
+mod check;
+mod diagnostic;
+mod digest;
+mod edit;
+mod parse;
+mod path;
+pub mod plan;
+mod quantity;
+mod raw;
+mod render;
+mod schema;
+mod shape;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod tree;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+pub use diagnostic::{Diagnostic, Diagnostics, Location, ScenarioError, Severity};
+pub use edit::parse_setting;
+pub use schema::json_schema;
+
+use check::{Names, Surroundings};
+use path::Lost;
+use plan::{Edit, Plan, Setting};
+use raw::RawScenario;
+use trace::{FromFiles, FromPlan};
+use tree::Node;
+
+/// A scenario file.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Its name, for messages.
+    pub name: &'a str,
+    /// What it holds.
+    pub text: &'a [u8],
+}
+
+/// Reads the files a scenario names.
+pub trait Files {
+    /// The text of a file, by its path relative to the scenario file.
+    ///
+    /// # Errors
+    /// Why it cannot be read, for people.
+    fn read(&self, relative: &str) -> Result<String, String>;
+}
+
+/// Knows the kinds of services and their settings.
+pub trait KindsCheck {
+    /// The names of all kinds.
+    fn names(&self) -> Vec<String>;
+    /// What is wrong with the settings of a service of this kind: keys with messages.
+    fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)>;
+}
+
+/// A scenario that can be run.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The resolved scenario.
+    pub plan: Plan,
+    /// What is allowed but probably not wanted.
+    pub warnings: Diagnostics,
+}
+
+/// Compiles a scenario file.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its place, reason and a suggestion.
+pub fn compile(
+    source: Source<'_>,
+    files: &dyn Files,
+    kinds: &dyn KindsCheck,
+) -> Result<Compiled, ScenarioError> {
+    let text: Option<Arc<str>> = std::str::from_utf8(source.text).ok().map(Arc::from);
+    let failed = |diagnostics| ScenarioError::new(source.name, text.clone(), diagnostics);
+    let (document, doubled) = parse::parse(source.text).map_err(failed)?;
+    let traces = FromFiles(files);
+    let around = Surroundings { kinds, traces: &traces };
+    let (plan, mut warnings) = compile_tree(document, doubled, around, Timeline::Checked).map_err(failed)?;
+    warnings.sort();
+    Ok(Compiled { plan, warnings })
+}
+
+/// The plan with changes made from outside: what `--set` and `--without` do. Recorded arrivals are taken over.
+///
+/// # Errors
+/// Why the changed scenario cannot be run. Its name is the changes as they stand on a command line.
+pub fn edited(plan: &Plan, edits: &[Edit], kinds: &dyn KindsCheck) -> Result<Plan, ScenarioError> {
+    let mut document = (*plan.document).clone();
+    for edit in edits {
+        edit::apply(plan, &mut document, edit)
+            .map_err(|problem| ScenarioError::plainly(&edit_text(edit), problem.message, problem.help))?;
+    }
+    let name = edits.iter().map(edit_text).collect::<Vec<_>>().join(" ");
+    changed(plan, &document, kinds, Timeline::Checked, &name)
+}
+
+/// The plan with settings that change during a run. Everything keeps its id.
+///
+/// # Errors
+/// Why the settings cannot be made, or not during a run.
+pub fn with_settings(plan: &Plan, settings: &[Setting], kinds: &dyn KindsCheck) -> Result<Plan, ScenarioError> {
+    let name = settings.iter().map(setting_text).collect::<Vec<_>>().join(" ");
+    let failed = |problem: quantity::Problem| ScenarioError::plainly(&name, problem.message, problem.help);
+    let mut document = (*plan.document).clone();
+    for setting in settings {
+        edit::set(&mut document, &setting.path, setting.value.clone()).map_err(failed)?;
+    }
+    let new = changed(plan, &document, kinds, Timeline::AsItIs, &name)?;
+    match check::structural_difference(plan, &new) {
+        Some(problem) => Err(failed(problem)),
+        None => Ok(new),
+    }
+}
+
+fn changed(
+    plan: &Plan,
+    document: &Value,
+    kinds: &dyn KindsCheck,
+    timeline: Timeline,
+    name: &str,
+) -> Result<Plan, ScenarioError> {
+    let traces = FromPlan(plan);
+    let around = Surroundings { kinds, traces: &traces };
+    match compile_tree(Node::from_value(document), Diagnostics::new(), around, timeline) {
+        Ok((plan, _)) => Ok(plan),
+        Err(diagnostics) => Err(ScenarioError::new(name, None, diagnostics)),
+    }
+}
+
+/// Compiles a changed document without looking at its config changes again.
+fn recompiled(document: &Value, around: Surroundings<'_>) -> Result<Plan, Diagnostics> {
+    compile_tree(Node::from_value(document), Diagnostics::new(), around, Timeline::AsItIs).map(|(plan, _)| plan)
+}
+
+fn edit_text(edit: &Edit) -> String {
+    match edit {
+        Edit::Set(setting) => format!("--set {}", setting_text(setting)),
+        Edit::Without(id) => format!("--without {id}"),
+    }
+}
+
+fn setting_text(setting: &Setting) -> String {
+    let value = setting.value.as_str().map_or_else(|| setting.value.to_string(), str::to_string);
+    format!("{}={value}", setting.path)
+}
+
+/// Whether the settings inside the timeline are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timeline {
+    /// Each is applied and the result compiled.
+    Checked,
+    /// They are taken as they are: this is such a compilation.
+    AsItIs,
+}
+
+/// The second and third pass. `diagnostics` are those of the first.
+fn compile_tree(
+    document: Node,
+    mut diagnostics: Diagnostics,
+    around: Surroundings<'_>,
+    timeline: Timeline,
+) -> Result<(Plan, Diagnostics), Diagnostics> {
+    let names = Names::declared(&document);
+    let mut lost = Lost::default();
+    if diagnostics.has_errors() {
+        lost.add_everywhere();
+    }
+    let tree = shape::check(document, &mut diagnostics, &mut lost);
+    let Some(tree) = tree else { return Err(diagnostics) };
+    let raw: RawScenario = match serde_json::from_value(tree.to_value()) {
+        Ok(raw) => raw,
+        Err(error) => {
+            diagnostics.push(Diagnostic {
+                severity: Severity::Error,
+                path: String::new(),
+                location: tree.at,
+                message: format!("cannot be read although it matches the schema: {error}"),
+                help: None,
+            });
+            return Err(diagnostics);
+        }
+    };
+    let (plan, found) = check::resolve(&raw, &tree, names, lost, around);
+    diagnostics.append(found);
+    let Some(plan) = plan.filter(|_| !diagnostics.has_errors()) else { return Err(diagnostics) };
+    if timeline == Timeline::Checked {
+        diagnostics.append(check::check_settings_of_timeline(&plan, &tree, around));
+    }
+    if diagnostics.has_errors() { Err(diagnostics) } else { Ok((plan, diagnostics)) }
+}

@@ -1,0 +1,18 @@
+//! Backend building blocks as pure state machines.
+//!
+//! No clock, no thread, no socket, no random source: time and chance are arguments. Whoever drives a system
+//! hands it `now` and uniformly distributed random words, and does the waiting and the sending itself.
+//!
+#![doc = include_str!("../README.md")]
+
+mod arithmetic; // shares, growth and uniform draws in exact integers
+pub mod bulkhead; // bounds calls in flight and callers waiting; the core of a connection pool
+pub mod cache; // bounded key-value cache with time to live and pluggable eviction
+pub mod circuit_breaker; // stops sending to a dependency that fails, probes it, starts again
+mod linked_slots; // the order of things that live in a `Vec`
+pub mod outlier; // takes single endpoints out of rotation while they fail
+pub mod rate_limiter; // bounds how fast something may be used: token bucket and GCRA
+pub mod retry; // whether, when and how often a failed call is sent again
+pub mod time; // the vocabulary all of them share
+
+pub use time::{Span, Time};

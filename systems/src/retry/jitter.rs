@@ -1,0 +1,46 @@
+//! Spreads a delay at random, so that callers which failed together do not come back together.
+
+use crate::arithmetic::{WHOLE_PPM, share_of, uniform};
+use crate::time::Span;
+use std::ops::RangeInclusive;
+
+/// How a delay is spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jitter {
+    /// The delay itself.
+    None,
+    /// Anything from zero to the delay.
+    Full,
+    /// Half the delay plus anything up to the other half.
+    Equal,
+    /// The delay plus or minus a share of it, as in gRPC with 200 000 ppm. Above 1 000 000 counts as 1 000
+    /// 000.
+    Proportional {
+        /// Largest deviation in parts per million of the delay.
+        ppm: u32,
+    },
+}
+
+impl Jitter {
+    /// The interval a spread delay lies in, both ends included. It never passes `cap`: where the upper half
+    /// of [`Jitter::Proportional`] would, the interval is cut, so that draws do not pile up at the cap.
+    pub fn interval(self, delay: Span, cap: Span) -> RangeInclusive<Span> {
+        let delay = delay.min(cap);
+        let (low, high) = match self {
+            Jitter::None => (delay, delay),
+            Jitter::Full => (Span::ZERO, delay),
+            Jitter::Equal => (Span::from_nanos(delay.as_nanos() / 2), delay),
+            Jitter::Proportional { ppm } => {
+                let deviation = Span::from_nanos(share_of(delay.as_nanos(), ppm.min(WHOLE_PPM)));
+                (delay.saturating_sub(deviation), (delay + deviation).min(cap))
+            }
+        };
+        low..=high
+    }
+
+    /// A delay drawn uniformly from [`Jitter::interval`] by a uniformly distributed word.
+    pub fn spread(self, delay: Span, cap: Span, entropy: u64) -> Span {
+        let interval = self.interval(delay, cap);
+        Span::from_nanos(uniform(entropy, interval.start().as_nanos(), interval.end().as_nanos()))
+    }
+}
