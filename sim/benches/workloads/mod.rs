@@ -291,7 +291,8 @@ impl World for Timers {
         match event {
             TimerEvent::Call => {
                 agenda.cancel(self.armed[self.next]);
-                self.armed[self.next] = agenda.schedule(timeout_at(now, &mut self.random), TimerEvent::Timeout);
+                self.armed[self.next] =
+                    agenda.schedule(timeout_at(now, &mut self.random), TimerEvent::Timeout);
                 self.next = (self.next + 1) % self.armed.len();
                 agenda.schedule(now + Span::from_micros(1), TimerEvent::Call);
             }
@@ -311,7 +312,8 @@ impl World for Timers {
 
 /// A client with `in_flight` calls, all of them with a timeout armed.
 pub fn timers(in_flight: usize, tuning: AgendaTuning) -> Simulation<Timers> {
-    let world = Timers { random: XorShift::new(13), armed: vec![Handle::NONE; in_flight], next: 0, timed_out: 0 };
+    let world =
+        Timers { random: XorShift::new(13), armed: vec![Handle::NONE; in_flight], next: 0, timed_out: 0 };
     let mut simulation = Simulation::new(world, tuning, Limits::NONE);
     let (world, agenda) = simulation.parts_mut();
     for handle in &mut world.armed {
@@ -334,7 +336,8 @@ impl ArmCancel {
     pub fn new(in_flight: usize, tuning: AgendaTuning) -> ArmCancel {
         let mut agenda = Agenda::with_tuning(tuning);
         let mut random = XorShift::new(17);
-        let armed = (0..in_flight).map(|_| agenda.schedule(timeout_at(Time::ZERO, &mut random), [0; 3])).collect();
+        let armed =
+            (0..in_flight).map(|_| agenda.schedule(timeout_at(Time::ZERO, &mut random), [0; 3])).collect();
         ArmCancel { agenda, armed, random, next: 0 }
     }
 

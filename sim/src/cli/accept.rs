@@ -14,7 +14,7 @@ use super::exit::{Exit, Failure};
 use super::repository::{Entry, select};
 use super::scenario::is_coloured;
 use super::terminal::Terminal;
-use crate::report::count;
+use crate::report::counted;
 
 /// Bless the reports of scenarios: write them where `check` compares
 ///
@@ -63,9 +63,9 @@ pub(super) fn execute(
         }
     }
     terminal.line(&format!(
-        "{} scenarios, {} blessed reports changed",
-        count(selection.entries.len() as u64),
-        count(changed)
+        "{}, {} changed",
+        counted(selection.entries.len() as u64, "scenario"),
+        counted(changed, "blessed report")
     ));
     Ok(worst)
 }

@@ -12,7 +12,7 @@ use super::exit::{Exit, Failure};
 use super::repository::{Entry, Selection, select};
 use super::terminal::Terminal;
 use crate::report::diff::{differences, to_words};
-use crate::report::{Role, Style, count};
+use crate::report::{Role, Style, counted};
 
 /// Run every scenario again and compare with the blessed reports
 ///
@@ -52,9 +52,10 @@ pub(super) fn execute(
         wrong += 1;
     }
     let all = selection.entries.len() as u64;
+    let all = counted(all, "scenario");
     terminal.line(&match wrong {
-        0 => format!("{} scenarios, all as expected and as blessed", count(all)),
-        _ => format!("{} scenarios, {} not as they should be", count(all), count(wrong)),
+        0 => format!("{all}, everything as expected and as blessed"),
+        _ => format!("{all}, {} to look at", counted(wrong, "thing")),
     });
     Ok(worst)
 }

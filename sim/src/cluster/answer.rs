@@ -2,7 +2,7 @@
 
 use super::core::{Engine, Event, NodeState};
 use super::effects::{DependencyKind, Hop};
-use super::network::{Answer, Envelope, Payload};
+use super::network::{Address, Answer, Payload};
 use super::node::{NodeId, Path, Reply, Request};
 use super::slab::Ref;
 use crate::faults::CrashMode;
@@ -47,20 +47,12 @@ impl DependencyRule {
     }
 }
 
-/// What to do with a request that has arrived.
-pub(crate) enum Arrival {
-    /// The node gets it.
-    Serve(Request),
-    /// It was dealt with.
-    Settled,
-}
-
 impl Engine<'_> {
     /// Whether an injected delay keeps a request back for now; it then arrives again later.
     pub(crate) fn is_delayed(&mut self, envelope: Ref) -> bool {
         let Some(message) = self.core.envelopes.get(envelope) else { return false };
         let (Payload::Request(request), false) = (&message.payload, message.delayed) else { return false };
-        let Party::Service(service) = self.core.nodes[message.to.index()].party else { return false };
+        let Party::Service(service) = self.core.nodes[message.address.to.index()].party else { return false };
         let mut delay = Span::ZERO;
         for rule in &self.core.dependencies[service.index()] {
             if let DependencyRuleKind::Delay(sampler, key) = &rule.what
@@ -80,8 +72,9 @@ impl Engine<'_> {
         true
     }
 
-    /// A request has reached the node it was sent to.
-    pub(crate) fn request_arrives(&mut self, envelope: &Envelope, mut request: Request) -> Arrival {
+    /// A request has reached the node it was sent to: `true` if the node is to serve it, `false` if it was dealt
+    /// with.
+    pub(crate) fn request_arrives(&mut self, envelope: &Address, request: &mut Request) -> bool {
         let to = envelope.to;
         let network = self.now.since(envelope.sent_at);
         request.path.network_ns += network.as_nanos();
@@ -94,37 +87,37 @@ impl Engine<'_> {
             self.now,
             request.attempt_number,
         );
-        if let Some(refusal) = self.refusal(to, &request) {
+        if let Some(refusal) = self.refusal(to, request) {
             self.core.links[envelope.link.index()].counts.undeliverable += 1;
             if refusal {
-                self.answer(to, &request, Reply::refusal(OutcomeKind::Refused));
+                self.answer(to, request, Reply::refusal(OutcomeKind::Refused));
             }
-            return Arrival::Settled;
+            return false;
         }
         self.core.links[envelope.link.index()].counts.delivered += 1;
         self.core.recorder.delivered(envelope.link, network);
-        let Party::Service(service) = self.core.nodes[to.index()].party else { return Arrival::Settled };
+        let Party::Service(service) = self.core.nodes[to.index()].party else { return false };
         self.core.recorder.arrived(service, request.is_retry, self.now);
         let population = &mut self.core.population[service.index()];
         population.settle(self.now);
         population.inside += 1;
         for rule in &self.core.dependencies[service.index()] {
             match rule.what {
-                DependencyRuleKind::Error if rule.hits(&request) => {
+                DependencyRuleKind::Error if rule.hits(request) => {
                     self.core.recorder.touch(Some(rule.entry));
-                    self.depart_service(to, &request, Departure::Failed);
-                    self.answer(to, &request, Reply::refusal(OutcomeKind::Error));
-                    return Arrival::Settled;
+                    self.depart_service(to, request, Departure::Failed);
+                    self.answer(to, request, Reply::refusal(OutcomeKind::Error));
+                    return false;
                 }
-                DependencyRuleKind::Abort if rule.hits(&request) => {
+                DependencyRuleKind::Abort if rule.hits(request) => {
                     self.core.recorder.touch(Some(rule.entry));
-                    self.depart_service(to, &request, Departure::Aborted);
-                    return Arrival::Settled;
+                    self.depart_service(to, request, Departure::Aborted);
+                    return false;
                 }
                 DependencyRuleKind::Error | DependencyRuleKind::Abort | DependencyRuleKind::Delay(..) => {}
             }
         }
-        Arrival::Serve(request)
+        true
     }
 
     /// Whether the node takes no connection: `Some(true)` refuses aloud, `Some(false)` is silence.
@@ -233,7 +226,7 @@ impl Engine<'_> {
     }
 
     /// An answer has reached a node: its caller, or a proxy on the way there.
-    pub(crate) fn answer_arrives(&mut self, envelope: &Envelope, answer: Answer) {
+    pub(crate) fn answer_arrives(&mut self, envelope: &Address, answer: &Answer) {
         let counts = &mut self.core.links[envelope.link.index()].counts;
         if !self.core.nodes[envelope.to.index()].up {
             counts.undeliverable += 1;
@@ -244,11 +237,11 @@ impl Engine<'_> {
         self.core.recorder.delivered(envelope.link, network);
         self.core.trace.span(answer.traced, "network", envelope.to, envelope.sent_at, self.now, 0);
         if envelope.to == answer.caller {
-            self.answered(&answer, network);
+            self.answered(answer, network);
             return;
         }
         if let Some(links) = self.hop_links(envelope.to) {
-            let mut onward = answer;
+            let mut onward = *answer;
             onward.path.network_ns += network.as_nanos();
             let bytes = self.core.plan.services[0].response_bytes;
             let ends = (envelope.to, answer.caller);

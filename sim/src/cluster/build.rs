@@ -56,7 +56,7 @@ impl Cluster {
                 nodes.push(kinds.build(&service.kind, ServiceId(index as u32), replica, &plan));
             }
         }
-        core.processor_timers = vec![Handle::NONE; core.processors.len()];
+        core.processor_timers = vec![(Handle::NONE, None); core.processors.len()];
         add_edges(&mut core, &plan);
         let timeline = Timeline::new(&plan);
         let levels = vec![ServiceLevels::default(); plan.services.len()];

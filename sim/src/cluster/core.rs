@@ -193,7 +193,7 @@ impl Population {
 }
 
 /// The shared state.
-pub struct Core {
+pub(crate) struct Core {
     pub(crate) seed: Seed,
     /// Settings as they are now for everyone who has none of its own.
     pub(crate) plan: Arc<Plan>,
@@ -215,7 +215,8 @@ pub struct Core {
     pub(crate) gates: Vec<Gate>,
     pub(crate) ready: VecDeque<Ready>,
     pub(crate) processors: Processors,
-    pub(crate) processor_timers: Vec<Handle>,
+    /// By processor: its timer and the instant it is armed for.
+    pub(crate) processor_timers: Vec<(Handle, Option<Time>)>,
     pub(crate) population: Vec<Population>,
     pub(crate) effects: Effects,
     pub(crate) recorder: Recorder,
@@ -243,17 +244,6 @@ impl Core {
         (self.nodes[caller.index()].edge_base + self.edge_local[edge.index()]) as usize
     }
 
-    /// The nodes of a party.
-    pub(crate) fn party_nodes(&self, party: Party) -> std::ops::Range<u32> {
-        match party {
-            Party::Load(load) => {
-                let node = self.load_node[load.index()].0;
-                node..node + 1
-            }
-            Party::Service(service) => self.replicas(service),
-        }
-    }
-
     pub(crate) fn local_time(&self, now: Time, node: NodeId) -> Time {
         self.nodes[node.index()].clock.local(now)
     }
@@ -274,12 +264,14 @@ pub(crate) struct Engine<'a> {
 impl Engine<'_> {
     /// Re-arms the timer of a processor after its jobs changed.
     pub(crate) fn arm_processor(&mut self, id: ProcessorId) {
-        let timer = self.core.processor_timers[id.0 as usize];
-        self.agenda.cancel(timer);
-        self.core.processor_timers[id.0 as usize] = match self.core.processors.next_finish(id) {
-            Some(at) => self.agenda.schedule(at, Event::Processor(id.0)),
-            None => Handle::NONE,
-        };
+        let next = self.core.processors.next_finish(id);
+        let (timer, armed_for) = &mut self.core.processor_timers[id.0 as usize];
+        if next == *armed_for {
+            return;
+        }
+        self.agenda.cancel(*timer);
+        *armed_for = next;
+        *timer = next.map_or(Handle::NONE, |at| self.agenda.schedule(at, Event::Processor(id.0)));
     }
 
     /// Stops or starts a node with a quota according to what it used, and arms its next look.

@@ -81,14 +81,6 @@ impl Line {
         }
     }
 
-    /// The most urgent rank waiting.
-    pub(crate) fn best_rank(&self) -> Option<u64> {
-        match self {
-            Line::Fifo(_) | Line::Lifo(_) | Line::Random(_) => None,
-            Line::Ranked { heap, .. } => heap.peek().map(|Reverse((rank, _, _))| *rank),
-        }
-    }
-
     pub(crate) fn clear(&mut self) {
         match self {
             Line::Fifo(jobs) | Line::Lifo(jobs) => jobs.clear(),

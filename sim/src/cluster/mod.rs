@@ -40,8 +40,7 @@ pub(crate) use timeline::Timeline;
 use std::sync::Arc;
 
 use self::core::{Engine, Ready};
-use answer::Arrival;
-use network::Payload;
+use network::{Address, Payload};
 
 use crate::kernel::agenda::Agenda;
 use crate::kernel::time::Time;
@@ -93,7 +92,7 @@ impl Cluster {
         match event {
             Event::Deliver(slot) => {
                 let envelope = self.core.envelopes.by_slot(slot).and_then(|at| self.core.envelopes.get(at));
-                envelope.map_or((None, 0), |envelope| (Some(envelope.to), envelope.payload.word()))
+                envelope.map_or((None, 0), |envelope| (Some(envelope.address.to), envelope.payload.word()))
             }
             Event::Wake(node, _)
             | Event::Quota(node)
@@ -214,41 +213,45 @@ impl Cluster {
         if !engine.passes_cuts(at) || engine.is_delayed(at) {
             return;
         }
-        let Some(envelope) = engine.core.envelopes.remove(at) else { return };
-        if envelope.corrupted {
-            engine.core.links[envelope.link.index()].counts.corrupted += 1;
+        let Some(envelope) = engine.core.envelopes.get(at) else { return };
+        let (address, corrupted, mut payload) = (envelope.address, envelope.corrupted, envelope.payload);
+        engine.core.envelopes.discard(at);
+        if corrupted {
+            engine.core.links[address.link.index()].counts.corrupted += 1;
             return;
         }
-        let message = match envelope.payload {
-            Payload::Request(request) => match engine.request_arrives(&envelope, request) {
-                Arrival::Serve(request) => Message::Request(request),
-                Arrival::Settled => return,
-            },
-            Payload::Answer(answer) => return engine.answer_arrives(&envelope, answer),
-            Payload::Probe { balancer, replica } => {
-                return engine.probe_arrives(&envelope, balancer, replica);
+        match &mut payload {
+            Payload::Request(request) => {
+                if engine.request_arrives(&address, request) {
+                    let message = Message::Request(*request);
+                    self.with_node(now, address.to, agenda, |node, cx| node.deliver(address.from, message, cx));
+                }
             }
+            Payload::Answer(answer) => engine.answer_arrives(&address, answer),
+            Payload::Probe { balancer, replica } => engine.probe_arrives(&address, *balancer, *replica),
             Payload::ProbeAnswer { balancer, replica } => {
-                engine.core.links[envelope.link.index()].counts.delivered += 1;
-                return engine.core.balancers[balancer as usize].probe_answered(replica);
+                engine.core.links[address.link.index()].counts.delivered += 1;
+                engine.core.balancers[*balancer as usize].probe_answered(*replica);
             }
-            Payload::Cancel(attempt) => Message::Cancel(attempt),
-            Payload::Fill { key } => Message::Fill { key },
-        };
-        if !matches!(message, Message::Request(_)) {
-            let counts = &mut engine.core.links[envelope.link.index()].counts;
-            if !engine.core.nodes[envelope.to.index()].up {
-                counts.undeliverable += 1;
-                return;
-            }
-            counts.delivered += 1;
+            Payload::Cancel(attempt) => self.deliver_note(now, address, Message::Cancel(*attempt), agenda),
+            Payload::Fill { key } => self.deliver_note(now, address, Message::Fill { key: *key }, agenda),
         }
-        self.with_node(now, envelope.to, agenda, |node, cx| node.deliver(envelope.from, message, cx));
+    }
+
+    /// A message that nobody waits for an answer to.
+    fn deliver_note(&mut self, now: Time, address: Address, message: Message, agenda: &mut Agenda<Event>) {
+        let counts = &mut self.core.links[address.link.index()].counts;
+        if !self.core.nodes[address.to.index()].up {
+            counts.undeliverable += 1;
+            return;
+        }
+        counts.delivered += 1;
+        self.with_node(now, address.to, agenda, |node, cx| node.deliver(address.from, message, cx));
     }
 
     fn processor_due(&mut self, now: Time, id: u32, agenda: &mut Agenda<Event>) {
         let id = processor::ProcessorId(id);
-        self.core.processor_timers[id.0 as usize] = crate::kernel::agenda::Handle::NONE;
+        self.core.processor_timers[id.0 as usize] = (crate::kernel::agenda::Handle::NONE, None);
         while let Some((node, token)) = self.core.processors.pop_finished(now, id) {
             self.with_node(now, node, agenda, |node, cx| node.wake(token, cx));
             Engine { now, core: &mut self.core, agenda }.check_quota(node);
@@ -354,11 +357,12 @@ impl Cluster {
         counts
     }
 
-    fn links_measured(&self) -> Vec<LinkMeasured> {
+    fn links_measured(&mut self) -> Vec<LinkMeasured> {
         let mut in_flight = vec![0; self.core.links.len()];
         for (_, envelope) in self.core.envelopes.iter() {
-            in_flight[envelope.link.index()] += 1;
+            in_flight[envelope.address.link.index()] += 1;
         }
+        let recorder = &mut self.core.recorder;
         self.core
             .links
             .iter()
@@ -378,7 +382,7 @@ impl Cluster {
                     cut: counts.cut,
                     undeliverable: counts.undeliverable,
                     in_flight,
-                    latency: self.core.recorder.link_latency(index),
+                    latency: recorder.link_latency(index),
                 }
             })
             .collect()
@@ -397,8 +401,8 @@ impl Cluster {
             Event::Deliver(slot) => {
                 let envelope = self.core.envelopes.by_slot(slot).and_then(|at| self.core.envelopes.get(at));
                 let Some(envelope) = envelope else { return "a message that is gone".to_string() };
-                let link = &self.core.plan.links[envelope.link.index()].name;
-                let from = &self.core.nodes[envelope.from.index()].name;
+                let link = &self.core.plan.links[envelope.address.link.index()].name;
+                let from = &self.core.nodes[envelope.address.from.index()].name;
                 format!("{} over {link} from {from}{at}, identity {word:016x}", envelope.payload.name())
             }
             Event::Wake(_, token) => format!("wake-up {}{at}", token.0),

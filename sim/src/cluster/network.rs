@@ -10,12 +10,18 @@ use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::scenario::plan::{BandwidthPlan, EdgeId, EntryId, LinkId, LinkPlan};
 
-/// A message on its way.
-pub(crate) struct Envelope {
+/// What stands on the outside of a message.
+#[derive(Clone, Copy)]
+pub(crate) struct Address {
     pub(crate) from: NodeId,
     pub(crate) to: NodeId,
     pub(crate) link: LinkId,
     pub(crate) sent_at: Time,
+}
+
+/// A message on its way.
+pub(crate) struct Envelope {
+    pub(crate) address: Address,
     /// Order of sending, for cuts that hold.
     pub(crate) sequence: u64,
     pub(crate) corrupted: bool,
@@ -278,10 +284,7 @@ impl Engine<'_> {
                 CutMode::Hold => {
                     self.core.sent += 1;
                     let envelope = Envelope {
-                        from: ends.0,
-                        to: ends.1,
-                        link,
-                        sent_at: self.now,
+                        address: Address { from: ends.0, to: ends.1, link, sent_at: self.now },
                         sequence: self.core.sent,
                         corrupted,
                         slowed,
@@ -311,10 +314,7 @@ impl Engine<'_> {
     ) {
         self.core.sent += 1;
         let envelope = self.core.envelopes.insert(Envelope {
-            from: ends.0,
-            to: ends.1,
-            link,
-            sent_at: self.now,
+            address: Address { from: ends.0, to: ends.1, link, sent_at: self.now },
             sequence: self.core.sent,
             corrupted,
             slowed,
@@ -331,13 +331,13 @@ impl Engine<'_> {
         }
         let Some(message) = self.core.envelopes.get_mut(envelope) else { return false };
         for cut in &mut self.core.cuts {
-            if !cut.severs(message.from, message.to) {
+            if !cut.severs(message.address.from, message.address.to) {
                 continue;
             }
             match cut.mode {
                 CutMode::Drop => {
                     self.core.recorder.touch(Some(cut.entry));
-                    self.core.links[message.link.index()].counts.cut += 1;
+                    self.core.links[message.address.link.index()].counts.cut += 1;
                     self.core.envelopes.remove(envelope);
                     return false;
                 }
@@ -385,7 +385,7 @@ impl Engine<'_> {
     }
 
     /// A probe has reached a replica, which answers if it is well.
-    pub(crate) fn probe_arrives(&mut self, envelope: &Envelope, balancer: u32, replica: u32) {
+    pub(crate) fn probe_arrives(&mut self, envelope: &Address, balancer: u32, replica: u32) {
         let counts = &mut self.core.links[envelope.link.index()].counts;
         if !self.core.nodes[envelope.to.index()].serves() {
             counts.undeliverable += 1;

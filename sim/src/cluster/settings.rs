@@ -121,11 +121,14 @@ impl Cluster {
             gate.longest_wait = pool.acquire_timeout;
         }
         let base = self.core.nodes[index].edge_base as usize;
+        let local = self.core.local_time(now, node);
         let edges = plan.edges.iter().filter(|edge| edge.caller == party);
         let mut bulkheads = Vec::new();
         for (state, edge) in self.core.edge_states[base..].iter_mut().zip(edges) {
             let endpoints = plan.services[edge.callee.index()].max_replicas;
-            state.take_policy(&edge.policy, endpoints, now);
+            if state.policy != edge.policy {
+                state.take_policy(&edge.policy, endpoints, local);
+            }
             if let (Some(gate), Some(bulkhead)) = (state.bulkhead, &edge.policy.bulkhead) {
                 self.core.gates[gate as usize].longest_wait = bulkhead.max_wait;
                 bulkheads.push((gate, bulkhead.size.max_in_flight));

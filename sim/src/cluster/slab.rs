@@ -91,6 +91,18 @@ impl<T> Slab<T> {
         }
     }
 
+    /// Frees an entry whose content is no longer needed, without moving it.
+    pub(crate) fn discard(&mut self, at: Ref) {
+        if self.get(at).is_none() {
+            return;
+        }
+        let (generation, entry) = &mut self.entries[at.slot as usize];
+        *entry = Entry::Free { next: self.free };
+        *generation = generation.wrapping_add(1);
+        self.free = at.slot;
+        self.live -= 1;
+    }
+
     pub(crate) fn remove(&mut self, at: Ref) -> Option<T> {
         self.get(at)?;
         let free = self.free;

@@ -4,13 +4,17 @@
 use serde_json::{Map, Value, json};
 
 use crate::faults::{Fault, NodeSelector, Pause, Which};
+use super::judge;
+use crate::kernel::StopReason;
 use crate::kernel::draw::Seed;
+use crate::kernel::fingerprint::Trail;
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
     BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LinkMeasured, LoadInterval, LoadMeasured, Measured,
     OutcomeKind, PathShares, RequestCounts, ServiceCounts, ServiceInterval, ServiceMeasured, SloMeasured, Summary,
-    TimelineEvent,
+    TimelineEvent, Trace,
 };
+use crate::run::Outcome;
 use crate::scenario::plan::*;
 
 /// Seconds of load; the grid is a second.
@@ -133,6 +137,25 @@ fn error_slo(id: &str) -> SloPlan {
         metric: Metric::ErrorRate,
         bound: Bound { comparison: Comparison::Below, limit: 10_000 },
         ..latency_slo(id)
+    }
+}
+
+/// The outcome of a run that measured this.
+pub(crate) fn outcome(plan: Plan, measured: Measured) -> Outcome {
+    let (ended, stop) = (seconds(LOAD_SECONDS + 1), StopReason::Finished);
+    Outcome {
+        judgement: judge(&plan, &measured, ended, stop),
+        plan,
+        seed: Seed(7),
+        stop,
+        ended,
+        events: 1_234_567,
+        fingerprint: 0x0123_4567_89ab_cdef,
+        trail: Trail::default(),
+        node_fingerprints: Vec::new(),
+        measured,
+        trace: Trace::default(),
+        described_events: Vec::new(),
     }
 }
 

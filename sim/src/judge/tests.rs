@@ -408,7 +408,6 @@ fn a_plan_and_measurements_that_do_not_fit_each_other_are_judged_without_a_panic
     let other = judged(|plan, _| {
         plan.slos[0].target = Target::Load(LoadId(9), None);
         plan.slos[1].target = Target::Service(ServiceId(9));
-        plan.run.grid = Span::ZERO;
     });
     assert_eq!(other.slos[0].of, "?");
 }

@@ -82,7 +82,8 @@ impl Trail {
                     return Some(EventInterval { after, up_to: a.events });
                 }
                 after = a.events;
-                (ours.next(), theirs.next());
+                ours.next();
+                theirs.next();
             } else if a.events < b.events {
                 ours.next();
             } else {
@@ -218,7 +219,8 @@ mod tests {
         let (fingerprint, _) = fingerprint(&[1, 2, 3, 4, 5]);
         // Reckoned with another implementation of xxh3.
         assert_eq!(fingerprint.run(), 0x0042_e6f9_c21d_d08b);
-        let nodes = [0xf5a7_11fa_e93c_4dcd, 0x7e73_2b1e_0f99_a02e, 0x87ca_244c_9b10_6bce, 0xbd0b_a194_8ad2_ead6];
+        let nodes =
+            [0xf5a7_11fa_e93c_4dcd, 0x7e73_2b1e_0f99_a02e, 0x87ca_244c_9b10_6bce, 0xbd0b_a194_8ad2_ead6];
         assert_eq!(fingerprint.nodes(), nodes);
     }
 

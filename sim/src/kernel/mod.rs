@@ -117,7 +117,11 @@ pub struct Simulation<W: World> {
     fingerprint: Fingerprint,
 }
 
-/// Is shown every event of an observed run.
+/// What is shown of every event of an observed run, before it is handled: its number counting from one, its
+/// time, the event, the world as it finds it, and the run's fingerprint with it.
+pub type Observe<'a, W> = dyn FnMut(u64, Time, &<W as World>::Event, &W, u64) + 'a;
+
+/// Is shown every event, or compiled away.
 trait Observer<W: World> {
     fn observe(&mut self, number: u64, at: Time, event: &W::Event, world: &W, fingerprint: u64);
 }
@@ -165,19 +169,14 @@ impl<W: World> Simulation<W> {
         self.drive(Time::MAX, events, &mut Unobserved)
     }
 
-    /// As [`Simulation::run`], and shows every event to `observe` before it is handled: its number counting
-    /// from one, its time, the event, the world as it finds it, and the run's fingerprint with it. To look
-    /// only at a part of a run, go to its start with [`Simulation::run_to_event`] first.
-    pub fn run_observed(&mut self, observe: &mut dyn FnMut(u64, Time, &W::Event, &W, u64)) -> StopReason {
+    /// As [`Simulation::run`], and shows every event to `observe`. To look only at a part of a run, go to its
+    /// start with [`Simulation::run_to_event`] first.
+    pub fn run_observed(&mut self, observe: &mut Observe<'_, W>) -> StopReason {
         self.drive(Time::MAX, u64::MAX, &mut { observe }).expect(STOPS)
     }
 
     /// As [`Simulation::run_to_event`], and shows every event to `observe` as [`Simulation::run_observed`] does.
-    pub fn run_to_event_observed(
-        &mut self,
-        events: u64,
-        observe: &mut dyn FnMut(u64, Time, &W::Event, &W, u64),
-    ) -> Option<StopReason> {
+    pub fn run_to_event_observed(&mut self, events: u64, observe: &mut Observe<'_, W>) -> Option<StopReason> {
         self.drive(Time::MAX, events, &mut { observe })
     }
 
@@ -190,7 +189,7 @@ impl<W: World> Simulation<W> {
                 return Some(StopReason::OutOfMemory);
             }
             if self.events_handled >= events.min(self.limits.max_events) {
-                return self.pause(bound);
+                return self.pause(bound, self.is_due(bounded));
             }
             let next_memory_check = (self.events_handled | (MEMORY_CHECK_EVENTS - 1)).saturating_add(1);
             let pause_at = self
@@ -201,7 +200,7 @@ impl<W: World> Simulation<W> {
                 .min(self.limits.max_events);
             while self.events_handled < pause_at {
                 let Some((now, event)) = self.agenda.pop_until(bounded) else {
-                    return self.pause(bound);
+                    return self.pause(bound, false);
                 };
                 self.events_handled += 1;
                 self.last_event_at = now;
@@ -213,15 +212,14 @@ impl<W: World> Simulation<W> {
     }
 
     /// No event may be handled for now: says why, or nothing if it was only this call's bound.
-    fn pause(&mut self, bound: Time) -> Option<StopReason> {
-        let bounded = bound.min(self.limits.until);
+    fn pause(&mut self, bound: Time, is_due: bool) -> Option<StopReason> {
         if self.agenda.is_empty() {
             return Some(StopReason::Finished);
         }
-        if self.is_due(bounded) {
+        if is_due {
             return (self.events_handled >= self.limits.max_events).then_some(StopReason::TooManyEvents);
         }
-        self.agenda.advance(bounded);
+        self.agenda.advance(bound.min(self.limits.until));
         (bound >= self.limits.until).then_some(StopReason::EndOfTime)
     }
 

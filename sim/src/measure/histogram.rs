@@ -14,6 +14,9 @@ pub(crate) struct Durations {
     hdr: Hdr<u32>,
     sum_ns: u128,
     max_ns: u64,
+    /// A run of equal values that the histogram has not seen yet: constant latencies cost next to nothing.
+    run_ns: u64,
+    run_length: u32,
 }
 
 impl Durations {
@@ -21,45 +24,63 @@ impl Durations {
     pub(crate) fn new(digits: u8) -> Durations {
         let hdr = Hdr::new_with_bounds(1, LONGEST.as_nanos(), digits)
             .expect("fixed bounds and 2 or 3 digits are valid");
-        Durations { hdr, sum_ns: 0, max_ns: 0 }
+        Durations { hdr, sum_ns: 0, max_ns: 0, run_ns: 0, run_length: 0 }
     }
 
     #[inline]
     pub(crate) fn record(&mut self, span: Span) {
         let ns = span.as_nanos();
-        self.hdr.saturating_record(ns);
-        self.sum_ns += u128::from(ns);
-        self.max_ns = self.max_ns.max(ns);
+        if ns != self.run_ns || self.run_length == u32::MAX {
+            self.flush();
+            self.run_ns = ns;
+        }
+        self.run_length += 1;
+    }
+
+    fn flush(&mut self) {
+        if self.run_length > 0 {
+            self.hdr.saturating_record_n(self.run_ns, self.run_length);
+            self.sum_ns += u128::from(self.run_ns) * u128::from(self.run_length);
+            self.max_ns = self.max_ns.max(self.run_ns);
+            self.run_length = 0;
+        }
     }
 
     pub(crate) fn clear(&mut self) {
-        if self.hdr.is_empty() {
-            return;
-        }
-        self.hdr.reset();
+        self.run_length = 0;
         self.sum_ns = 0;
         self.max_ns = 0;
+        if !self.hdr.is_empty() {
+            self.hdr.reset();
+        }
+    }
+
+    /// The histogram, for reading: nothing is held back.
+    fn settled(&mut self) -> &Hdr<u32> {
+        self.flush();
+        &self.hdr
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.hdr.len()
+        self.hdr.len() + u64::from(self.run_length)
     }
 
-    pub(crate) fn mean_ns(&self) -> u64 {
-        let count = u128::from(self.hdr.len());
+    pub(crate) fn mean_ns(&mut self) -> u64 {
+        let count = u128::from(self.settled().len());
         if count == 0 { 0 } else { u64::try_from(self.sum_ns / count).unwrap_or(u64::MAX) }
     }
 
-    pub(crate) fn max_ns(&self) -> u64 {
+    pub(crate) fn max_ns(&mut self) -> u64 {
+        self.flush();
         self.max_ns
     }
 
     /// The value below or at which `ppm` of all values lie.
-    pub(crate) fn quantile_ns(&self, ppm: u32) -> u64 {
-        self.hdr.value_at_quantile(f64::from(ppm) / 1e6).min(self.max_ns)
+    pub(crate) fn quantile_ns(&mut self, ppm: u32) -> u64 {
+        self.settled().value_at_quantile(f64::from(ppm) / 1e6).min(self.max_ns)
     }
 
-    pub(crate) fn summary(&self) -> Summary {
+    pub(crate) fn summary(&mut self) -> Summary {
         Summary {
             count: self.count(),
             mean_ns: self.mean_ns(),
@@ -67,7 +88,7 @@ impl Durations {
             p90_ns: self.quantile_ns(900_000),
             p99_ns: self.quantile_ns(990_000),
             p999_ns: self.quantile_ns(999_000),
-            max_ns: self.max_ns,
+            max_ns: self.max_ns(),
             sum_ns: self.sum_ns,
         }
     }

@@ -175,7 +175,7 @@ impl Recorder {
         self.link_latency[link.index()].record(took);
     }
 
-    pub(crate) fn link_latency(&self, link: usize) -> Summary {
+    pub(crate) fn link_latency(&mut self, link: usize) -> Summary {
         self.link_latency[link].summary()
     }
 

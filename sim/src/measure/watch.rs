@@ -118,8 +118,9 @@ impl Watch {
     }
 
     pub(crate) fn grid(&mut self, counters: Counters) {
-        let value = match &self.interval {
-            Some(durations) => stat_of(durations, self.stat()),
+        let stat = self.stat();
+        let value = match &mut self.interval {
+            Some(durations) => stat_of(durations, stat),
             None => self.value(counters.since(self.at_grid), self.interval_max),
         };
         self.intervals.push(value);
@@ -157,15 +158,16 @@ impl Watch {
 
     pub(crate) fn finish(mut self, counters: Counters) -> SloMeasured {
         let end = self.at_to.unwrap_or(counters);
-        let value = match &self.total {
-            Some(durations) => stat_of(durations, self.stat()),
+        let stat = self.stat();
+        let value = match &mut self.total {
+            Some(durations) => stat_of(durations, stat),
             None => self.value(end.since(self.at_from), self.total_max),
         };
         SloMeasured { value, intervals: std::mem::take(&mut self.intervals) }
     }
 }
 
-fn stat_of(durations: &Durations, stat: Stat) -> Option<u64> {
+fn stat_of(durations: &mut Durations, stat: Stat) -> Option<u64> {
     if durations.count() == 0 {
         return None;
     }

@@ -13,6 +13,12 @@ pub(crate) fn count(value: u64) -> String {
     text
 }
 
+/// A count and what is counted: `1 scenario`, `4 812 scenarios`.
+pub(crate) fn counted(value: u64, what: &str) -> String {
+    let plural = if value == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(value))
+}
+
 /// A length of time in three digits: `950 us`, `1.23 ms`, `12.3 s`, `1m40s` from 100 s on.
 pub(super) fn duration_us(us: u64) -> String {
     const SECOND: u64 = 1_000_000;

@@ -6,6 +6,8 @@ mod humanise;
 mod json;
 mod model;
 mod series;
+#[cfg(test)]
+mod tests;
 mod text;
 mod trace;
 
@@ -19,5 +21,5 @@ pub use series::{SeriesFile, series_csv};
 pub use text::{Style, to_text};
 pub use trace::to_trace_events;
 
-pub(crate) use humanise::count;
+pub(crate) use humanise::{count, counted};
 pub(crate) use text::{Role, aligned};

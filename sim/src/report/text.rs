@@ -132,7 +132,11 @@ fn objectives(report: &Report, style: Style, most: usize) -> String {
     if !report.slo.is_empty() {
         let shown = choose(&report.slo, most, |slo| u64::from(!slo.held));
         let rows = shown.iter().map(|slo| {
-            let measured = slo.value.map_or_else(|| "-".to_string(), |value| slo_value(slo, value));
+            let measured = match slo.value {
+                Some(value) => slo_value(slo, value),
+                None if slo.metric == "recovery_time" && !slo.held => "never".to_string(),
+                None => "-".to_string(),
+            };
             vec![
                 slo.id.clone(),
                 slo.metric.clone(),
@@ -203,7 +207,7 @@ fn recovery(report: &Report, style: Style) -> String {
     }
     let required = liveness.required_us.map_or_else(String::new, |within| {
         let state = if liveness.held { "held".to_string() } else { style.paint(Role::Bad, "BROKEN") };
-        format!("; must be within {}: {state}", duration_us(within))
+        format!("; must be within {}: {state}", instant_us(within))
     });
     let line = format!("recovery after {fault} ended at {}: {}{required}", instant_us(ended), fates.join(", "));
     wrapped("  ", "    ", &line)
@@ -232,21 +236,20 @@ fn load(report: &Report, most: usize) -> String {
             count(load.good),
             share_of(load.good, load.offered).unwrap_or_else(|| "-".to_string()),
             count(load.failed.values().sum()),
-            per(load.attempts, load.offered),
+            times(load.attempts, load.offered),
             duration_us(load.latency_us.p50),
             duration_us(load.latency_us.p99),
             duration_us(load.latency_us.p999),
             duration_us(load.latency_us.max),
         ]
     });
-    let header =
-        ["", "offered", "good", "share", "failed", "attempts each", "p50", "p99", "p999", "max"];
+    let header = ["", "offered", "good", "share", "failed", "attempts", "p50", "p99", "p999", "max"];
     let mut text = table(&header, &[1, 2, 3, 4, 5, 6, 7, 8, 9], rows, all.len() - shown.len());
     for (name, load) in &shown {
         let reasons: Vec<String> =
             load.failed.iter().map(|(reason, failed)| format!("{reason} {}", count(*failed))).collect();
         if !reasons.is_empty() {
-            text.push_str(&wrapped("  ", "    ", &format!("{name} failed by: {}", reasons.join(", "))));
+            text.push_str(&wrapped("  ", "    ", &format!("{name}, failed requests: {}", reasons.join(", "))));
         }
         let path = &load.path_us;
         let parts = [
@@ -259,10 +262,12 @@ fn load(report: &Report, most: usize) -> String {
         let whole = parts.iter().fold(0_u64, |sum, (_, part)| sum.saturating_add(*part));
         let shares: Vec<String> = parts
             .iter()
+            .filter(|(_, part)| *part > 0)
             .filter_map(|(part_name, part)| Some(format!("{part_name} {}", share_of(*part, whole)?)))
             .collect();
         if !shares.is_empty() {
-            let _ = writeln!(text, "  {name} spent its good requests' time on: {}", shares.join(", "));
+            let line = format!("{name}, time of good requests: {}", shares.join(", "));
+            text.push_str(&wrapped("  ", "    ", &line));
         }
     }
     text
@@ -289,7 +294,7 @@ fn services(report: &Report, most: usize) -> String {
         ]
     });
     let header = [
-        "", "arrivals", "completed", "rejected", "dropped", "in vain", "busy", "queue", "max", "wait p99",
+        "", "arrivals", "completed", "rejected", "dropped", "abandoned", "busy", "queue", "max", "wait p99",
         "work p99",
     ];
     table(&header, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], rows, all.len() - shown.len())
@@ -307,27 +312,33 @@ fn calls(report: &Report, most: usize) -> String {
     let shown = choose(&all, most, |(_, call)| {
         call.timeouts.saturating_add(call.rejected).saturating_add(call.retries)
     });
+    let any_breaker = shown.iter().any(|(_, call)| call.breaker.is_some());
     let rows = shown.iter().map(|(name, call)| {
-        let breaker = call.breaker.as_ref().map_or_else(
-            || "-".to_string(),
-            |breaker| format!("{} opened, {} refused", count(breaker.opened), count(breaker.rejected)),
-        );
-        vec![
+        let mut row = vec![
             name.to_string(),
             count(call.requests),
             count(call.good),
-            per(call.attempts, call.requests),
+            times(call.attempts, call.requests),
             count(call.retries),
             count(call.timeouts),
             count(call.rejected),
             count(call.late_answers),
             duration_us(call.latency_us.p99),
-            breaker,
-        ]
+        ];
+        if any_breaker {
+            row.extend(call.breaker.as_ref().map_or_else(
+                || ["-".to_string(), "-".to_string()],
+                |breaker| [count(breaker.opened), count(breaker.rejected)],
+            ));
+        }
+        row
     });
-    let header =
-        ["", "calls", "good", "attempts each", "retries", "timeouts", "rejected", "late", "p99", "breaker"];
-    table(&header, &[1, 2, 3, 4, 5, 6, 7, 8, 9], rows, all.len() - shown.len())
+    let mut header =
+        vec!["", "calls", "good", "attempts", "retries", "timeouts", "rejected", "late", "p99"];
+    if any_breaker {
+        header.extend(["opened", "refused"]);
+    }
+    table(&header, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], rows, all.len() - shown.len())
 }
 
 fn systems(report: &Report, most: usize) -> String {
@@ -349,9 +360,10 @@ fn findings(report: &Report, most: usize) -> String {
     text
 }
 
-/// `part / whole` with two decimals.
-fn per(part: u64, whole: u64) -> String {
-    part.saturating_mul(1000).checked_div(whole).map_or_else(|| "-".to_string(), milli)
+/// `part / whole` as a factor: `x1.82`.
+fn times(part: u64, whole: u64) -> String {
+    let factor = part.saturating_mul(1000).checked_div(whole);
+    factor.map_or_else(|| "-".to_string(), |factor| format!("x{}", milli(factor)))
 }
 
 /// At most `most` items in their order, the ones of the highest rank.

@@ -67,6 +67,11 @@ impl Diagnostics {
 
     /// Adds a finding unless the same one is there already.
     pub fn push(&mut self, diagnostic: Diagnostic) {
+        if self.is_full() {
+            self.errors += usize::from(diagnostic.severity == Severity::Error);
+            self.left_out += 1;
+            return;
+        }
         let known = self.kept.iter().any(|other| {
             other.message == diagnostic.message
                 && other.location == diagnostic.location
@@ -75,14 +80,8 @@ impl Diagnostics {
         if known {
             return;
         }
-        if diagnostic.severity == Severity::Error {
-            self.errors += 1;
-        }
-        if self.kept.len() < MOST_KEPT {
-            self.kept.push(diagnostic);
-        } else {
-            self.left_out += 1;
-        }
+        self.errors += usize::from(diagnostic.severity == Severity::Error);
+        self.kept.push(diagnostic);
     }
 
     /// Adds all findings of `others`.
@@ -91,6 +90,8 @@ impl Diagnostics {
             self.push(diagnostic);
         }
         self.left_out += others.left_out;
+        // Errors among those left out are errors all the same.
+        self.errors += usize::from(others.errors > 0);
     }
 
     /// Whether anything found forbids running the scenario.

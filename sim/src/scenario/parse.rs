@@ -6,6 +6,7 @@ use std::fmt;
 use indexmap::IndexMap;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
+use serde_yaml::budget::BudgetBreach;
 use serde_yaml::{DuplicateKeyPolicy, Spanned, UserMessageFormatter};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
@@ -16,9 +17,9 @@ pub(crate) const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
 /// Deepest nesting of mappings and lists.
 const MAX_DEPTH: usize = 48;
 /// Most values in a file.
-const MAX_NODES: usize = 200_000;
+const MAX_NODES: usize = 100_000;
 /// Most values that aliases may stand for in all.
-const MAX_REPLAYED: usize = 200_000;
+const MAX_REPLAYED: usize = 100_000;
 
 /// Reads a document. Of keys that stand twice in a mapping the first one is in the tree, and the second is an error
 /// among the diagnostics.
@@ -110,20 +111,62 @@ fn location_of_byte(bytes: &[u8], position: usize) -> Location {
 
 fn syntax_error(text: &str, cause: &serde_yaml::Error) -> Diagnostic {
     let at = cause.location().and_then(location);
-    let mut message = cause.render_with_formatter(&UserMessageFormatter);
-    if let Some(known) = cause.location() {
-        let suffix = format!(" at line {}, column {}", known.line(), known.column());
-        if let Some(cut) = message.find(&suffix) {
-            message.truncate(cut);
-        }
+    let mut inner = cause.without_snippet();
+    while let serde_yaml::Error::AliasError { error, .. } = inner {
+        inner = error.without_snippet();
     }
-    let message = message.lines().next().unwrap_or("not YAML").trim().to_string();
+    if let serde_yaml::Error::Budget { breach, .. } = inner {
+        let (message, help) = exceeded(breach);
+        return error(at, message, help);
+    }
+    let rendered = inner.render_with_formatter(&UserMessageFormatter);
+    let first_line = rendered.lines().next().unwrap_or("not YAML");
+    let message = first_line.split(" at line ").next().unwrap_or(first_line).trim();
+    if message.contains("recursion limit") {
+        return error(at, TOO_DEEP.to_string(), Some(FLATTEN));
+    }
     let tab = at.is_some_and(|at| {
-        text.lines().nth(at.line as usize - 1).is_some_and(|line| {
-            line.trim_start_matches(' ').starts_with('\t')
-        })
+        let line = text.lines().nth(at.line as usize - 1);
+        line.is_some_and(|line| line.trim_start_matches(' ').starts_with('\t'))
     });
-    error(at, message, tab.then_some("indent with spaces: YAML does not allow tabs"))
+    if message.contains("expected string scalar") {
+        return error(at, "a key has to be text".to_string(), None);
+    }
+    let help = if message.contains("unknown value") {
+        Some("no anchor of this name stands above")
+    } else if tab {
+        Some("indent with spaces: YAML does not allow tabs")
+    } else if message.contains("mapping values are not allowed") {
+        Some("check the indentation; a value that holds `: ` stands in quotes")
+    } else {
+        None
+    };
+    error(at, message.to_string(), help)
+}
+
+const TOO_DEEP: &str = "nested too deep";
+const FLATTEN: &str = "no scenario needs more than a dozen levels";
+
+/// A bound of the reader in words.
+fn exceeded(breach: &BudgetBreach) -> (String, Option<&'static str>) {
+    match breach {
+        BudgetBreach::Depth { .. } => (TOO_DEEP.to_string(), Some(FLATTEN)),
+        BudgetBreach::Documents { .. } => {
+            ("more than one document".to_string(), Some("a scenario is one document: remove the `---`"))
+        }
+        BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
+            (format!("more than {MAX_NODES} values"), Some("is this the right file?"))
+        }
+        BudgetBreach::Aliases { .. }
+        | BudgetBreach::Anchors { .. }
+        | BudgetBreach::MergeKeys { .. }
+        | BudgetBreach::RecordedAnchorEvents { .. }
+        | BudgetBreach::RecordedAnchorBytes { .. } => {
+            ("too many anchors and aliases".to_string(), Some("write some of them out"))
+        }
+        // The reader's list is open, and its other bounds are about features that are off.
+        _ => ("too large".to_string(), Some("is this the right file?")),
+    }
 }
 
 fn location(at: serde_yaml::Location) -> Option<Location> {

@@ -183,7 +183,7 @@ impl Walker<'_> {
         if schemas.iter().all(|schema| is_variant(schema)) {
             let names: Vec<&str> = schemas.iter().flat_map(|schema| variant_name(schema)).collect();
             let problem = match keys.as_slice() {
-                [] => Some((node.at, "an empty mapping".to_string(), Some(format!("one of {}", suggest::listed(&names))))),
+                [] => Some((node.at, "an empty mapping".to_string(), Some(format!("write one of {}", suggest::listed(&names))))),
                 [one] if names.contains(one) => None,
                 [one] => Some((key_location(&node, one), format!("unknown field `{one}`"), suggest::help(one, &names))),
                 [first, second, ..] => Some((

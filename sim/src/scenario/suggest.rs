@@ -31,7 +31,7 @@ pub(crate) fn help(name: &str, known: &[&str]) -> Option<String> {
 }
 
 /// Most names shown in a list.
-const MOST_LISTED: usize = 12;
+const MOST_LISTED: usize = 16;
 
 /// The names, quoted and separated by commas; long lists are cut.
 pub(crate) fn listed(names: &[&str]) -> String {

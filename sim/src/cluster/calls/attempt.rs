@@ -1,8 +1,9 @@
 //! The way of one attempt: breaker, rate limit, bulkhead, pool, balancer, link, and back.
 
-use foreshock_systems::bulkhead::Entry;
+use foreshock_systems::bulkhead::{Entry, Ticket};
 use foreshock_systems::circuit_breaker::Recorded;
 use foreshock_systems::rate_limiter::Limiter;
+use foreshock_systems::retry::RetryCause;
 
 use super::super::balance::Pick;
 use super::super::core::{Engine, Event, Ready};
@@ -22,7 +23,7 @@ impl Engine<'_> {
         this.begun += 1;
         let number = this.begun;
         let owner = this.owner;
-        let charged = std::mem::take(&mut this.retry_charged);
+        let charged = this.retry_charged.take();
         let index = this.edge_state as usize;
         let state = &mut self.core.edge_states[index];
         let local = self.core.nodes[owner.index()].clock.local(self.now);
@@ -54,6 +55,7 @@ impl Engine<'_> {
             waited: Span::ZERO,
             timeout_timer: Handle::NONE,
             gate_timer: Handle::NONE,
+            ticket: None,
             permit,
             reset: false,
             holds_bulkhead: false,
@@ -78,14 +80,14 @@ impl Engine<'_> {
     }
 
     /// An attempt that a policy of the caller forbids: it is over before it was made.
-    fn fail_unsent(&mut self, call: Ref, outcome: OutcomeKind, charged: bool) {
+    fn fail_unsent(&mut self, call: Ref, outcome: OutcomeKind, charged: Option<RetryCause>) {
         let Some(this) = self.core.calls.get(call) else { return };
         let (edge, first) = (this.spec.edge, this.first_attempt);
         let index = this.edge_state as usize;
         let local = self.core.nodes[this.owner.index()].clock.local(self.now);
         if let Some(budget) = &mut self.core.edge_states[index].budget {
             budget.on_cancel(local);
-            if charged {
+            if charged.is_some() {
                 budget.on_retry_finished(local);
             }
         }
@@ -108,7 +110,7 @@ impl Engine<'_> {
                 }
                 self.enter_pool(attempt);
             }
-            Entry::Waiting(_) => self.wait_at_gate(attempt, Stage::WaitingForBulkhead, longest_wait),
+            Entry::Waiting(ticket) => self.wait_at_gate(attempt, ticket, Stage::WaitingForBulkhead, longest_wait),
             Entry::Full => self.end_attempt(attempt, AttemptEnd::early(OutcomeKind::BulkheadFull)),
         }
     }
@@ -125,9 +127,9 @@ impl Engine<'_> {
                 }
                 self.send_attempt(attempt);
             }
-            Entry::Waiting(_) => {
+            Entry::Waiting(ticket) => {
                 self.core.recorder.touch(gate.leak_entry);
-                self.wait_at_gate(attempt, Stage::WaitingForPool, longest_wait);
+                self.wait_at_gate(attempt, ticket, Stage::WaitingForPool, longest_wait);
             }
             Entry::Full => {
                 self.core.recorder.touch(gate.leak_entry);
@@ -136,9 +138,10 @@ impl Engine<'_> {
         }
     }
 
-    fn wait_at_gate(&mut self, attempt: Ref, stage: Stage, longest_wait: Option<Span>) {
+    fn wait_at_gate(&mut self, attempt: Ref, ticket: Ticket, stage: Stage, longest_wait: Option<Span>) {
         let Some(entry) = self.core.attempts.get_mut(attempt) else { return };
         entry.stage = stage;
+        entry.ticket = Some(ticket);
         if let Some(wait) = longest_wait {
             entry.gate_timer = self.agenda.schedule(self.now + wait, Event::GateTimeout(attempt.slot()));
         }
@@ -330,7 +333,7 @@ impl Engine<'_> {
         if sent {
             self.core.trace.call_span(spec.traced, spec.edge, owner, entry.sent_at, self.now, entry.number);
         }
-        self.leave_gates(attempt, &entry, index);
+        self.leave_gates(&entry, index);
         let state = &mut self.core.edge_states[index];
         if let Some(permit) = entry.permit {
             let recorded = if sent { recorded_as(end.outcome) } else { Recorded::Ignored };
@@ -340,11 +343,14 @@ impl Engine<'_> {
         let state = &mut self.core.edge_states[index];
         if let Some(budget) = &mut state.budget {
             match recorded_as(end.outcome) {
-                Recorded::Success => budget.on_success(local),
+                Recorded::Success => match entry.charged {
+                    Some(cause) => budget.on_success_after_retry(local, cause),
+                    None => budget.on_success(local),
+                },
                 Recorded::Failure => budget.on_failure(local),
                 Recorded::Ignored => budget.on_cancel(local),
             }
-            if entry.charged {
+            if entry.charged.is_some() {
                 budget.on_retry_finished(local);
             }
         }
@@ -383,27 +389,27 @@ impl Engine<'_> {
         }
     }
 
-    fn leave_gates(&mut self, attempt: Ref, entry: &Attempt, index: usize) {
+    fn leave_gates(&mut self, entry: &Attempt, index: usize) {
         let state = &self.core.edge_states[index];
         let (bulkhead, pool) = (state.bulkhead, state.pool);
-        let waiting_for_bulkhead = entry.stage == Stage::WaitingForBulkhead && !entry.holds_bulkhead;
         if let Some(gate) = bulkhead {
-            self.leave_gate(gate, attempt, entry.holds_bulkhead, waiting_for_bulkhead);
+            let waits = entry.stage == Stage::WaitingForBulkhead;
+            self.leave_gate(gate, entry.holds_bulkhead, entry.ticket.filter(|_| waits));
         }
-        let waiting_for_pool = entry.stage == Stage::WaitingForPool && !entry.holds_pool;
         if let Some(gate) = pool {
-            self.leave_gate(gate, attempt, entry.holds_pool, waiting_for_pool);
+            let waits = entry.stage == Stage::WaitingForPool;
+            self.leave_gate(gate, entry.holds_pool, entry.ticket.filter(|_| waits));
         }
     }
 
-    fn leave_gate(&mut self, gate: u32, attempt: Ref, holds: bool, waits: bool) {
+    fn leave_gate(&mut self, gate: u32, holds: bool, waits: Option<Ticket>) {
         let places = &mut self.core.gates[gate as usize].places;
         if holds {
             if let Some(next) = places.leave() {
                 self.let_in(next, gate);
             }
-        } else if waits {
-            places.forget(attempt);
+        } else if let Some(ticket) = waits {
+            places.forget_ticket(ticket);
         }
     }
 

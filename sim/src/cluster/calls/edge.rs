@@ -38,7 +38,6 @@ pub(crate) struct EdgeState {
     pub(crate) owner: NodeId,
     pub(crate) callee: ServiceId,
     pub(crate) request_link: LinkId,
-    pub(crate) response_link: LinkId,
     pub(crate) balancer: u32,
     pub(crate) policy: CallPolicy,
     /// Attempts are multiplied by this; above 1 back-off and budget are dropped.
@@ -89,7 +88,6 @@ impl EdgeState {
             owner,
             callee: plan.callee,
             request_link: plan.request_link,
-            response_link: plan.response_link,
             balancer,
             policy: CallPolicy::default(),
             storm_factor: 1,
@@ -113,25 +111,26 @@ impl EdgeState {
     }
 
     /// Follows new settings; what did not change keeps its state.
-    pub(crate) fn take_policy(&mut self, policy: &CallPolicy, endpoints: u32, now: Time) {
-        if self.policy.breaker != policy.breaker {
-            self.breakers = match &policy.breaker {
-                Some(breaker) => {
-                    let count = match breaker.scope {
-                        BreakerScope::Edge => 1,
-                        BreakerScope::Endpoint => endpoints,
-                    };
-                    (0..count).map(|_| Breaker::new(breaker.config.clone())).collect()
+    pub(crate) fn take_policy(&mut self, policy: &CallPolicy, endpoints: u32, local: Time) {
+        match (&self.policy.breaker, &policy.breaker) {
+            (Some(old), Some(new)) if old.scope == new.scope => {
+                for breaker in &mut self.breakers {
+                    breaker.reconfigure(new.config.clone(), local);
                 }
-                None => Vec::new(),
-            };
+            }
+            (_, Some(new)) => {
+                let count = if new.scope == BreakerScope::Edge { 1 } else { endpoints };
+                self.breakers = (0..count).map(|_| Breaker::new(new.config.clone())).collect();
+            }
+            (_, None) => self.breakers.clear(),
         }
-        if self.policy.rate_limit != policy.rate_limit {
-            self.limiter = policy.rate_limit.map(|config| TokenBucket::new(config, now));
+        match (&mut self.limiter, policy.rate_limit) {
+            (Some(limiter), Some(config)) => limiter.reconfigure(config, local),
+            (limiter, config) => *limiter = config.map(|config| TokenBucket::new(config, local)),
         }
-        let budget = |policy: &CallPolicy| policy.retry.as_ref().and_then(|retry| retry.budget);
-        if budget(&self.policy) != budget(policy) {
-            self.budget = budget(policy).map(Budget::new);
+        match (&mut self.budget, policy.retry.as_ref().and_then(|retry| retry.budget)) {
+            (Some(budget), Some(config)) => budget.reconfigure(config, local),
+            (budget, config) => *budget = config.map(Budget::new),
         }
         self.policy = policy.clone();
         self.set_storm(self.storm_factor, self.storm_entry);

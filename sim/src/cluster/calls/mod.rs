@@ -4,6 +4,7 @@
 mod attempt;
 mod edge;
 
+use foreshock_systems::bulkhead::Ticket;
 use foreshock_systems::circuit_breaker::Permit;
 use foreshock_systems::retry::{FailedAttempt, RetryCause, RetryDecision};
 
@@ -32,8 +33,8 @@ pub(crate) struct Call {
     /// First of the attempts under way.
     first_attempt: Ref,
     previous_pause: Span,
-    /// Whether the budget was charged for the attempt that comes next.
-    retry_charged: bool,
+    /// Set when the budget was charged for the attempt that comes next: why it was needed.
+    retry_charged: Option<RetryCause>,
     backoff_timer: Handle,
     hedge_timer: Handle,
     deadline: Option<CallDeadline>,
@@ -75,8 +76,8 @@ pub(crate) struct Attempt {
     next: Ref,
     number: u32,
     is_hedge: bool,
-    /// Whether the budget was charged for it.
-    charged: bool,
+    /// Set if the budget was charged for it: why it was needed.
+    charged: Option<RetryCause>,
     begun_at: Time,
     stage: Stage,
     pub(crate) replica: u32,
@@ -85,6 +86,7 @@ pub(crate) struct Attempt {
     waited: Span,
     timeout_timer: Handle,
     gate_timer: Handle,
+    ticket: Option<Ticket>,
     permit: Option<Permit>,
     /// Whether the connection breaks before the answer arrives.
     reset: bool,
@@ -145,7 +147,7 @@ impl Engine<'_> {
             hedges: 0,
             first_attempt: Ref::NONE,
             previous_pause: Span::ZERO,
-            retry_charged: false,
+            retry_charged: None,
             backoff_timer: Handle::NONE,
             hedge_timer: Handle::NONE,
             deadline: None,
@@ -260,7 +262,7 @@ impl Engine<'_> {
         let under_way = this.first_attempt != Ref::NONE;
         if under_way && state.budget.as_mut().is_none_or(|budget| budget.try_retry(local)) {
             this.hedges += 1;
-            this.retry_charged = state.budget.is_some();
+            this.retry_charged = state.budget.is_some().then_some(RetryCause::Timeout);
             self.begin_attempt(call, true);
         }
         self.arm_hedge(call);
@@ -307,7 +309,7 @@ impl Engine<'_> {
         match config.decide(&failed, budget, local, entropy) {
             RetryDecision::RetryAfter(pause) => {
                 this.previous_pause = pause;
-                this.retry_charged = charges;
+                this.retry_charged = charges.then_some(failed.cause);
                 if state.storm_factor > 1 {
                     self.core.recorder.touch(state.storm_entry);
                 }
@@ -366,7 +368,7 @@ impl Engine<'_> {
         ] {
             self.agenda.cancel(timer);
         }
-        if std::mem::take(&mut this.retry_charged) {
+        if this.retry_charged.take().is_some() {
             let local = self.core.nodes[this.owner.index()].clock.local(self.now);
             if let Some(budget) = &mut self.core.edge_states[this.edge_state as usize].budget {
                 budget.on_cancel(local);
@@ -386,8 +388,9 @@ impl Engine<'_> {
     /// Tells the owner, and frees the call: `None` if nobody wants to know.
     pub(crate) fn finish_call(&mut self, call: Ref) -> Option<(NodeId, Done)> {
         let sibling = self.leave_ring(call);
-        let this = self.core.calls.remove(call)?;
+        let this = self.core.calls.get(call)?;
         if this.state == CallState::Forgotten {
+            self.core.calls.discard(call);
             return None;
         }
         let total_ns = self.now.since(this.spec.wanted_at).as_nanos();
@@ -408,7 +411,9 @@ impl Engine<'_> {
             sibling,
             traced: this.spec.traced,
         };
-        Some((this.owner, done))
+        let owner = this.owner;
+        self.core.calls.discard(call);
+        Some((owner, done))
     }
 
     /// Gives up a call and all others of its group without a word to the owner.

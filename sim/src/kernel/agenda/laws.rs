@@ -316,6 +316,39 @@ fn a_look_ahead_that_found_nothing_leaves_room_before_what_it_saw() {
 }
 
 #[test]
+fn a_burst_of_ties_leaves_in_the_order_in_which_it_came() {
+    // So many that looking at all of them for each would not end.
+    const TIES: u32 = 200_000;
+    for tuning in AgendaTuning::ALL {
+        let mut agenda = Agenda::with_tuning(tuning);
+        let at = Time::from_nanos(3_600_000_000_000);
+        (0..TIES).for_each(|tie| {
+            agenda.schedule(at, tie);
+        });
+        for tie in 0..TIES {
+            assert_eq!(agenda.pop_until(at), Some((at, tie)), "{}", tuning.name());
+        }
+    }
+}
+
+#[test]
+fn looking_in_small_steps_past_cancelled_timers_stays_cheap() {
+    // So many that looking at all of them at each step would not end.
+    const TIMERS: u64 = 100_000;
+    let mut agenda = Agenda::new();
+    let far = |number: u64| Time::from_nanos((1 << 50) | number);
+    let first = agenda.schedule(far(0), 0);
+    (1..TIMERS).for_each(|number| {
+        agenda.schedule(far(number), number);
+    });
+    assert!(agenda.cancel(first));
+    for step in 0..TIMERS {
+        assert_eq!(agenda.pop_until(Time::from_nanos((1 << 50) | (step / TIMERS))), None);
+    }
+    assert_eq!(agenda.pop_until(Time::MAX), Some((far(1), 1)));
+}
+
+#[test]
 fn a_handle_is_good_for_one_entry_only() {
     for tuning in AgendaTuning::ALL {
         let mut agenda = Agenda::with_tuning(tuning);

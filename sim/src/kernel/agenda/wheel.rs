@@ -9,7 +9,8 @@
 //! - equal times share one list, which is kept in scheduling order, so ties are first in, first out.
 //!
 //! `base` moves only to the first entry's time, and only when that entry is given out. If the entry shared a
-//! slot above the lowest level, its neighbours now differ from `base` in a lower digit and move down: they cascade.
+//! slot above the lowest level, its neighbours now differ from `base` in a lower digit and move down: they
+//! cascade.
 //!
 //! Cascading a long list waits for memory once per entry, because each says where the next one is; with 256k
 //! entries that is three quarters of a run. So long lists carry hints by which entries are looked at before
@@ -216,12 +217,13 @@ impl<E: Copy> Wheel<E> {
         Some((level, self.slots[level].trailing_zeros() as usize))
     }
 
-    /// The time of the first entry of a list. On the lowest level all of a list have the same.
+    /// The time of the first entry of an occupied slot.
     #[inline]
-    fn earliest_ns(&self, list: List) -> u64 {
+    fn earliest_ns(&self, level: usize, list: List) -> u64 {
         let earliest = &self.entries[list.earliest as usize];
-        // The place may have been used again, which does no harm: equal times share one list.
-        if earliest.at_ns == list.earliest_ns && earliest.previous != FREE {
+        // On the lowest level all of a list have one time. Above, the entry which brought it may be gone; if its
+        // place is in use for the same time again, that does no harm, because equal times share one list.
+        if level == 0 || (earliest.at_ns == list.earliest_ns && earliest.previous != FREE) {
             list.earliest_ns
         } else {
             self.earliest_left_ns(list)
@@ -338,7 +340,7 @@ impl<E: Copy> PendingSet<E> for Wheel<E> {
         }
         let (level, slot) = self.first_slot()?;
         let list = self.lists[level][slot];
-        let at_ns = self.earliest_ns(list);
+        let at_ns = self.earliest_ns(level, list);
         if at_ns > bound_ns {
             self.floor_ns = at_ns;
             return None;
@@ -356,7 +358,7 @@ impl<E: Copy> PendingSet<E> for Wheel<E> {
 
     fn peek_time(&self) -> Option<Time> {
         let (level, slot) = self.first_slot()?;
-        Some(Time::from_nanos(self.earliest_ns(self.lists[level][slot])))
+        Some(Time::from_nanos(self.earliest_ns(level, self.lists[level][slot])))
     }
 
     fn len(&self) -> usize {

@@ -96,10 +96,12 @@ impl Sampler {
         Sampler { form: Form::Constant(span), mean: span, min: span }
     }
 
-    /// A form that is drawn by inversion, so that its least value is that of the least word.
+    /// A form that is drawn by inversion, so that its ends are the values of the least and the greatest word.
+    /// Where a tail is too heavy for 52 bits to reach its end, the mean ends where the values end.
     fn inverting(form: Form, mean: Span) -> Sampler {
         let mut sampler = Sampler { form, mean, min: Span::ZERO };
         sampler.min = sampler.at(0);
+        sampler.mean = mean.clamp(sampler.min, sampler.at(u64::MAX));
         sampler
     }
 

@@ -12,7 +12,7 @@ use crate::scenario::quantity::Problem;
 use crate::scenario::tree::Node;
 
 /// Most values looked at for all changes of a timeline together.
-const MOST_WORK: usize = 4_000_000;
+const MOST_WORK: usize = 200_000;
 
 /// Checks the settings of all deploys and config changes.
 pub(crate) fn check_settings_of_timeline(plan: &Plan, tree: &Node, around: Surroundings<'_>) -> Diagnostics {

@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::kernel::time::Span;
 use crate::scenario::path::Path;
-use crate::scenario::plan::{EdgeId, EdgePlan, Party, ServiceId};
+use crate::scenario::plan::{EdgeId, EdgePlan, Party};
 use foreshock_systems::retry::Backoff;
 
 impl Checker<'_> {

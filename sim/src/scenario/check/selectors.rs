@@ -286,7 +286,11 @@ impl Checker<'_> {
             Party::Load(load) => self.loads.get(load.index()).map_or(&[], |plan| &plan.pools),
         };
         let own_name = format!("{} -> {name}", self.party_name(owner));
-        let found = pools.iter().position(|pool| pool.name == name || pool.name == own_name);
+        let further = format!("{own_name} #");
+        let found = pools
+            .iter()
+            .position(|pool| pool.name == name || pool.name == own_name)
+            .or_else(|| pools.iter().position(|pool| pool.name.starts_with(&further)));
         if found.is_none() && self.calls_are_whole() {
             let known: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
             let help = match known.as_slice() {

@@ -169,10 +169,11 @@ pub(crate) struct RawPick {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum RawNodeList {
-    /// One selection.
-    One(RawNodes),
+    // First, because a derived struct would read a list as its fields.
     /// Several.
     Many(Vec<RawNodes>),
+    /// One selection.
+    One(RawNodes),
 }
 
 impl RawNodeList {

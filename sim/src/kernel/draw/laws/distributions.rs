@@ -244,6 +244,18 @@ fn stated_means_are_those_of_the_formulas() {
 }
 
 #[test]
+fn a_tail_that_no_span_can_hold_has_the_longest_span_for_its_mean() {
+    let cases = [
+        Distribution::Pareto { min: Span::from_nanos(1), shape: f64::MIN_POSITIVE, cap: None },
+        Distribution::Exponential { mean: Span::MAX },
+        Distribution::LogNormal { median: ms(1), p99: Span::MAX },
+    ];
+    for distribution in cases {
+        assert_eq!(sampler(&distribution).mean(), Span::MAX, "{distribution:?}");
+    }
+}
+
+#[test]
 fn spread_is_that_of_the_formulas() {
     let cases = [
         (Distribution::Uniform { min: ms(2), max: ms(8) }, 3.0_f64.sqrt()),
