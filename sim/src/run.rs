@@ -10,7 +10,7 @@ use crate::kernel::time::Time;
 use crate::kernel::{AgendaTuning, Limits, Simulation, StopReason};
 use crate::measure::{Measured, Trace};
 use crate::nodes::Kinds;
-use crate::scenario::plan::{Edit, Plan};
+use crate::scenario::plan::{Edit, Expectation, Plan};
 use crate::scenario::{self, ScenarioError};
 
 /// How closely a run is watched. Never changes what happens in it.
@@ -58,7 +58,7 @@ pub struct Outcome {
 /// # Errors
 /// When an edit names nothing, or makes the scenario invalid.
 pub fn run(plan: &Plan, seed: Seed, edits: &[Edit], kinds: &Kinds, detail: &Detail) -> Result<Outcome, ScenarioError> {
-    let plan = if edits.is_empty() { plan.clone() } else { scenario::edited(plan, edits, kinds)? };
+    let plan = if edits.is_empty() { plan.clone() } else { edited(plan, edits, kinds)? };
     let shared = Arc::new(plan.clone());
     let cluster = Cluster::new(shared, seed, kinds.clone(), detail.traced_requests);
     let limits = Limits {
@@ -95,6 +95,13 @@ pub fn run(plan: &Plan, seed: Seed, edits: &[Edit], kinds: &Kinds, detail: &Deta
         trace,
         described_events,
     })
+}
+
+/// The plan with the edits made. What its author expected holds for the scenario as written, not for this one.
+fn edited(plan: &Plan, edits: &[Edit], kinds: &Kinds) -> Result<Plan, ScenarioError> {
+    let mut plan = scenario::edited(plan, edits, kinds)?;
+    plan.expect = Expectation::default();
+    Ok(plan)
 }
 
 /// Runs to the end and describes the events from `first` to `last`.

@@ -79,7 +79,13 @@ fn name_width(entries: &[Entry]) -> usize {
 /// The exit code of one scenario and the lines about it.
 fn told(entry: &Entry, result: Result<Examined, Failure>, width: usize, style: Style) -> (Exit, String) {
     let head = |role, word: &str, rest: &str| {
-        format!("{}{:pad$}  {:width$}  {rest}\n", style.paint(role, word), "", entry.shown, pad = 5 - word.len())
+        format!(
+            "{}{:pad$}  {:width$}  {rest}\n",
+            style.paint(role, word),
+            "",
+            entry.shown,
+            pad = 5 - word.len()
+        )
     };
     let examined = match result {
         Ok(examined) => examined,
@@ -101,9 +107,10 @@ fn told(entry: &Entry, result: Result<Examined, Failure>, width: usize, style: S
             let details = format!("look at it and bless it: foreshock accept {}\n{reproduce}", entry.shown);
             (Exit::Differs, head(Role::Bad, "new", "has no blessed report") + &indented(&details))
         }
-        (Some(changes), Some(_)) => {
-            (Exit::Differs, head(Role::Bad, "diff", "differs from its blessed report") + &indented(&(changes + &reproduce)))
-        }
+        (Some(changes), Some(_)) => (
+            Exit::Differs,
+            head(Role::Bad, "diff", "differs from its blessed report") + &indented(&(changes + &reproduce)),
+        ),
     }
 }
 
@@ -121,7 +128,9 @@ fn changes(examined: &Examined) -> Option<String> {
     let found = differences(&before, &after);
     Some(match found.is_empty() {
         false => to_words(&found, MOST_OF_SECTION),
-        true => "the values are the same, the bytes are not: the blessed report was edited by hand\n".to_string(),
+        true => {
+            "the values are the same, the bytes are not: the blessed report was edited by hand\n".to_string()
+        }
     })
 }
 

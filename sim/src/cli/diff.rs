@@ -36,7 +36,10 @@ fn report(path: &Path) -> Result<Value, Failure> {
     let text = fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
     let value: Option<Value> = serde_json::from_slice(&text).ok();
     let is_report = |value: &Value| {
-        value.get("schema").and_then(Value::as_str).is_some_and(|schema| schema.starts_with("foreshock.report/"))
+        value
+            .get("schema")
+            .and_then(Value::as_str)
+            .is_some_and(|schema| schema.starts_with("foreshock.report/"))
     };
     value.filter(is_report).ok_or_else(|| {
         Failure::usage(format!(

@@ -88,7 +88,7 @@ fn take<'a>(next: &AtomicUsize, entries: &'a [Entry]) -> Option<(usize, &'a Entr
 
 fn examined(entry: &Entry, setup: &Setup) -> Result<Examined, Failure> {
     let kinds = KindsChoice::of(&entry.path, setup.with_test_kinds).table(&setup.kinds);
-    let plan = compiled(&entry.path, &kinds)?.plan;
+    let plan = compiled(&entry.path, &entry.shown, &kinds)?.plan;
     let outcome = run::run(&plan, plan.seed, &[], &kinds, &Detail::default())?;
     let report = Report::new(&outcome);
     let golden = match fs::read_to_string(&entry.golden) {

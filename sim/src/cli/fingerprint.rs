@@ -44,7 +44,7 @@ pub(super) fn execute(
 ) -> Result<Exit, Failure> {
     let scenario = &arguments.scenario;
     let kinds = KindsChoice::of(&scenario.scenario, setup.with_test_kinds).table(&setup.kinds);
-    let plan = compiled(&scenario.scenario, &kinds)?.plan;
+    let plan = compiled(&scenario.scenario, &scenario.scenario.display().to_string(), &kinds)?.plan;
     let detail = Detail {
         traced_requests: if arguments.traced { TRACED_REQUESTS } else { 0 },
         agenda: match arguments.agenda {

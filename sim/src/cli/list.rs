@@ -14,7 +14,7 @@ pub(super) fn execute(setup: &Setup, terminal: &mut Terminal) -> Result<Exit, Fa
     let mut rows = Vec::new();
     for entry in &selection.entries {
         let kinds = KindsChoice::of(&entry.path, setup.with_test_kinds).table(&setup.kinds);
-        match compiled(&entry.path, &kinds) {
+        match compiled(&entry.path, &entry.shown, &kinds) {
             Ok(compiled) => {
                 let plan = compiled.plan;
                 rows.push(row(entry, &expected(&plan.expect), first_sentence(&plan.about)));
@@ -42,15 +42,20 @@ fn expected(expect: &Expectation) -> String {
         None if expect.failing.is_empty() => "pass",
         None => "fail",
     };
-    if expect.failing.is_empty() { verdict.to_string() } else { format!("{verdict}: {}", expect.failing.join(", ")) }
+    if expect.failing.is_empty() {
+        verdict.to_string()
+    } else {
+        format!("{verdict}: {}", expect.failing.join(", "))
+    }
 }
 
 /// The text up to the end of its first sentence, on one line.
 fn first_sentence(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let end = text.match_indices(['.', '!', '?']).map(|(at, _)| at + 1).find(|end| {
-        text[*end..].is_empty() || text[*end..].starts_with(' ')
-    });
+    let end = text
+        .match_indices(['.', '!', '?'])
+        .map(|(at, _)| at + 1)
+        .find(|end| text[*end..].is_empty() || text[*end..].starts_with(' '));
     text[..end.unwrap_or(text.len())].to_string()
 }
 

@@ -38,9 +38,10 @@ impl Repository {
     /// The nearest folder at or above `start` that has a `scenarios` folder.
     pub(crate) fn find(start: &Path) -> Option<Repository> {
         let start = start.canonicalize().ok()?;
-        start.ancestors().find(|folder| folder.join(SCENARIOS).is_dir()).map(|root| Repository {
-            root: root.to_path_buf(),
-        })
+        start
+            .ancestors()
+            .find(|folder| folder.join(SCENARIOS).is_dir())
+            .map(|root| Repository { root: root.to_path_buf() })
     }
 
     /// The repository of the current folder.
@@ -48,7 +49,8 @@ impl Repository {
         Repository::find(Path::new(".")).ok_or_else(|| {
             Failure::Told(
                 Exit::InputOutput,
-                "there is no `scenarios` folder here or above: change to the project, or name a scenario".to_string(),
+                "there is no `scenarios` folder here or above: change to the project, or name a scenario"
+                    .to_string(),
             )
         })
     }
@@ -139,7 +141,8 @@ pub(crate) fn select(paths: &[PathBuf]) -> Result<Selection, Failure> {
 
 /// All files below `folder` with one of the endings, in the order of their paths; hidden ones are left out.
 fn walk(folder: &Path, endings: &[&str], deeper: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
+    let mut paths =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
     paths.sort();
     for path in paths {
         let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));

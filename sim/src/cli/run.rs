@@ -42,7 +42,11 @@ enum Format {
 /// How many requests of each load a trace holds.
 pub(super) const TRACED_REQUESTS: u32 = 100;
 
-pub(super) fn execute(arguments: &RunArguments, setup: &Setup, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(super) fn execute(
+    arguments: &RunArguments,
+    setup: &Setup,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
     let scenario = &arguments.scenario;
     let choice = KindsChoice::of(&scenario.scenario, setup.with_test_kinds);
     let kinds = choice.table(&setup.kinds);

@@ -109,19 +109,18 @@ impl KindsChoice {
 
 /// Reads and checks the scenario at `path`; warnings go to standard error.
 pub(crate) fn load(path: &Path, kinds: &Kinds, terminal: &mut Terminal) -> Result<Plan, Failure> {
-    let compiled = compiled(path, kinds)?;
+    let compiled = compiled(path, &path.display().to_string(), kinds)?;
     if !compiled.warnings.is_empty() {
         terminal.error_line(compiled.warnings.plain(&path.display().to_string()).trim_end());
     }
     Ok(compiled.plan)
 }
 
-/// Reads and checks the scenario at `path`.
-pub(crate) fn compiled(path: &Path, kinds: &Kinds) -> Result<Compiled, Failure> {
+/// Reads and checks the scenario at `path`, which messages call `name`.
+pub(crate) fn compiled(path: &Path, name: &str, kinds: &Kinds) -> Result<Compiled, Failure> {
     let text = read(path).map_err(|error| unreadable(path, &error))?;
-    let name = path.display().to_string();
     let beside = Beside(path.parent().unwrap_or(Path::new("")));
-    Ok(compile(Source { name: &name, text: &text }, &beside, kinds)?)
+    Ok(compile(Source { name, text: &text }, &beside, kinds)?)
 }
 
 /// More than this is never read of a file.

@@ -39,19 +39,6 @@ impl Terminal {
         }
     }
 
-    /// Two writers that nobody looks at.
-    #[cfg(test)]
-    pub(crate) fn plain(out: Box<dyn Write>, err: Box<dyn Write>) -> Terminal {
-        Terminal {
-            out,
-            err,
-            out_style: Style::Plain,
-            err_style: Style::Plain,
-            shows_progress: false,
-            failure: None,
-        }
-    }
-
     /// Whether standard output may hold colour.
     pub(crate) fn style(&self) -> Style {
         self.out_style

@@ -143,7 +143,9 @@ fn refutation(name: &str, seed: Seed, parting: &Parting) -> String {
                 count(interval.up_to)
             );
         }
-        (None, None) => text.push_str("  every event is the same: only what was measured or reported differs\n"),
+        (None, None) => {
+            text.push_str("  every event is the same: only what was measured or reported differs\n")
+        }
     }
     text
 }

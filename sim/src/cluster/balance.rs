@@ -96,7 +96,7 @@ impl Balancer {
             self.outlier = plan
                 .outlier
                 .as_ref()
-                .map(|config| (config.clone(), OutlierDetector::new(config.clone(), self.member.len())));
+                .map(|config| (*config, OutlierDetector::new(*config, self.member.len())));
         }
         self.health = plan.health_check;
         if self.health.is_none() {

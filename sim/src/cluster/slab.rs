@@ -54,6 +54,7 @@ impl<T> Slab<T> {
         (self.entries.len() * size_of::<(u32, Entry<T>)>()) as u64
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, value: T) -> Ref {
         self.live += 1;
         if self.free == NO_SLOT {
@@ -69,6 +70,7 @@ impl<T> Slab<T> {
         Ref { slot, generation: *generation }
     }
 
+    #[inline]
     pub(crate) fn get(&self, at: Ref) -> Option<&T> {
         match self.entries.get(at.slot as usize) {
             Some((generation, Entry::Used(value))) if *generation == at.generation => Some(value),
@@ -76,6 +78,7 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, at: Ref) -> Option<&mut T> {
         match self.entries.get_mut(at.slot as usize) {
             Some((generation, Entry::Used(value))) if *generation == at.generation => Some(value),
@@ -92,6 +95,7 @@ impl<T> Slab<T> {
     }
 
     /// Frees an entry whose content is no longer needed, without moving it.
+    #[inline]
     pub(crate) fn discard(&mut self, at: Ref) {
         if self.get(at).is_none() {
             return;
@@ -103,6 +107,7 @@ impl<T> Slab<T> {
         self.live -= 1;
     }
 
+    #[inline]
     pub(crate) fn remove(&mut self, at: Ref) -> Option<T> {
         self.get(at)?;
         let free = self.free;

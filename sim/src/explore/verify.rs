@@ -235,11 +235,18 @@ mod tests {
                 described.push((number, at, format!("event {event}")));
             }
         }
-        Identity { events: events.len() as u64, fingerprint, report: u128::from(fingerprint), trail, described }
+        Identity {
+            events: events.len() as u64,
+            fingerprint,
+            report: u128::from(fingerprint),
+            trail,
+            described,
+        }
     }
 
     fn verified(mut events: impl FnMut(Way) -> Vec<u64>) -> Verified {
-        let outcome: Result<Verified, Infallible> = verify(|way, interval| Ok(identity(&events(way), interval)));
+        let outcome: Result<Verified, Infallible> =
+            verify(|way, interval| Ok(identity(&events(way), interval)));
         let Ok(verified) = outcome;
         verified
     }
@@ -252,7 +259,8 @@ mod tests {
     #[test]
     fn the_first_differing_event_is_named_whichever_way_differs() {
         for way in [Way::Second, Way::OtherAgenda, Way::Traced] {
-            let verified = verified(|asked| if asked == way { vec![1, 2, 3, 9, 5] } else { vec![1, 2, 3, 4, 5] });
+            let verified =
+                verified(|asked| if asked == way { vec![1, 2, 3, 9, 5] } else { vec![1, 2, 3, 4, 5] });
             let Verified::Differs(parting) = verified else { panic!("{way:?} differs") };
             assert_eq!(parting.way, way);
             let event = parting.event.expect("the runs part in the same place each time");

@@ -4,7 +4,7 @@
 use super::grid::Grid;
 use super::liveness::{Liveness, LoadRecovery};
 use super::slo::SloVerdict;
-use super::words::decimal;
+use super::words::{decimal, grouped};
 use super::{Evidence, STOP_ID, chain, reached_its_end};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
@@ -26,8 +26,11 @@ struct Case<'a> {
     liveness: &'a Liveness,
 }
 
+/// Finds everything of one kind, one sentence each.
+type Finder = fn(&Case<'_>) -> Vec<String>;
+
 /// Every kind, the gravest first.
-const FINDERS: [(&str, fn(&Case<'_>) -> Vec<String>); 11] = [
+const FINDERS: [(&str, Finder); 11] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
@@ -43,9 +46,9 @@ const FINDERS: [(&str, fn(&Case<'_>) -> Vec<String>); 11] = [
 
 pub(super) fn find(evidence: &Evidence<'_>, slos: &[SloVerdict], liveness: &Liveness) -> Vec<Finding> {
     let case = Case { evidence, slos, liveness };
-    let found = FINDERS.iter().flat_map(|(kind, finder)| {
-        finder(&case).into_iter().map(|text| Finding { kind, text })
-    });
+    let found = FINDERS
+        .iter()
+        .flat_map(|(kind, finder)| finder(&case).into_iter().map(|text| Finding { kind, text }));
     found.collect()
 }
 
@@ -90,8 +93,8 @@ fn still_failing(case: &Case<'_>) -> Vec<String> {
                 load.load,
                 seconds(Time::ZERO + until_end.min(LONG_AFTER)),
                 seconds(ended),
-                load.good_at_end,
-                load.offered_at_end,
+                grouped(load.good_at_end),
+                grouped(load.offered_at_end),
                 in_the_way(case.liveness)
             ),
         };
@@ -110,8 +113,8 @@ fn failing_again(case: &Case<'_>) -> Vec<String> {
                 "load `{}` recovered after the last fault and is failing again when the load ends: \
                  {} of the last {} requests were good{}",
                 load.load,
-                load.good_at_end,
-                load.offered_at_end,
+                grouped(load.good_at_end),
+                grouped(load.offered_at_end),
                 in_the_way(case.liveness)
             )
         })
@@ -125,7 +128,7 @@ fn in_the_way(liveness: &Liveness) -> String {
     let mut text = format!(
         "; `{}` stands in the way with {} waiting and {} % busy",
         blocker.service,
-        blocker.waiting,
+        grouped(blocker.waiting),
         decimal(u64::from(blocker.utilization_ppm) / 1000, 1)
     );
     if let Some(edge) = &blocker.edge {
@@ -179,7 +182,9 @@ fn is_fault(action: &Action) -> bool {
 fn not_judged(case: &Case<'_>) -> Vec<String> {
     let slos = case.slos.iter();
     let mut texts: Vec<String> = slos
-        .filter_map(|slo| Some(format!("objective `{}` was not judged: {}", slo.id, slo.not_judged.as_ref()?)))
+        .filter_map(|slo| {
+            Some(format!("objective `{}` was not judged: {}", slo.id, slo.not_judged.as_ref()?))
+        })
         .collect();
     if let Some(reason) = &case.liveness.not_judged {
         texts.push(format!("liveness was not judged: {reason}"));
@@ -219,8 +224,8 @@ fn breaker_spin(case: &Case<'_>) -> Vec<String> {
                 "the open breaker of `{}` refused {} attempts for {} calls: its caller retries what the breaker \
                  refuses (leave `{}` out of `retry_on`)",
                 edge.name,
-                edge.breaker.rejected,
-                edge.requests,
+                grouped(edge.breaker.rejected),
+                grouped(edge.requests),
                 OutcomeKind::BreakerOpen.name()
             )
         })
@@ -238,7 +243,11 @@ fn saturated(case: &Case<'_>) -> Vec<String> {
             let known = service.intervals.get(..end.min(service.intervals.len()))?;
             let busy = known.iter().filter(|interval| interval.utilization_ppm >= BUSY_PPM).count();
             (busy * 2 > known.len()).then(|| {
-                format!("`{}` had no idle worker in {busy} of {} intervals of the load", service.name, known.len())
+                format!(
+                    "`{}` had no idle worker in {busy} of {} intervals of the load",
+                    service.name,
+                    known.len()
+                )
             })
         })
         .collect()
@@ -251,8 +260,8 @@ fn wasted_work(case: &Case<'_>) -> Vec<String> {
         .map(|service| {
             format!(
                 "wasted work: {} of the {} requests that `{}` completed had a caller that no longer waited ({} %)",
-                service.abandoned,
-                service.completed,
+                grouped(service.abandoned),
+                grouped(service.completed),
                 service.name,
                 percent(service.abandoned, service.completed)
             )
@@ -268,8 +277,8 @@ fn doomed_attempts(case: &Case<'_>) -> Vec<String> {
             format!(
                 "doomed attempts: {} of the {} over `{}` could not finish before the deadline even at the \
                  fastest latency seen ({} %)",
-                edge.doomed,
-                edge.attempts,
+                grouped(edge.doomed),
+                grouped(edge.attempts),
                 edge.name,
                 percent(edge.doomed, edge.attempts)
             )

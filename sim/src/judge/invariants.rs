@@ -27,12 +27,17 @@ struct Invariant {
 
 /// Every invariant that is always on.
 const INVARIANTS: [Invariant; 5] = [
-    Invariant { id: "client_conservation", check: client_conservation },
-    Invariant { id: "service_conservation", check: service_conservation },
-    Invariant { id: "link_conservation", check: link_conservation },
+    Invariant { id: "conservation_clients", check: conservation_clients },
+    Invariant { id: "conservation_services", check: conservation_services },
+    Invariant { id: "conservation_links", check: conservation_links },
     Invariant { id: "little_law", check: little_law },
     Invariant { id: "every_end_is_timed", check: every_end_is_timed },
 ];
+
+/// The ids of the invariants that are always on. Kinds of one's own may add further ones while a run goes on.
+pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
+    INVARIANTS.iter().map(|invariant| invariant.id)
+}
 
 pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<InvariantVerdict> {
     let mut verdicts: Vec<InvariantVerdict> = INVARIANTS
@@ -75,7 +80,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<InvariantVerdict> {
 }
 
 /// Offered = good + failed + in flight, from the first instant on and after the warm-up.
-fn client_conservation(evidence: &Evidence<'_>) -> Vec<String> {
+fn conservation_clients(evidence: &Evidence<'_>) -> Vec<String> {
     let mut witnesses = Vec::new();
     for load in &evidence.measured.loads {
         let all = load.all;
@@ -96,7 +101,7 @@ fn client_conservation(evidence: &Evidence<'_>) -> Vec<String> {
 }
 
 /// Arrivals = completed + turned away + in the system.
-fn service_conservation(evidence: &Evidence<'_>) -> Vec<String> {
+fn conservation_services(evidence: &Evidence<'_>) -> Vec<String> {
     let services = evidence.measured.services.iter();
     services
         .filter_map(|service| {
@@ -113,7 +118,7 @@ fn service_conservation(evidence: &Evidence<'_>) -> Vec<String> {
 }
 
 /// Sent and duplicated = delivered and everything that can become of a message instead.
-fn link_conservation(evidence: &Evidence<'_>) -> Vec<String> {
+fn conservation_links(evidence: &Evidence<'_>) -> Vec<String> {
     let links = evidence.measured.links.iter();
     links
         .filter_map(|link| {
@@ -129,7 +134,8 @@ fn link_conservation(evidence: &Evidence<'_>) -> Vec<String> {
             ];
             let known: u128 = fates.iter().map(|(_, count)| u128::from(*count)).sum();
             (handed != known).then(|| {
-                let fates: Vec<String> = fates.iter().map(|(name, count)| format!("{name} {count}")).collect();
+                let fates: Vec<String> =
+                    fates.iter().map(|(name, count)| format!("{name} {count}")).collect();
                 format!(
                     "link `{}`: sent {} + duplicated {} is not {}",
                     link.name,
@@ -167,8 +173,10 @@ fn little_law(evidence: &Evidence<'_>) -> Vec<String> {
 fn every_end_is_timed(evidence: &Evidence<'_>) -> Vec<String> {
     let mut witnesses = Vec::new();
     for load in &evidence.measured.loads {
-        let cases =
-            [("good", load.good, load.latency.count), ("failed", load.failed_total(), load.failed_latency.count)];
+        let cases = [
+            ("good", load.good, load.latency.count),
+            ("failed", load.failed_total(), load.failed_latency.count),
+        ];
         for (what, ended, timed) in cases {
             if ended != timed {
                 witnesses.push(format!("load `{}`: {ended} requests {what}, {timed} latencies", load.name));
@@ -190,8 +198,7 @@ mod tests {
         let mut measured = sample::measured();
         damage(&mut measured);
         let ended = Time::from_nanos(110_000_000_000);
-        let evidence =
-            Evidence { plan: &plan, measured: &measured, ended, stop: StopReason::Finished };
+        let evidence = Evidence { plan: &plan, measured: &measured, ended, stop: StopReason::Finished };
         let broken = judge(&evidence).into_iter().filter(|verdict| !verdict.held);
         broken.map(|verdict| (verdict.id, verdict.witness.unwrap_or_default())).collect()
     }
@@ -205,13 +212,13 @@ mod tests {
     fn every_kind_of_miscount_is_caught_by_the_invariant_that_is_made_for_it() {
         type Damage = fn(&mut Measured);
         let cases: [(&str, &str, Damage); 10] = [
-            ("client_conservation", "load `buyers` in all", |m| m.loads[0].all.good -= 1),
-            ("client_conservation", "load `buyers` in all", |m| m.loads[0].all.in_flight += 1),
-            ("client_conservation", "after the warm-up", |m| m.loads[0].offered += 1),
-            ("service_conservation", "service `db`", |m| m.services[1].all.turned_away += 1),
-            ("service_conservation", "service `shop`", |m| m.services[0].all.in_system = 1),
-            ("link_conservation", "link `shop -> db`", |m| m.links[0].lost += 1),
-            ("link_conservation", "duplicated 3", |m| m.links[0].duplicated += 1),
+            ("conservation_clients", "load `buyers` in all", |m| m.loads[0].all.good -= 1),
+            ("conservation_clients", "load `buyers` in all", |m| m.loads[0].all.in_flight += 1),
+            ("conservation_clients", "after the warm-up", |m| m.loads[0].offered += 1),
+            ("conservation_services", "service `db`", |m| m.services[1].all.turned_away += 1),
+            ("conservation_services", "service `shop`", |m| m.services[0].all.in_system = 1),
+            ("conservation_links", "link `shop -> db`", |m| m.links[0].lost += 1),
+            ("conservation_links", "duplicated 3", |m| m.links[0].duplicated += 1),
             ("little_law", "request-nanoseconds", |m| m.services[0].in_system_integral_ns += 1),
             ("every_end_is_timed", "requests good", |m| m.loads[0].latency.count -= 1),
             ("every_end_is_timed", "requests failed", |m| m.loads[0].failed_latency.count += 1),
@@ -250,7 +257,7 @@ mod tests {
         };
         measured.violations =
             vec![seen(9, "no_double_booking", "seat 4"), seen(5, "no_double_booking", "seat 7")];
-        measured.violations.push(seen(3, "client_conservation", "a request ended twice"));
+        measured.violations.push(seen(3, "conservation_clients", "a request ended twice"));
         let ended = Time::from_nanos(100);
         let verdicts =
             judge(&Evidence { plan: &plan, measured: &measured, ended, stop: StopReason::Finished });
@@ -258,7 +265,7 @@ mod tests {
         let booking = of("no_double_booking").expect("a violation makes its invariant known");
         assert_eq!((booking.held, booking.violations, booking.first), (false, 2, Some(Time::from_nanos(5))));
         assert_eq!(booking.witness.as_deref(), Some("seat 7"));
-        let clients = of("client_conservation").expect("always there");
+        let clients = of("conservation_clients").expect("always there");
         assert_eq!((clients.held, clients.violations), (false, 1));
         assert_eq!(clients.witness.as_deref(), Some("a request ended twice"));
     }

@@ -154,7 +154,9 @@ fn blocker(evidence: &Evidence<'_>, grid: Grid) -> Option<Blocker> {
         known.last().map(|interval| (service, interval))
     });
     let (service, interval) = at_end.fold(None, |worst, candidate| {
-        let rank = |(_, interval): &(_, &crate::measure::ServiceInterval)| (interval.queue, interval.utilization_ppm);
+        let rank = |(_, interval): &(_, &crate::measure::ServiceInterval)| {
+            (interval.queue, interval.utilization_ppm)
+        };
         match worst {
             Some(worst) if rank(&candidate) <= rank(&worst) => Some(worst),
             Some(_) | None => Some(candidate),

@@ -14,10 +14,11 @@ mod tests;
 mod words;
 
 pub use findings::Finding;
-pub use invariants::InvariantVerdict;
+pub use invariants::{InvariantVerdict, invariant_ids};
 pub use liveness::{Blocker, Liveness, LoadRecovery};
 pub use slo::SloVerdict;
 pub use words::Unit;
+pub(crate) use words::grouped;
 
 use crate::kernel::StopReason;
 use crate::kernel::time::Time;
@@ -91,7 +92,8 @@ pub fn judge(plan: &Plan, measured: &Measured, ended: Time, stop: StopReason) ->
 
     let mut failing: Vec<String> = Vec::new();
     failing.extend(slos.iter().filter(|slo| !slo.held).map(|slo| slo.id.clone()));
-    failing.extend(invariants.iter().filter(|invariant| !invariant.held).map(|invariant| invariant.id.clone()));
+    failing
+        .extend(invariants.iter().filter(|invariant| !invariant.held).map(|invariant| invariant.id.clone()));
     if !liveness.held {
         failing.push(LIVENESS_ID.to_string());
     }
@@ -131,11 +133,17 @@ fn expected_verdict(expect: &Expectation) -> Verdict {
 }
 
 /// Where a run differs from what its author expects.
-fn surprises(expect: &Expectation, outcome: Verdict, failing: &[String], findings: &[Finding]) -> Vec<String> {
+fn surprises(
+    expect: &Expectation,
+    outcome: Verdict,
+    failing: &[String],
+    findings: &[Finding],
+) -> Vec<String> {
     let mut surprises = Vec::new();
     let expected = expected_verdict(expect);
     if outcome != expected {
-        let because = if failing.is_empty() { String::new() } else { format!(": {} failed", failing.join(", ")) };
+        let because =
+            if failing.is_empty() { String::new() } else { format!(": {} failed", failing.join(", ")) };
         surprises.push(format!("expected {}, was {}{because}", expected.name(), outcome.name()));
     }
     if !expect.failing.is_empty() {
@@ -144,7 +152,8 @@ fn surprises(expect: &Expectation, outcome: Verdict, failing: &[String], finding
         let extra = failing.iter().filter(|id| !expect.failing.contains(id));
         surprises.extend(extra.map(|id| format!("`{id}` failed and was not expected to")));
     }
-    let unfound = expect.findings.iter().filter(|text| !findings.iter().any(|finding| finding.text.contains(*text)));
+    let unfound =
+        expect.findings.iter().filter(|text| !findings.iter().any(|finding| finding.text.contains(*text)));
     surprises.extend(unfound.map(|text| format!("no finding contains `{text}`")));
     surprises
 }

@@ -3,16 +3,16 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::faults::{Fault, NodeSelector, Pause, Which};
 use super::judge;
+use crate::faults::{Fault, NodeSelector, Pause, Which};
 use crate::kernel::StopReason;
 use crate::kernel::draw::Seed;
 use crate::kernel::fingerprint::Trail;
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
-    BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LinkMeasured, LoadInterval, LoadMeasured, Measured,
-    OutcomeKind, PathShares, RequestCounts, ServiceCounts, ServiceInterval, ServiceMeasured, SloMeasured, Summary,
-    TimelineEvent, Trace,
+    BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LinkMeasured, LoadInterval, LoadMeasured,
+    Measured, OutcomeKind, PathShares, RequestCounts, ServiceCounts, ServiceInterval, ServiceMeasured,
+    SloMeasured, Summary, TimelineEvent, Trace,
 };
 use crate::run::Outcome;
 use crate::scenario::plan::*;

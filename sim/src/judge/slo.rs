@@ -1,9 +1,9 @@
 //! Judges objectives: over a window as a whole, or from when on they hold after a timeline edge. Compares what
 //! was measured with bounds; measures nothing itself.
 
+use super::Evidence;
 use super::grid::{Grid, is_well, lasts_from};
 use super::words::{self, Unit};
-use super::Evidence;
 use crate::kernel::time::{Span, Time};
 use crate::measure::{EntryMeasured, SloMeasured};
 use crate::scenario::plan::{EntryEdge, LoadId, Metric, Phase, SloPlan, SloWindow, Target};
@@ -144,7 +144,8 @@ impl One<'_> {
             lasts_from(first, end, |index| self.state(index)).map(|index| self.grid.start(index).max(edge));
         let held = held_from.is_some_and(|at| at <= deadline);
         let at_deadline = self.grid.index(deadline).min(end.saturating_sub(1));
-        let first_broken = (at_deadline..end).chain(first..end).find(|index| self.state(*index) == Some(false));
+        let first_broken =
+            (at_deadline..end).chain(first..end).find(|index| self.state(*index) == Some(false));
         Finding {
             value: self.measured.intervals.get(at_deadline).copied().flatten(),
             held,
@@ -191,17 +192,21 @@ impl One<'_> {
     fn wanted(&self, index: usize) -> u64 {
         let measured = self.evidence.measured;
         let wanted = match self.slo.target {
-            Target::Load(load, _) => {
-                measured.loads.get(load.index()).and_then(|load| load.intervals.get(index)).map(|it| it.offered)
-            }
+            Target::Load(load, _) => measured
+                .loads
+                .get(load.index())
+                .and_then(|load| load.intervals.get(index))
+                .map(|it| it.offered),
             Target::Service(service) => measured
                 .services
                 .get(service.index())
                 .and_then(|service| service.intervals.get(index))
                 .map(|it| it.arrivals),
-            Target::Edge(edge) => {
-                measured.edges.get(edge.index()).and_then(|edge| edge.intervals.get(index)).map(|it| it.requests)
-            }
+            Target::Edge(edge) => measured
+                .edges
+                .get(edge.index())
+                .and_then(|edge| edge.intervals.get(index))
+                .map(|it| it.requests),
         };
         u64::from(wanted.unwrap_or(0))
     }

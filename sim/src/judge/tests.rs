@@ -56,10 +56,17 @@ fn an_objective_over_a_window_is_judged_by_its_value_and_says_where_it_broke_fir
     let judgement = judged(|_, measured| fail(measured, 30, 42, 50));
     let errors = &judgement.slos[1];
     assert_eq!((errors.held, errors.value, errors.first_broken), (false, Some(60_000), Some(seconds(30))));
-    assert_eq!((errors.metric.as_str(), errors.of.as_str(), errors.bound.as_str()), ("error_rate", "buyers", "< 1%"));
+    assert_eq!(
+        (errors.metric.as_str(), errors.of.as_str(), errors.bound.as_str()),
+        ("error_rate", "buyers", "< 1%")
+    );
     assert_eq!(errors.window, "0s..1m40s");
     let latency = &judgement.slos[0];
-    assert_eq!((latency.held, latency.first_broken), (true, None), "one bad stretch does not break a whole window");
+    assert_eq!(
+        (latency.held, latency.first_broken),
+        (true, None),
+        "one bad stretch does not break a whole window"
+    );
     assert_eq!(judgement.failing, ["errors"]);
 }
 
@@ -105,8 +112,20 @@ fn an_objective_after_an_event_has_to_hold_in_time_and_to_last() {
         Case { bad: &[], within: 0, held: true, held_from: Some(40), why: "never broken" },
         Case { bad: &[(30, 50)], within: 10, held: true, held_from: Some(50), why: "just in time" },
         Case { bad: &[(30, 51)], within: 10, held: false, held_from: Some(51), why: "a second too late" },
-        Case { bad: &[(30, 45), (48, 52)], within: 10, held: false, held_from: Some(52), why: "does not last" },
-        Case { bad: &[(30, 45), (51, 60)], within: 10, held: true, held_from: Some(45), why: "lasts five seconds" },
+        Case {
+            bad: &[(30, 45), (48, 52)],
+            within: 10,
+            held: false,
+            held_from: Some(52),
+            why: "does not last",
+        },
+        Case {
+            bad: &[(30, 45), (51, 60)],
+            within: 10,
+            held: true,
+            held_from: Some(45),
+            why: "lasts five seconds",
+        },
         Case { bad: &[(30, 100)], within: 30, held: false, held_from: None, why: "never" },
         Case { bad: &[(30, 97)], within: 60, held: true, held_from: Some(97), why: "to the end of the load" },
     ];
@@ -240,7 +259,7 @@ fn the_service_with_the_longest_line_and_the_call_with_most_attempts_stand_in_th
     assert_eq!((blocker.service.as_str(), blocker.waiting), ("db", 4_812));
     assert_eq!((blocker.edge.as_deref(), blocker.attempts_per_call_milli), (Some("shop -> db"), 3_000));
     let text = finding(&judgement, "still_failing").expect("it is");
-    let expected = "`db` stands in the way with 4812 waiting and 99.9 % busy, `shop -> db` makes 3 attempts for each call";
+    let expected = "`db` stands in the way with 4 812 waiting and 99.9 % busy, `shop -> db` makes 3 attempts for each call";
     assert!(text.ends_with(expected), "{text}");
 }
 
@@ -300,11 +319,15 @@ fn a_fault_that_touched_nothing_or_never_started_is_a_finding() {
 fn wasteful_patterns_are_found_from_their_counts() {
     type Damage = fn(&mut Measured);
     let cases: [(&str, &str, Damage); 5] = [
-        ("nested_retries", "`buyers -> shop -> db`: 6 attempts arrive for each request, 2 layers retry", |m| {
-            m.edges[0].retries = 10_000;
-            m.edges[1].retries = 20_000;
-        }),
-        ("breaker_spin", "`shop -> db` refused 30000 attempts for 10000 calls", |m| {
+        (
+            "nested_retries",
+            "`buyers -> shop -> db`: 6 attempts arrive for each request, 2 layers retry",
+            |m| {
+                m.edges[0].retries = 10_000;
+                m.edges[1].retries = 20_000;
+            },
+        ),
+        ("breaker_spin", "`shop -> db` refused 30 000 attempts for 10 000 calls", |m| {
             m.edges[1].breaker.present = true;
             m.edges[1].breaker.rejected = 30_000;
         }),
@@ -313,8 +336,10 @@ fn wasteful_patterns_are_found_from_their_counts() {
                 interval.utilization_ppm = 1_000_000;
             }
         }),
-        ("wasted_work", "3750 of the 10000 requests that `db` completed", |m| m.services[1].abandoned = 3_750),
-        ("doomed_attempts", "500 of the 10000 over `shop -> db`", |m| m.edges[1].doomed = 500),
+        ("wasted_work", "3 750 of the 10 000 requests that `db` completed", |m| {
+            m.services[1].abandoned = 3_750
+        }),
+        ("doomed_attempts", "500 of the 10 000 over `shop -> db`", |m| m.edges[1].doomed = 500),
     ];
     for (kind, expected, damage) in cases {
         let judgement = judged(|_, measured| damage(measured));
@@ -361,7 +386,10 @@ fn calls_in_a_circle_or_to_nowhere_do_not_hang_the_search_for_nested_retries() {
 fn a_run_that_reached_a_bound_fails_and_says_which() {
     for stop in [StopReason::TooManyEvents, StopReason::OutOfMemory] {
         let judgement = stopped(stop, |_, _| {});
-        assert_eq!((judgement.outcome, judgement.failing.as_slice()), (Verdict::Fail, &["stop".to_string()][..]));
+        assert_eq!(
+            (judgement.outcome, judgement.failing.as_slice()),
+            (Verdict::Fail, &["stop".to_string()][..])
+        );
         assert!(finding(&judgement, "stop").is_some_and(|text| text.contains(stop.name())));
     }
     assert_eq!(stopped(StopReason::EndOfTime, |_, _| {}).outcome, Verdict::Pass);

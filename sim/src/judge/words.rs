@@ -1,7 +1,9 @@
 //! Metrics, targets, bounds and windows of objectives in the words of the scenario file. Formats, never judges.
 
 use crate::kernel::time::Span;
-use crate::scenario::plan::{Bound, EntryEdge, Metric, OperationId, Phase, Plan, SloPlan, SloWindow, Stat, Target};
+use crate::scenario::plan::{
+    Bound, EntryEdge, Metric, OperationId, Phase, Plan, SloPlan, SloWindow, Stat, Target,
+};
 
 /// What the numbers of a metric count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +107,19 @@ pub(super) fn edge(plan: &Plan, edge: EntryEdge) -> String {
     }
 }
 
+/// Digits in groups of three: `4 812`.
+pub(crate) fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// `value` divided by ten to the power `places`, exactly, without trailing zeros.
 pub(super) fn decimal(value: u64, places: u32) -> String {
     let scale = 10_u64.pow(places);
@@ -137,7 +152,8 @@ mod tests {
 
     #[test]
     fn statistics_have_the_names_of_the_file() {
-        let cases = [(500_000, "p50"), (990_000, "p99"), (999_000, "p999"), (995_000, "p99.5"), (999_900, "p99.99")];
+        let cases =
+            [(500_000, "p50"), (990_000, "p99"), (999_000, "p999"), (995_000, "p99.5"), (999_900, "p99.99")];
         for (ppm, expected) in cases {
             assert_eq!(stat(Stat::Quantile(ppm)), expected);
         }

@@ -416,7 +416,10 @@ impl Recorder {
         record.good += u128::from(good);
         if good && warm {
             record.measured.good += 1;
-            record.latency.record(latency);
+            // A client's call is its request, whose latency the load records.
+            if record.load.is_none() {
+                record.latency.record(latency);
+            }
         }
         for &watch in &record.watches {
             let watch = &mut self.watches[watch as usize];
@@ -629,14 +632,19 @@ impl Recorder {
             record.measured.in_system_integral_ns = end.population_ns[index];
             record.measured
         });
+        let loads: Vec<LoadMeasured> = loads.collect();
         let edges = self.edges.into_iter().map(|mut record| {
-            record.measured.latency = record.latency.summary();
+            record.measured.latency = match record.load {
+                Some(load) => loads[load.index()].latency,
+                None => record.latency.summary(),
+            };
             record.measured
         });
+        let edges = edges.collect();
         super::Measured {
-            loads: loads.collect(),
+            loads,
             services: services.collect(),
-            edges: edges.collect(),
+            edges,
             links: end.links,
             timeline: self.timeline,
             slos,

@@ -40,7 +40,13 @@ pub fn differences(before: &Value, after: &Value) -> Vec<Difference> {
     found.sort_by_key(|difference| {
         let section = weight_of.get(&difference.section).copied().unwrap_or_default();
         let rank = rank(&difference.section);
-        (rank, Reverse(section), difference.section.clone(), Reverse(difference.weight()), difference.path.clone())
+        (
+            rank,
+            Reverse(section),
+            difference.section.clone(),
+            Reverse(difference.weight()),
+            difference.path.clone(),
+        )
     });
     found
 }
@@ -54,7 +60,9 @@ impl Difference {
         match (&self.before, &self.after) {
             (Some(Value::Null) | None, Some(Value::Object(_))) => format!("{} is new", self.path),
             (Some(Value::Object(_)), Some(Value::Null) | None) => format!("{} is gone", self.path),
-            (before, after) => format!("{} {} -> {}", self.path, shown(before.as_ref()), shown(after.as_ref())),
+            (before, after) => {
+                format!("{} {} -> {}", self.path, shown(before.as_ref()), shown(after.as_ref()))
+            }
         }
     }
 
@@ -65,7 +73,9 @@ impl Difference {
             Some(Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => None,
         };
         match (number(&self.before), number(&self.after)) {
-            (Some(before), Some(after)) => before.abs_diff(after).saturating_mul(1000) / before.min(after).max(1),
+            (Some(before), Some(after)) => {
+                before.abs_diff(after).saturating_mul(1000) / before.min(after).max(1)
+            }
             // What is not a number is a verdict, a name or a sentence: more than any amount.
             (_, _) => Weight::MAX,
         }
@@ -80,7 +90,8 @@ fn rank(section: &str) -> u8 {
         "invariants" => 2,
         "liveness" => 3,
         "findings" => 4,
-        "schema" | "scenario" | "seed" | "plan_digest" | "fingerprint" | "events" | "ended_us" | "stop" | "run" => 6,
+        "schema" | "scenario" | "seed" | "plan_digest" | "fingerprint" | "events" | "ended_us" | "stop"
+        | "run" => 6,
         _ => 5,
     }
 }
@@ -96,7 +107,12 @@ pub fn to_words(differences: &[Difference], most_of_section: usize) -> String {
             let _ = writeln!(text, "{}", difference.words());
         }
         if length > most_of_section {
-            let _ = writeln!(text, "{}: {} more changed", first.section, count((length - most_of_section) as u64));
+            let _ = writeln!(
+                text,
+                "{}: {} more changed",
+                first.section,
+                count((length - most_of_section) as u64)
+            );
         }
         rest = others;
     }
@@ -159,7 +175,9 @@ fn keyed(report: &Value) -> Map<String, Value> {
     };
     let by_name = |(section, value): (&String, &Value)| {
         let value = match value {
-            Value::Array(entries) if LISTS.contains(&section.as_str()) => Value::Object(by_name(section, entries)),
+            Value::Array(entries) if LISTS.contains(&section.as_str()) => {
+                Value::Object(by_name(section, entries))
+            }
             other => other.clone(),
         };
         (section.clone(), value)
@@ -199,7 +217,8 @@ fn shown(value: Option<&Value>) -> String {
             format!("[{}]", items.join(", "))
         }
         Some(Value::Object(map)) => {
-            let items: Vec<String> = map.iter().map(|(key, value)| format!("{key} {}", shown(Some(value)))).collect();
+            let items: Vec<String> =
+                map.iter().map(|(key, value)| format!("{key} {}", shown(Some(value)))).collect();
             format!("{{{}}}", items.join(", "))
         }
     }

@@ -1,17 +1,6 @@
 //! Whole numbers as people read them: `4 812`, `1.23 ms`, `37.5 %`. Always rounds down, never uses a float.
 
-/// Digits in groups of three: `4 812`.
-pub(crate) fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub(crate) use crate::judge::grouped as count;
 
 /// A count and what is counted: `1 scenario`, `4 812 scenarios`.
 pub(crate) fn counted(value: u64, what: &str) -> String {

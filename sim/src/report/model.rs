@@ -415,7 +415,9 @@ impl Report {
             timeline: measured.timeline.iter().map(TimelineReport::new).collect(),
             entries: entry_ids.zip(measured.entries.iter().map(EntryReport::new)).collect(),
             load: measured.loads.iter().map(|load| (load.name.clone(), LoadReport::new(load))).collect(),
-            services: present.map(|(service, _)| (service.name.clone(), ServiceReport::new(service))).collect(),
+            services: present
+                .map(|(service, _)| (service.name.clone(), ServiceReport::new(service)))
+                .collect(),
             calls: measured.edges.iter().map(|edge| (edge.name.clone(), CallReport::new(edge))).collect(),
             links: measured.links.iter().map(|link| (link.name.clone(), LinkReport::new(link))).collect(),
             systems: measured.systems.clone(),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::humanise::{count, duration_us, instant_us, milli, share_of, share_ppm};
+use super::humanise::{count, counted, duration_us, instant_us, milli, share_of, share_ppm};
 use super::model::{CallReport, LoadReport, Report, ServiceReport, SloReport};
 
 /// Whether text may hold terminal colours.
@@ -63,8 +63,8 @@ struct Rows {
 const FITTINGS: [Rows; 4] = [
     Rows { slo: 40, timeline: 40, load: 20, services: 40, calls: 40, systems: 20, findings: 20 },
     Rows { slo: 16, timeline: 12, load: 5, services: 10, calls: 10, systems: 6, findings: 8 },
-    Rows { slo: 12, timeline: 8, load: 3, services: 8, calls: 8, systems: 4, findings: 5 },
-    Rows { slo: 8, timeline: 6, load: 2, services: 6, calls: 6, systems: 2, findings: 4 },
+    Rows { slo: 10, timeline: 8, load: 2, services: 7, calls: 7, systems: 3, findings: 5 },
+    Rows { slo: 5, timeline: 4, load: 1, services: 5, calls: 5, systems: 2, findings: 3 },
 ];
 
 /// The report as text; `reproduce` is the command that runs it again.
@@ -157,10 +157,10 @@ fn objectives(report: &Report, style: Style, most: usize) -> String {
     }
     for invariant in broken.iter().take(most) {
         let line = format!(
-            "invariant {} {} (seen {} times, first at {}): {}",
+            "invariant {} {} (seen {}, first at {}): {}",
             invariant.id,
             style.paint(Role::Bad, "BROKEN"),
-            count(invariant.violations),
+            counted(invariant.violations, "time"),
             invariant.first_us.map_or_else(|| "the end".to_string(), instant_us),
             invariant.witness.as_deref().unwrap_or("no witness")
         );
@@ -209,7 +209,8 @@ fn recovery(report: &Report, style: Style) -> String {
         let state = if liveness.held { "held".to_string() } else { style.paint(Role::Bad, "BROKEN") };
         format!("; must be within {}: {state}", instant_us(within))
     });
-    let line = format!("recovery after {fault} ended at {}: {}{required}", instant_us(ended), fates.join(", "));
+    let line =
+        format!("recovery after {fault} ended at {}: {}{required}", instant_us(ended), fates.join(", "));
     wrapped("  ", "    ", &line)
 }
 
@@ -249,7 +250,11 @@ fn load(report: &Report, most: usize) -> String {
         let reasons: Vec<String> =
             load.failed.iter().map(|(reason, failed)| format!("{reason} {}", count(*failed))).collect();
         if !reasons.is_empty() {
-            text.push_str(&wrapped("  ", "    ", &format!("{name}, failed requests: {}", reasons.join(", "))));
+            text.push_str(&wrapped(
+                "  ",
+                "    ",
+                &format!("{name}, failed requests: {}", reasons.join(", ")),
+            ));
         }
         let path = &load.path_us;
         let parts = [
@@ -294,7 +299,16 @@ fn services(report: &Report, most: usize) -> String {
         ]
     });
     let header = [
-        "", "arrivals", "completed", "rejected", "dropped", "abandoned", "busy", "queue", "max", "wait p99",
+        "",
+        "arrivals",
+        "completed",
+        "rejected",
+        "dropped",
+        "abandoned",
+        "busy",
+        "queue",
+        "max",
+        "wait p99",
         "work p99",
     ];
     table(&header, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], rows, all.len() - shown.len())
@@ -319,10 +333,8 @@ fn calls(report: &Report, most: usize) -> String {
             count(call.requests),
             count(call.good),
             times(call.attempts, call.requests),
-            count(call.retries),
             count(call.timeouts),
             count(call.rejected),
-            count(call.late_answers),
             duration_us(call.latency_us.p99),
         ];
         if any_breaker {
@@ -333,18 +345,18 @@ fn calls(report: &Report, most: usize) -> String {
         }
         row
     });
-    let mut header =
-        vec!["", "calls", "good", "attempts", "retries", "timeouts", "rejected", "late", "p99"];
+    let mut header = vec!["", "calls", "good", "attempts", "timeouts", "rejected", "p99"];
     if any_breaker {
         header.extend(["opened", "refused"]);
     }
-    table(&header, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], rows, all.len() - shown.len())
+    table(&header, &[1, 2, 3, 4, 5, 6, 7, 8], rows, all.len() - shown.len())
 }
 
 fn systems(report: &Report, most: usize) -> String {
     let mut text = String::new();
     for (name, values) in report.systems.iter().take(most) {
-        let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {}", count(*value))).collect();
+        let values: Vec<String> =
+            values.iter().map(|(name, value)| format!("{name} {}", count(*value))).collect();
         text.push_str(&wrapped("  ", "    ", &format!("{name}: {}", values.join(", "))));
     }
     text.push_str(&more(report.systems.len().saturating_sub(most)));
@@ -405,7 +417,11 @@ fn table(
 }
 
 /// Rows under a header without an indent; `right` names the columns of numbers.
-pub(crate) fn aligned(header: &[&str], right: &[usize], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(crate) fn aligned(
+    header: &[&str],
+    right: &[usize],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
     let text = table(header, right, rows, 0);
     text.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect()
 }

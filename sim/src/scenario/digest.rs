@@ -9,7 +9,11 @@ use super::plan::{Arrivals, LoadPlan};
 const WITHOUT_INFLUENCE: [&str; 5] = ["about", "expect", "seed", "name", "defaults"];
 
 /// The hash of a document and the traces its loads replay.
-pub(crate) fn of<'n>(document: &Value, loads: &[LoadPlan], operations: impl Iterator<Item = &'n str>) -> u128 {
+pub(crate) fn of<'n>(
+    document: &Value,
+    loads: &[LoadPlan],
+    operations: impl Iterator<Item = &'n str>,
+) -> u128 {
     let mut text = String::new();
     let skip = |key: &str| WITHOUT_INFLUENCE.contains(&key) || key.starts_with("x-");
     match document {
@@ -22,7 +26,8 @@ pub(crate) fn of<'n>(document: &Value, loads: &[LoadPlan], operations: impl Iter
         text.push_str("\ntrace ");
         text.push_str(&load.name);
         for arrival in arrivals.iter() {
-            let operation = arrival.operation.and_then(|operation| operations.get(operation.index()).copied());
+            let operation =
+                arrival.operation.and_then(|operation| operations.get(operation.index()).copied());
             let key = arrival.key.map_or(String::new(), |key| key.to_string());
             text.push_str(&format!("\n{} {} {key}", arrival.at.as_nanos(), operation.unwrap_or_default()));
         }
@@ -59,6 +64,8 @@ fn write_value(value: &Value, text: &mut String) {
             }
             text.push(']');
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => text.push_str(&value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            text.push_str(&value.to_string())
+        }
     }
 }

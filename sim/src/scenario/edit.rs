@@ -3,17 +3,17 @@
 
 use serde_json::{Map, Value};
 
-use super::check::link_text;
-use super::diagnostic::Diagnostics;
+use super::check::{PLAIN_KIND, link_text};
+use super::diagnostic::{Diagnostics, Severity};
 use super::parse::parse;
-use super::path::Path;
+use super::path::{Path, Step};
 use super::plan::{Edit, Plan, Setting, Trigger};
 use super::quantity::Problem;
 use super::schema;
 use super::suggest;
 
 /// Keys by which an element of a list is known.
-const IDENTITIES: [&str; 4] = ["to", "name", "id", "link"];
+const IDENTITIES: [&str; 4] = ["name", "id", "link", "to"];
 
 /// Reads `path=value`, where the value is written as in a scenario file.
 ///
@@ -42,7 +42,15 @@ pub fn parse_setting(text: &str) -> Result<Setting, String> {
     }
 }
 
-/// Changes a document; says where the change was made.
+/// Whether an edit leaves out a timeline entry of the plan.
+pub(crate) fn removes_entry(plan: &Plan, edit: &Edit) -> bool {
+    match edit {
+        Edit::Set(_) => false,
+        Edit::Without(id) => plan.timeline.iter().any(|entry| entry.id == *id),
+    }
+}
+
+/// Changes a document.
 pub(crate) fn apply(plan: &Plan, document: &mut Value, edit: &Edit) -> Result<(), Problem> {
     match edit {
         Edit::Set(setting) => set(document, &setting.path, setting.value.clone()).map(|_| ()),
@@ -68,7 +76,10 @@ fn words_of<'t>(document: &Value, text: &'t str) -> Result<Vec<&'t str>, Problem
     let mut words: Vec<&str> = text.split('.').map(str::trim).collect();
     let first = words[0];
     if words.iter().any(|word| word.is_empty()) {
-        return Err(Problem::new(format!("`{text}` is not a path"), "write it as in `checkout.calls.db.timeout`"));
+        return Err(Problem::new(
+            format!("`{text}` is not a path"),
+            "write it as in `checkout.calls.db.timeout`",
+        ));
     }
     let top = schema::properties(schema::shared());
     if top.is_some_and(|keys| keys.contains_key(first)) {
@@ -87,10 +98,14 @@ fn words_of<'t>(document: &Value, text: &'t str) -> Result<Vec<&'t str>, Problem
         words.insert(0, "load");
         return Ok(words);
     }
-    let mut known: Vec<&str> = services.map_or(Vec::new(), |services| services.keys().map(String::as_str).collect());
+    let mut known: Vec<&str> =
+        services.map_or(Vec::new(), |services| services.keys().map(String::as_str).collect());
     known.extend(load_names);
     known.extend(top.into_iter().flat_map(|keys| keys.keys().map(String::as_str)));
-    Err(Problem { message: format!("there is no `{first}` in the scenario"), help: suggest::help(first, &known) })
+    Err(Problem {
+        message: format!("there is no `{first}` in the scenario"),
+        help: suggest::help(first, &known),
+    })
 }
 
 fn find<'v>(value: &'v Value, words: &[&str]) -> Option<&'v Value> {
@@ -125,7 +140,9 @@ fn element(items: &[Value], word: &str) -> Option<Vec<Inner>> {
         return (index < items.len()).then(|| vec![Inner::Index(index)]);
     }
     let (name, wanted) = match word.rsplit_once('#') {
-        Some((name, number)) => (name.trim(), number.trim().parse::<usize>().ok().filter(|number| *number > 0)?),
+        Some((name, number)) => {
+            (name.trim(), number.trim().parse::<usize>().ok().filter(|number| *number > 0)?)
+        }
         None => (word, 1),
     };
     let mut seen = 0;
@@ -137,7 +154,8 @@ fn element(items: &[Value], word: &str) -> Option<Vec<Inner>> {
         if matches(item) {
             return Some(vec![Inner::Index(index)]);
         }
-        for (inner, call) in item.get("parallel").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        for (inner, call) in item.get("parallel").and_then(Value::as_array).into_iter().flatten().enumerate()
+        {
             if matches(call) {
                 return Some(vec![Inner::Index(index), Inner::Parallel, Inner::Index(inner)]);
             }
@@ -148,7 +166,9 @@ fn element(items: &[Value], word: &str) -> Option<Vec<Inner>> {
 
 fn is_called(item: &Value, name: &str) -> bool {
     let called = IDENTITIES.into_iter().find_map(|key| item.get(key).and_then(Value::as_str));
-    called.is_some_and(|called| called == name || (link_text(name).is_some() && link_text(called) == link_text(name)))
+    called.is_some_and(|called| {
+        called == name || (link_text(name).is_some() && link_text(called) == link_text(name))
+    })
 }
 
 fn place(
@@ -195,7 +215,8 @@ fn place_in_mapping(
     if let Some(value) = map.get_mut(key) {
         return place(value, value_schema.unwrap_or(&Value::Bool(true)), rest, new, below);
     }
-    let Some(value_schema) = value_schema.filter(|_| may_be_added(schema, key, rest)) else {
+    let unknown = is_plain_service(map, &path) && !is_listed(schema, key);
+    let Some(value_schema) = value_schema.filter(|_| !unknown && may_be_added(schema, key, rest)) else {
         return Err(no_such_key(schema, map, key, &path));
     };
     if rest.is_empty() {
@@ -216,16 +237,26 @@ fn place_in_mapping(
 
 /// Listed keys may be added anywhere; entries of a mapping with free names only as a whole.
 fn may_be_added(schema: &'static Value, key: &str, rest: &[&str]) -> bool {
-    let listed = schema::alternatives(schema)
-        .iter()
-        .any(|one| schema::properties(one).is_some_and(|properties| properties.contains_key(key)));
-    listed || rest.is_empty()
+    is_listed(schema, key) || rest.is_empty()
+}
+
+fn is_listed(schema: &'static Value, key: &str) -> bool {
+    let forms = schema::alternatives(schema);
+    forms.into_iter().filter_map(schema::properties).any(|properties| properties.contains_key(key))
+}
+
+/// Whether this is a service that has only the keys of the format: those of other kinds have settings of their own.
+fn is_plain_service(map: &Map<String, Value>, path: &Path) -> bool {
+    let is_service = matches!(path.steps(), [Step::Key(top), Step::Key(_)] if top == "services");
+    let kind = map.get("kind").and_then(Value::as_str).unwrap_or(PLAIN_KIND);
+    is_service && kind == PLAIN_KIND
 }
 
 /// What the value of `key` looks like in the form the mapping has.
 fn key_schema(schema: &'static Value, map: &Map<String, Value>, key: &str) -> Option<&'static Value> {
     let forms = schema::alternatives(schema).into_iter().filter(|one| schema::property(one, key).is_some());
-    let known = |form: &&'static Value| map.keys().filter(|key| schema::property(form, key).is_some()).count();
+    let known =
+        |form: &&'static Value| map.keys().filter(|key| schema::property(form, key).is_some()).count();
     let best = forms.rev().max_by_key(known)?;
     schema::property(best, key)
 }
@@ -287,64 +318,35 @@ fn without(plan: &Plan, document: &mut Value, id: &str) -> Result<(), Problem> {
         remove_entry(plan, document, id);
         return Ok(());
     }
-    let not_there = |help: Option<String>| Problem { message: format!("there is nothing called `{id}`"), help };
+    let not_there =
+        |help: Option<String>| Problem { message: format!("there is nothing called `{id}`"), help };
     let ids: Vec<&str> = plan.timeline.iter().map(|entry| entry.id.as_str()).collect();
     let words = match words_of(document, id) {
         Ok(words) if words.len() > 1 => words,
         Ok(_) | Err(_) => return Err(not_there(suggest::help(id, &ids))),
     };
     if find(document, &words).is_none() {
-        return Err(not_there(Some("name a timeline entry, or a policy by its path as in `gateway.calls.db.retry`".into())));
+        return Err(not_there(Some(
+            "name a timeline entry, or a policy by its path as in `gateway.calls.db.retry`".into(),
+        )));
     }
     place(document, schema::shared(), &words, Value::Null, Path::root()).map(|_| ())
 }
 
-/// Takes an entry out of the timeline. What started after it starts at the instant it would have, rollbacks of it
-/// and objectives about it go with it.
+/// Takes an entry out of the timeline. What waited for it starts at the instant it would have.
 fn remove_entry(plan: &Plan, document: &mut Value, id: &str) {
-    let mut gone: Vec<String> = vec![id.to_string()];
-    let mut gone_slos: Vec<String> = Vec::new();
-    let is_about = |value: Option<&Value>, gone: &[String]| {
-        let text = value.and_then(Value::as_str).unwrap_or_default();
-        let entry = text.split('+').next().unwrap_or_default().trim().rsplit_once('.').map_or(text, |(id, _)| id);
-        gone.iter().any(|id| id == entry)
-    };
-    if let Some(entries) = document.get_mut("timeline").and_then(Value::as_array_mut) {
-        loop {
-            let before = gone.len();
-            for entry in entries.iter_mut() {
-                let own = entry.get("id").map(plain).unwrap_or_default();
-                if gone.contains(&own) {
-                    continue;
-                }
-                let undone = entry.get("rollback").and_then(|rollback| rollback.get("of"));
-                if is_about(undone, &gone) {
-                    gone.push(own);
-                } else if is_about(entry.get("after"), &gone) {
-                    match (fixed_start(plan, &own), entry.as_object_mut()) {
-                        (Some(start), Some(entry)) => {
-                            entry.shift_remove("after");
-                            entry.insert("at".to_string(), Value::String(start));
-                        }
-                        (None, _) | (Some(_), None) => gone.push(own),
-                    }
-                }
-            }
-            if gone.len() == before {
-                break;
-            }
+    let Some(entries) = document.get_mut("timeline").and_then(Value::as_array_mut) else { return };
+    entries.retain(|entry| entry.get("id").map(plain).as_deref() != Some(id));
+    for entry in entries {
+        let own = entry.get("id").map(plain).unwrap_or_default();
+        let after = entry.get("after").map(plain).unwrap_or_default();
+        let awaited = after.split('+').next().and_then(|edge| edge.trim().rsplit_once('.')).map(|(id, _)| id);
+        if awaited == Some(id)
+            && let (Some(start), Some(entry)) = (fixed_start(plan, &own), entry.as_object_mut())
+        {
+            entry.shift_remove("after");
+            entry.insert("at".to_string(), Value::String(start));
         }
-        entries.retain(|entry| !gone.contains(&entry.get("id").map(plain).unwrap_or_default()));
-    }
-    if let Some(slos) = document.get_mut("slo").and_then(Value::as_array_mut) {
-        let (about, kept): (Vec<Value>, Vec<Value>) =
-            std::mem::take(slos).into_iter().partition(|slo| is_about(slo.get("after"), &gone));
-        *slos = kept;
-        gone_slos.extend(about.iter().map(|slo| slo.get("id").map(plain).unwrap_or_default()));
-    }
-    forget(document.get_mut("expect").and_then(|expect| expect.get_mut("failing")), &gone_slos);
-    for key in ["root", "not_root"] {
-        forget(document.get_mut("expect").and_then(|expect| expect.get_mut("why")?.get_mut(key)), &gone);
     }
 }
 
@@ -368,12 +370,48 @@ fn fixed_start(plan: &Plan, id: &str) -> Option<String> {
     None
 }
 
-/// Takes ids out of one text or a list of texts.
-fn forget(texts: Option<&mut Value>, ids: &[String]) {
-    let Some(texts) = texts else { return };
-    if let Value::Array(many) = texts {
-        many.retain(|text| !ids.contains(&plain(text)));
-    } else if ids.contains(&plain(texts)) {
-        *texts = Value::Array(Vec::new());
+/// Takes out what `errors` are about, if all of it is optional: timeline entries, objectives, links, expectations.
+/// Used after an entry was left out, for what made sense with it only.
+pub(crate) fn take_out_what_is_broken(document: &mut Value, errors: &Diagnostics) -> bool {
+    let mut places: Vec<(Vec<&str>, usize)> = Vec::new();
+    for error in errors.iter().filter(|error| error.severity == Severity::Error) {
+        let place = OPTIONAL_LISTS.iter().find_map(|(prefix, pointer)| {
+            let (index, _) = error.path.strip_prefix(prefix)?.split_once(']')?;
+            Some((pointer.to_vec(), index.parse().ok()?))
+        });
+        match place {
+            Some(place) => places.push(place),
+            None if error.path.starts_with("expect.") => {
+                // One text in place of a list: the key goes.
+                let keys: Vec<&str> = error.path.split('.').collect();
+                let (last, above) = keys.split_last().unwrap_or((&"", &[]));
+                let parent = above.iter().try_fold(&mut *document, |value, key| value.get_mut(*key));
+                match parent.and_then(Value::as_object_mut).and_then(|parent| parent.shift_remove(*last)) {
+                    Some(_) => {}
+                    None => return false,
+                }
+            }
+            None => return false,
+        }
     }
+    // From the end, so that the other indices stay right.
+    places.sort();
+    places.dedup();
+    for (keys, index) in places.into_iter().rev() {
+        let list = keys.iter().try_fold(&mut *document, |value, key| value.get_mut(*key));
+        if let Some(list) = list.and_then(Value::as_array_mut).filter(|list| index < list.len()) {
+            list.remove(index);
+        }
+    }
+    true
 }
+
+/// Lists whose elements a scenario can do without: how paths into them start, and their keys.
+const OPTIONAL_LISTS: [(&str, &[&str]); 6] = [
+    ("timeline[", &["timeline"]),
+    ("slo[", &["slo"]),
+    ("network.links[", &["network", "links"]),
+    ("expect.failing[", &["expect", "failing"]),
+    ("expect.why.root[", &["expect", "why", "root"]),
+    ("expect.why.not_root[", &["expect", "why", "not_root"]),
+];

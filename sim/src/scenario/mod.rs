@@ -91,13 +91,21 @@ pub fn compile(
 
 /// The plan with changes made from outside: what `--set` and `--without` do. Recorded arrivals are taken over.
 ///
+/// Entries are left out before anything is set. What waited for such an entry starts at the instant it would have;
+/// what made sense with it only (its rollback, an objective about it, a fault of its hop) goes with it.
+///
 /// # Errors
 /// Why the changed scenario cannot be run. Its name is the changes as they stand on a command line.
 pub fn edited(plan: &Plan, edits: &[Edit], kinds: &dyn KindsCheck) -> Result<Plan, ScenarioError> {
     let mut document = (*plan.document).clone();
-    for edit in edits {
+    let (removals, others): (Vec<&Edit>, Vec<&Edit>) =
+        edits.iter().partition(|edit| edit::removes_entry(plan, edit));
+    for (position, edit) in removals.iter().chain(&others).enumerate() {
         edit::apply(plan, &mut document, edit)
             .map_err(|problem| ScenarioError::plainly(&edit_text(edit), problem.message, problem.help))?;
+        if position + 1 == removals.len() {
+            take_out_what_depends(plan, &mut document, kinds);
+        }
     }
     let name = edits.iter().map(edit_text).collect::<Vec<_>>().join(" ");
     changed(plan, &document, kinds, Timeline::Checked, &name)
@@ -107,7 +115,11 @@ pub fn edited(plan: &Plan, edits: &[Edit], kinds: &dyn KindsCheck) -> Result<Pla
 ///
 /// # Errors
 /// Why the settings cannot be made, or not during a run.
-pub fn with_settings(plan: &Plan, settings: &[Setting], kinds: &dyn KindsCheck) -> Result<Plan, ScenarioError> {
+pub fn with_settings(
+    plan: &Plan,
+    settings: &[Setting],
+    kinds: &dyn KindsCheck,
+) -> Result<Plan, ScenarioError> {
     let name = settings.iter().map(setting_text).collect::<Vec<_>>().join(" ");
     let failed = |problem: quantity::Problem| ScenarioError::plainly(&name, problem.message, problem.help);
     let mut document = (*plan.document).clone();
@@ -118,6 +130,17 @@ pub fn with_settings(plan: &Plan, settings: &[Setting], kinds: &dyn KindsCheck) 
     match check::structural_difference(plan, &new) {
         Some(problem) => Err(failed(problem)),
         None => Ok(new),
+    }
+}
+
+/// After entries were taken out: takes out what cannot do without them, and what cannot do without that.
+fn take_out_what_depends(plan: &Plan, document: &mut Value, kinds: &dyn KindsCheck) {
+    let traces = FromPlan(plan);
+    for _ in 0..=plan.timeline.len() {
+        match recompiled(document, Surroundings { kinds, traces: &traces }) {
+            Err(errors) if edit::take_out_what_is_broken(document, &errors) => {}
+            Ok(_) | Err(_) => return,
+        }
     }
 }
 
@@ -138,7 +161,8 @@ fn changed(
 
 /// Compiles a changed document without looking at its config changes again.
 fn recompiled(document: &Value, around: Surroundings<'_>) -> Result<Plan, Diagnostics> {
-    compile_tree(Node::from_value(document), Diagnostics::new(), around, Timeline::AsItIs).map(|(plan, _)| plan)
+    compile_tree(Node::from_value(document), Diagnostics::new(), around, Timeline::AsItIs)
+        .map(|(plan, _)| plan)
 }
 
 fn edit_text(edit: &Edit) -> String {
@@ -189,11 +213,16 @@ fn compile_tree(
             return Err(diagnostics);
         }
     };
+    let is_whole = !diagnostics.has_errors();
     let (plan, found) = check::resolve(&raw, &tree, names, lost, around);
     diagnostics.append(found);
-    let Some(plan) = plan.filter(|_| !diagnostics.has_errors()) else { return Err(diagnostics) };
-    if timeline == Timeline::Checked {
-        diagnostics.append(check::check_settings_of_timeline(&plan, &tree, around));
+    if timeline == Timeline::Checked && is_whole {
+        let document = tree.to_value();
+        let found = check::check_settings_of_timeline(&raw, &document, plan.as_ref(), &tree, around);
+        diagnostics.append(found);
     }
-    if diagnostics.has_errors() { Err(diagnostics) } else { Ok((plan, diagnostics)) }
+    match plan {
+        Some(plan) if !diagnostics.has_errors() => Ok((plan, diagnostics)),
+        Some(_) | None => Err(diagnostics),
+    }
 }

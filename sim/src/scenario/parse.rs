@@ -95,7 +95,11 @@ fn readable(bytes: &[u8]) -> Result<&str, Diagnostic> {
     match bytes.iter().position(|byte| *byte == 0) {
         Some(position) => {
             let at = location_of_byte(bytes, position);
-            Err(error(Some(at), "a NUL byte".to_string(), Some("a scenario is text: is this the right file?")))
+            Err(error(
+                Some(at),
+                "a NUL byte".to_string(),
+                Some("a scenario is text: is this the right file?"),
+            ))
         }
         None => Ok(text),
     }
@@ -174,7 +178,7 @@ fn location(at: serde_yaml::Location) -> Option<Location> {
         return None;
     }
     let narrow = |wide: u64| u32::try_from(wide).unwrap_or(u32::MAX);
-    let length = u64::from(at.span().len()).max(1);
+    let length = at.span().len().max(1);
     Some(Location { line: narrow(at.line()), column: narrow(at.column()), length: narrow(length) })
 }
 
@@ -198,7 +202,7 @@ enum Loose {
 impl<'de> Deserialize<'de> for Located {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Located, D::Error> {
         let spanned: Spanned<Loose> = Spanned::deserialize(deserializer)?;
-        let byte = spanned.defined.span().byte_offset().map(u64::from);
+        let byte = spanned.defined.span().byte_offset();
         Ok(Located { content: spanned.value, at: location(spanned.defined), byte })
     }
 }

@@ -152,7 +152,9 @@ fn decimal(text: &str, digits: u32) -> Result<u64, Digits> {
 fn describe(digits: Digits, text: &str, what: &str, finest: &str) -> Problem {
     match digits {
         Digits::NotANumber => Problem { message: format!("`{text}` is not {what}"), help: None },
-        Digits::TooFine => Problem::new(format!("`{text}` is too fine"), format!("the finest step is {finest}")),
+        Digits::TooFine => {
+            Problem::new(format!("`{text}` is too fine"), format!("the finest step is {finest}"))
+        }
         Digits::TooLarge => Problem { message: format!("`{text}` is too large"), help: None },
     }
 }
@@ -167,9 +169,10 @@ fn read_duration(text: &str) -> Result<Span, Problem> {
             let number = text.trim();
             Problem::new(format!("`{number}` has no unit"), format!("write `{number}ms` or `{number}s`"))
         }
-        ParseSpanError::UnknownUnit(unit) => {
-            Problem::new(format!("unknown unit `{unit}` in `{text}`"), "the units of time are ns us ms s m h d")
-        }
+        ParseSpanError::UnknownUnit(unit) => Problem::new(
+            format!("unknown unit `{unit}` in `{text}`"),
+            "the units of time are ns us ms s m h d",
+        ),
         ParseSpanError::NotANumber(text) => Problem::new(
             format!("`{text}` is not a duration"),
             "write a number and a unit, as in `800ms` or `4m30s`",
@@ -197,7 +200,10 @@ fn read_percentage(text: &str) -> Result<u64, Problem> {
     let cleaned = cleaned(text);
     let Some(number) = cleaned.strip_suffix('%') else {
         if is_number(&cleaned) {
-            return Err(Problem::new(format!("`{text}` has no unit"), format!("write it as a percentage: `{}`", as_percentage(&cleaned))));
+            return Err(Problem::new(
+                format!("`{text}` has no unit"),
+                format!("write it as a percentage: `{}`", as_percentage(&cleaned)),
+            ));
         }
         return Err(Problem::new(format!("`{text}` is not a percentage"), "write it as in `20%` or `0.5%`"));
     };
@@ -234,7 +240,10 @@ fn read_rate(text: &str) -> Result<u64, Problem> {
         if is_number(&cleaned) {
             return Err(Problem::new(format!("`{text}` has no unit"), format!("write `{cleaned}/s`")));
         }
-        return Err(Problem::new(format!("`{text}` is not a rate"), "write a number and a unit, as in `600/s`"));
+        return Err(Problem::new(
+            format!("`{text}` is not a rate"),
+            "write a number and a unit, as in `600/s`",
+        ));
     };
     // Thousandths per second times the divisor of the unit.
     let (digits, divisor) = match unit {
@@ -283,10 +292,16 @@ fn read_bytes(text: &str) -> Result<u64, Problem> {
     let number_length = cleaned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(cleaned.len());
     let (number, unit) = cleaned.split_at(number_length);
     if number.is_empty() {
-        return Err(Problem::new(format!("`{text}` is not a size"), "write a number and a unit, as in `512MiB`"));
+        return Err(Problem::new(
+            format!("`{text}` is not a size"),
+            "write a number and a unit, as in `512MiB`",
+        ));
     }
     if unit.is_empty() {
-        return Err(Problem::new(format!("`{text}` has no unit"), format!("write `{number}B` or `{number}KiB`")));
+        return Err(Problem::new(
+            format!("`{text}` has no unit"),
+            format!("write `{number}B` or `{number}KiB`"),
+        ));
     }
     let Some((_, bytes)) = BYTE_UNITS.iter().find(|(name, _)| *name == unit) else {
         return Err(Problem::new(
@@ -299,7 +314,8 @@ fn read_bytes(text: &str) -> Result<u64, Problem> {
     if wide % 1_000_000 != 0 {
         return Err(Problem::new(format!("`{text}` is too fine"), "a size has whole bytes"));
     }
-    u64::try_from(wide / 1_000_000).map_err(|_| Problem { message: format!("`{text}` is too large"), help: None })
+    u64::try_from(wide / 1_000_000)
+        .map_err(|_| Problem { message: format!("`{text}` is too large"), help: None })
 }
 
 fn read_byte_rate(text: &str) -> Result<u64, Problem> {
@@ -362,7 +378,8 @@ fn read_factor(text: &str) -> Result<u64, Problem> {
 }
 
 fn read_cores(text: &str) -> Result<u64, Problem> {
-    let milli = decimal(&cleaned(text), 3).map_err(|digits| describe(digits, text, "a number of cores", "0.001"))?;
+    let milli =
+        decimal(&cleaned(text), 3).map_err(|digits| describe(digits, text, "a number of cores", "0.001"))?;
     if milli == 0 || milli > 1_000_000_000 {
         return Err(Problem::new(format!("`{text}` cores"), "the range is 0.001 to 1_000_000"));
     }
@@ -379,12 +396,18 @@ fn read_drift(text: &str) -> Result<i64, Problem> {
         (Some(number), _) => (number, 3),
         (None, Some(number)) => (number, 0),
         (None, None) => {
-            return Err(Problem::new(format!("`{text}` is not a clock drift"), "write it as in `200ppm` or `-50ppb`"));
+            return Err(Problem::new(
+                format!("`{text}` is not a clock drift"),
+                "write it as in `200ppm` or `-50ppb`",
+            ));
         }
     };
     let ppb = decimal(number, digits).map_err(|digits| describe(digits, text, "a clock drift", "1ppb"))?;
     if ppb >= 1_000_000_000 {
-        return Err(Problem::new(format!("`{text}` is too large"), "a clock drifts by less than 1_000_000ppm"));
+        return Err(Problem::new(
+            format!("`{text}` is too large"),
+            "a clock drifts by less than 1_000_000ppm",
+        ));
     }
     Ok(if negative { -(ppb as i64) } else { ppb as i64 })
 }

@@ -8,9 +8,11 @@ use serde_json::{Map, Value};
 use super::raw::RawScenario;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<RawScenario>().to_value();
+    let mut schema =
+        SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<RawScenario>().to_value();
     if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
-        *definitions = std::mem::take(definitions).into_iter().map(|(name, one)| (public(&name), one)).collect();
+        *definitions =
+            std::mem::take(definitions).into_iter().map(|(name, one)| (public(&name), one)).collect();
     }
     rename_references(&mut schema);
     schema
@@ -109,7 +111,9 @@ pub(crate) fn property(schema: &'static Value, key: &str) -> Option<&'static Val
     }
     let prefixed = schema.get("patternProperties").and_then(Value::as_object);
     let by_prefix = prefixed.and_then(|patterns| {
-        patterns.iter().find(|(pattern, _)| pattern.strip_prefix('^').is_some_and(|prefix| key.starts_with(prefix)))
+        patterns
+            .iter()
+            .find(|(pattern, _)| pattern.strip_prefix('^').is_some_and(|prefix| key.starts_with(prefix)))
     });
     match by_prefix {
         Some((_, schema)) => Some(schema),
@@ -128,5 +132,8 @@ pub(crate) fn words(schema: &Value) -> Vec<&str> {
     if let Some(word) = schema.get("const").and_then(Value::as_str) {
         return vec![word];
     }
-    schema.get("enum").and_then(Value::as_array).map_or(Vec::new(), |words| words.iter().filter_map(Value::as_str).collect())
+    schema
+        .get("enum")
+        .and_then(Value::as_array)
+        .map_or(Vec::new(), |words| words.iter().filter_map(Value::as_str).collect())
 }

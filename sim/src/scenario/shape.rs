@@ -66,7 +66,8 @@ impl Walker<'_> {
     /// The part of `node` that matches `schema`, or `None` if nothing of it can be used.
     fn walk(&mut self, node: Node, schema: &'static Value, path: &Path) -> Option<Node> {
         let all = schema::alternatives(schema);
-        let fitting: Vec<&'static Value> = all.iter().copied().filter(|one| fits(one, &node.content)).collect();
+        let fitting: Vec<&'static Value> =
+            all.iter().copied().filter(|one| fits(one, &node.content)).collect();
         match (fitting.as_slice(), &node.content) {
             ([], _) => {
                 let help = list_help(&all, &node.content);
@@ -113,7 +114,12 @@ impl Walker<'_> {
             let item_path = path.index(usable.len());
             if matches!(item.content, Content::Blank | Content::Null) {
                 let message = "an empty list element".to_string();
-                self.error(&item_path, item.at.or(at), message, Some("fill it in or remove the `-`".to_string()));
+                self.error(
+                    &item_path,
+                    item.at.or(at),
+                    message,
+                    Some("fill it in or remove the `-`".to_string()),
+                );
                 self.lost.add(path.clone());
                 continue;
             }
@@ -132,8 +138,8 @@ impl Walker<'_> {
         for (key, entry) in entries {
             let entry_path = path.key(&key);
             let Some(value_schema) = schema::property(schema, &key) else {
-                let known: Vec<&str> =
-                    schema::properties(schema).map_or(Vec::new(), |known| known.keys().map(String::as_str).collect());
+                let known: Vec<&str> = schema::properties(schema)
+                    .map_or(Vec::new(), |known| known.keys().map(String::as_str).collect());
                 let message = format!("unknown field `{}`", shortened(&key));
                 let help = if self.diagnostics.is_full() { None } else { suggest::help(&key, &known) };
                 self.error(&entry_path, entry.key_at, message, help);
@@ -141,24 +147,30 @@ impl Walker<'_> {
                 continue;
             };
             match entry.node.content {
-                Content::Null => continue,
+                // The same as leaving the key out; in a mapping of free values it is a value like any other.
+                Content::Null if schema::properties(schema).is_none() && is_free(value_schema) => {
+                    usable.insert(key, entry);
+                }
+                Content::Null => {}
                 Content::Blank => {
                     let help = "give it a value or leave the key out".to_string();
                     self.error(&entry_path, entry.key_at, format!("`{key}` has no value"), Some(help));
                     self.lost.add(entry_path);
                     missing_is_known.push(key);
                 }
-                Content::Bool(_) | Content::Number(_) | Content::Text(_) | Content::List(_) | Content::Mapping(_) => {
-                    match self.walk(entry.node, value_schema, &entry_path) {
-                        Some(node) => {
-                            usable.insert(key, Entry { key_at: entry.key_at, node });
-                        }
-                        None => {
-                            self.lost.add(entry_path);
-                            missing_is_known.push(key);
-                        }
+                Content::Bool(_)
+                | Content::Number(_)
+                | Content::Text(_)
+                | Content::List(_)
+                | Content::Mapping(_) => match self.walk(entry.node, value_schema, &entry_path) {
+                    Some(node) => {
+                        usable.insert(key, Entry { key_at: entry.key_at, node });
                     }
-                }
+                    None => {
+                        self.lost.add(entry_path);
+                        missing_is_known.push(key);
+                    }
+                },
             }
         }
         let mut whole = true;
@@ -183,9 +195,17 @@ impl Walker<'_> {
         if schemas.iter().all(|schema| is_variant(schema)) {
             let names: Vec<&str> = schemas.iter().flat_map(|schema| variant_name(schema)).collect();
             let problem = match keys.as_slice() {
-                [] => Some((node.at, "an empty mapping".to_string(), Some(format!("write one of {}", suggest::listed(&names))))),
+                [] => Some((
+                    node.at,
+                    "an empty mapping".to_string(),
+                    Some(format!("write one of {}", suggest::listed(&names))),
+                )),
                 [one] if names.contains(one) => None,
-                [one] => Some((key_location(&node, one), format!("unknown field `{one}`"), suggest::help(one, &names))),
+                [one] => Some((
+                    key_location(&node, one),
+                    format!("unknown field `{one}`"),
+                    suggest::help(one, &names),
+                )),
                 [first, second, ..] => Some((
                     key_location(&node, second),
                     format!("only one field may stand here, found `{first}` and `{second}`"),
@@ -216,7 +236,11 @@ impl Walker<'_> {
         let mut last = None;
         for schema in schemas {
             let mut attempt = Diagnostics::new();
-            let usable = Walker { diagnostics: &mut attempt, lost: &mut *self.lost }.walk_one(node.clone(), schema, path);
+            let usable = Walker { diagnostics: &mut attempt, lost: &mut *self.lost }.walk_one(
+                node.clone(),
+                schema,
+                path,
+            );
             if !attempt.has_errors() {
                 return usable;
             }
@@ -238,8 +262,13 @@ impl Walker<'_> {
                 }
             }
             // A quantity knows best what is wrong with a number.
-            let numeric = scalar_text(&node.content).is_some_and(|text| text.starts_with(|c: char| c.is_ascii_digit()));
-            problems.into_iter().filter(|(schema, _)| numeric && schema.get("format").is_some()).map(|(_, problem)| problem).collect()
+            let numeric =
+                scalar_text(&node.content).is_some_and(|text| text.starts_with(|c: char| c.is_ascii_digit()));
+            problems
+                .into_iter()
+                .filter(|(schema, _)| numeric && schema.get("format").is_some())
+                .map(|(_, problem)| problem)
+                .collect()
         };
         let words: Vec<&str> = schemas.iter().flat_map(|schema| schema::words(schema)).collect();
         let text = scalar_text(&node.content).unwrap_or_default();
@@ -264,9 +293,19 @@ fn is_variant(schema: &Value) -> bool {
     variant_name(schema).is_some() && schema.get("additionalProperties") == Some(&Value::Bool(false))
 }
 
+/// Whether any value will do.
+fn is_free(schema: &Value) -> bool {
+    match schema {
+        Value::Object(rules) => !is_typed(rules),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => true,
+    }
+}
+
 fn variant_name(schema: &Value) -> Option<&str> {
     match schema.get("required").and_then(Value::as_array).map(Vec::as_slice) {
-        Some([only]) if schema.get("properties").and_then(Value::as_object).is_some_and(|all| all.len() == 1) => {
+        Some([only])
+            if schema.get("properties").and_then(Value::as_object).is_some_and(|all| all.len() == 1) =>
+        {
             only.as_str()
         }
         Some(_) | None => None,
@@ -286,7 +325,7 @@ fn fits(schema: &Value, content: &Content) -> bool {
 }
 
 fn is_typed(rules: &serde_json::Map<String, Value>) -> bool {
-    ["type", "enum", "const", "format"].iter().any(|key| rules.contains_key(*key))
+    ["type", "enum", "const", "format", "$ref", "anyOf", "oneOf"].iter().any(|key| rules.contains_key(*key))
 }
 
 fn scalar_text(content: &Content) -> Option<String> {
@@ -317,7 +356,8 @@ fn scalar_problem(content: &Content, schema: &Value) -> Option<Problem> {
         if words.contains(&text.as_str()) {
             return None;
         }
-        let help = suggest::nearest(&text, words.iter().copied()).map(|word| format!("did you mean `{word}`?"));
+        let help =
+            suggest::nearest(&text, words.iter().copied()).map(|word| format!("did you mean `{word}`?"));
         return Some(Problem { message: expected(), help });
     }
     if !is_typed(rules) {
@@ -334,9 +374,11 @@ fn scalar_problem(content: &Content, schema: &Value) -> Option<Problem> {
     }
     let help = match content {
         Content::Number(number) if schema::has_type(schema, "string") => quoted(number),
-        Content::Text(text) if schema::has_type(schema, "boolean") => {
-            Some(if is_yes(text) { "write `true`".to_string() } else { "write `true` or `false`".to_string() })
-        }
+        Content::Text(text) if schema::has_type(schema, "boolean") => Some(if is_yes(text) {
+            "write `true`".to_string()
+        } else {
+            "write `true` or `false`".to_string()
+        }),
         Content::Text(_)
         | Content::Number(_)
         | Content::Bool(_)
@@ -360,7 +402,12 @@ fn list_help(schemas: &[&'static Value], content: &Content) -> Option<String> {
     let wants_list = schemas.iter().all(|schema| schema::has_type(schema, "array"));
     match content {
         Content::List(_) => None,
-        Content::Blank | Content::Null | Content::Bool(_) | Content::Number(_) | Content::Text(_) | Content::Mapping(_) => {
+        Content::Blank
+        | Content::Null
+        | Content::Bool(_)
+        | Content::Number(_)
+        | Content::Text(_)
+        | Content::Mapping(_) => {
             wants_list.then(|| "write `- ` before each element, or `[a, b]`".to_string())
         }
     }
@@ -426,7 +473,11 @@ fn describe(schema: &Value) -> String {
         ("number", "a number"),
         ("string", "a text"),
     ];
-    kinds.iter().find(|(name, _)| schema::has_type(schema, name)).map_or("a value", |(_, what)| what).to_string()
+    kinds
+        .iter()
+        .find(|(name, _)| schema::has_type(schema, name))
+        .map_or("a value", |(_, what)| what)
+        .to_string()
 }
 
 /// What a missing field is for, from its doc comment.

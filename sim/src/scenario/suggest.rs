@@ -10,7 +10,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     let mut best: Option<(usize, &str)> = None;
     for candidate in known.into_iter().filter(|candidate| candidate.len() <= LONGEST_COMPARED) {
         let distance = strsim::damerau_levenshtein(&name_lower, &candidate.to_lowercase());
-        let near = distance <= allowed && distance < candidate.chars().count().max(2);
+        let near = distance <= allowed && distance < candidate.chars().count();
         if near && best.is_none_or(|(smallest, _)| distance < smallest) {
             best = Some((distance, candidate));
         }
@@ -35,7 +35,8 @@ const MOST_LISTED: usize = 16;
 
 /// The names, quoted and separated by commas; long lists are cut.
 pub(crate) fn listed(names: &[&str]) -> String {
-    let mut text = names.iter().take(MOST_LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let mut text =
+        names.iter().take(MOST_LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     if names.len() > MOST_LISTED {
         text.push_str(&format!(" and {} more", names.len() - MOST_LISTED));
     }

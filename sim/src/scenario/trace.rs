@@ -57,7 +57,9 @@ impl Traces for FromPlan<'_> {
                 Arrivals::Poisson(_) | Arrivals::Constant(_) | Arrivals::Closed { .. } => Err(not_here(file)),
             },
             Some(_) => Err(not_here(file)),
-            None => Err(Problem { message: format!("unknown load `{load}`"), help: suggest::help(load, &loads) }),
+            None => {
+                Err(Problem { message: format!("unknown load `{load}`"), help: suggest::help(load, &loads) })
+            }
         }
     }
 }
@@ -70,7 +72,10 @@ fn not_here(file: &str) -> Problem {
 fn traced_files(plan: &Plan) -> Vec<Option<&str>> {
     let loads = plan.document.get("load").and_then(serde_json::Value::as_array);
     loads.map_or(Vec::new(), |loads| {
-        loads.iter().map(|load| load.get("arrivals").and_then(|arrivals| arrivals.get("trace")?.as_str())).collect()
+        loads
+            .iter()
+            .map(|load| load.get("arrivals").and_then(|arrivals| arrivals.get("trace")?.as_str()))
+            .collect()
     })
 }
 
@@ -111,11 +116,19 @@ fn arrival(line: &str, operations: &mut IndexSet<String>) -> Result<TraceArrival
         },
         (Some(operation), Some(key)) => match key.parse::<u64>() {
             Ok(key) => (Some(operation), Some(key)),
-            Err(_) => return Err(Problem::new(format!("the key `{key}` is not a whole number"), "write it as in `42`")),
+            Err(_) => {
+                return Err(Problem::new(
+                    format!("the key `{key}` is not a whole number"),
+                    "write it as in `42`",
+                ));
+            }
         },
     };
     if let Some(extra) = words.next() {
-        return Err(Problem::new(format!("`{extra}` is one word too many"), "a line reads `<since start> [operation] [key]`"));
+        return Err(Problem::new(
+            format!("`{extra}` is one word too many"),
+            "a line reads `<since start> [operation] [key]`",
+        ));
     }
     let operation = operation.map(|name| match operations.get_index_of(name) {
         Some(index) => OperationId(index as u32),

@@ -54,16 +54,14 @@ impl Node {
             Value::Array(items) => Content::List(items.iter().map(Node::from_value).collect()),
             Value::Object(map) => Content::Mapping(
                 map.iter()
-                    .map(|(key, value)| {
-                        (key.clone(), Entry { key_at: None, node: Node::from_value(value) })
-                    })
+                    .map(|(key, value)| (key.clone(), Entry { key_at: None, node: Node::from_value(value) }))
                     .collect(),
             ),
         };
         Node { at: None, content }
     }
 
-    /// The value without places. Keys whose value is `null` or missing are left out.
+    /// The value without places.
     pub(crate) fn to_value(&self) -> Value {
         match &self.content {
             Content::Blank | Content::Null => Value::Null,
@@ -74,7 +72,6 @@ impl Node {
             Content::Mapping(entries) => Value::Object(
                 entries
                     .iter()
-                    .filter(|(_, entry)| !matches!(entry.node.content, Content::Blank | Content::Null))
                     .map(|(key, entry)| (key.clone(), entry.node.to_value()))
                     .collect::<Map<_, _>>(),
             ),

@@ -26,12 +26,18 @@ struct Stage {
 
 impl Stage {
     fn arrivals_up_to(&self, offset_ns: f64) -> f64 {
+        if self.from == self.to {
+            return self.from * offset_ns;
+        }
         let slope = if self.lasts_ns > 0.0 { (self.to - self.from) / self.lasts_ns } else { 0.0 };
         self.from * offset_ns + slope * offset_ns * offset_ns / 2.0
     }
 
     /// Where `arrivals` from the start are reached; the stable root of the quadratic.
     fn offset_of(&self, arrivals: f64) -> f64 {
+        if self.from == self.to {
+            return if self.from > 0.0 { arrivals / self.from } else { 0.0 };
+        }
         let slope = if self.lasts_ns > 0.0 { (self.to - self.from) / self.lasts_ns } else { 0.0 };
         let discriminant = (self.from * self.from + 2.0 * slope * arrivals).max(0.0);
         let divisor = self.from + discriminant.sqrt();

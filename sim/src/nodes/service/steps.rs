@@ -72,7 +72,11 @@ impl ServiceNode {
         }
         // A cache that fails is a miss, not a failure.
         job.call_ended(done, ok || branch.optional || branch.on_miss.is_some());
-        if ok && let (Some(cache_step), Some(cache)) = (branch.loads_for, job.missed_at.take()) {
+        // Only the call that loads may take the note of where it was missed; the cache's own call has just made it.
+        if ok
+            && let Some(cache_step) = branch.loads_for
+            && let Some(cache) = job.missed_at.take()
+        {
             let cache_edge = steps[cache_step as usize].branches.iter().find(|other| other.on_miss.is_some());
             if let Some(cache_edge) = cache_edge {
                 let request = job.request;

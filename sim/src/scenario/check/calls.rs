@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use super::Checker;
 use super::selectors::counted;
 use crate::scenario::path::Path;
-use crate::scenario::plan::{
-    BranchPlan, EdgeId, EdgePlan, Join, Party, PoolPlan, ServiceId, StepPlan,
-};
+use crate::scenario::plan::{BranchPlan, EdgeId, EdgePlan, Join, Party, PoolPlan, ServiceId, StepPlan};
 use crate::scenario::raw::{RawCall, RawJoin, RawJoinName, RawPolicy, RawScenario, RawStep};
 
 /// Most equal calls made at once.
@@ -28,7 +26,8 @@ impl Checker<'_> {
     pub(crate) fn resolve_calls(&mut self, raw: &RawScenario) {
         for (index, (name, service)) in raw.services.iter().enumerate() {
             let path = Path::root().key("services").key(name).key("calls");
-            let mut pools = self.services.get_mut(index).map_or(Vec::new(), |plan| std::mem::take(&mut plan.pools));
+            let mut pools =
+                self.services.get_mut(index).map_or(Vec::new(), |plan| std::mem::take(&mut plan.pools));
             let mut caller = Caller {
                 party: Party::Service(ServiceId(index as u32)),
                 pools: &mut pools,
@@ -176,8 +175,15 @@ impl Checker<'_> {
                 self.error_at_value(&at, format!("no later step calls `{wanted}`"), help);
                 continue;
             };
-            if steps.get(target).is_some_and(|step| step.branches.iter().any(|branch| branch.loads_for.is_some())) {
-                self.error_at_value(&at, format!("the step that calls `{wanted}` loads for another cache already"), None);
+            if steps
+                .get(target)
+                .is_some_and(|step| step.branches.iter().any(|branch| branch.loads_for.is_some()))
+            {
+                self.error_at_value(
+                    &at,
+                    format!("the step that calls `{wanted}` loads for another cache already"),
+                    None,
+                );
                 continue;
             }
             if let Some(branch) = steps.get_mut(position).and_then(|step| step.branches.first_mut()) {

@@ -1,86 +1,103 @@
 //! Settings that change during a run, checked before it: each is applied to the document, and the result is compiled
 //! like any scenario. What cannot change while things run is refused with the reason.
 
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::Surroundings;
 use crate::scenario::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::scenario::edit;
 use crate::scenario::path::{Path, Step};
-use crate::scenario::plan::{Action, Arrivals, Plan, Setting};
+use crate::scenario::plan::{Arrivals, Plan};
 use crate::scenario::quantity::Problem;
+use crate::scenario::raw::RawScenario;
 use crate::scenario::tree::Node;
 
 /// Most values looked at for all changes of a timeline together.
 const MOST_WORK: usize = 200_000;
 
-/// Checks the settings of all deploys and config changes.
-pub(crate) fn check_settings_of_timeline(plan: &Plan, tree: &Node, around: Surroundings<'_>) -> Diagnostics {
+/// Checks the settings of all deploys and config changes of a document without broken parts. With the `plan` made
+/// of it, also what it becomes with them; without one, only whether their keys exist.
+pub(crate) fn check_settings_of_timeline(
+    raw: &RawScenario,
+    document: &Value,
+    plan: Option<&Plan>,
+    tree: &Node,
+    around: Surroundings<'_>,
+) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
     let timeline = Path::root().key("timeline");
-    let size = size_of(&plan.document);
+    let size = size_of(document);
     let mut work = 0;
-    for (index, entry) in plan.timeline.iter().enumerate() {
-        let (path, settings) = match &entry.action {
-            Action::Config(settings) => (timeline.index(index).key("config"), settings),
-            Action::Deploy(deploy) => (timeline.index(index).key("deploy").key("set"), &deploy.set),
-            Action::Fault(_) | Action::Scale { .. } | Action::ExtraHop { .. } | Action::Rollback { .. } => continue,
-        };
-        if settings.is_empty() {
-            continue;
+    for (index, entry) in raw.timeline.iter().enumerate() {
+        let in_config = entry.config.as_ref().map(|settings| (timeline.index(index).key("config"), settings));
+        let in_deploy =
+            entry.deploy.as_ref().map(|deploy| (timeline.index(index).key("deploy").key("set"), &deploy.set));
+        for (path, settings) in
+            in_config.into_iter().chain(in_deploy).filter(|(_, settings)| !settings.is_empty())
+        {
+            work += size;
+            if work > MOST_WORK {
+                let problem =
+                    Problem::new("too many changes for a scenario of this size", "split the scenario");
+                diagnostics.push(diagnostic(tree, &path, problem));
+                return diagnostics;
+            }
+            let changes = Changes { document, plan, tree, path, settings };
+            changes.check(around, &mut diagnostics);
         }
-        work += size;
-        if work > MOST_WORK {
-            let problem = Problem::new("too many changes for a scenario of this size", "split the scenario");
-            diagnostics.push(diagnostic(tree, &path, problem));
-            break;
-        }
-        check_settings(plan, tree, &path, settings, around, &mut diagnostics);
     }
     diagnostics
 }
 
-fn check_settings(
-    plan: &Plan,
-    tree: &Node,
-    path: &Path,
-    settings: &[Setting],
-    around: Surroundings<'_>,
-    diagnostics: &mut Diagnostics,
-) {
-    let mut document = (*plan.document).clone();
-    let mut changed: Vec<(String, Path)> = Vec::with_capacity(settings.len());
-    for setting in settings {
-        let at = path.key(&setting.path);
-        let made = edit::set(&mut document, &setting.path, setting.value.clone());
-        match made.and_then(|place| may_change(&place).map(|()| place)) {
-            Ok(place) => changed.push((place.to_string(), at)),
-            Err(problem) => diagnostics.push(diagnostic(tree, &at, problem)),
-        }
-    }
-    if changed.len() < settings.len() {
-        return;
-    }
-    let only = (changed.len() == 1).then(|| changed.first().map(|(_, at)| at.clone())).flatten();
-    let culprit = |found: &str| {
-        let nearest = changed.iter().filter(|(place, _)| found.starts_with(place.as_str())).max_by_key(|(place, _)| place.len());
-        nearest.map(|(_, at)| at.clone()).or_else(|| only.clone()).unwrap_or_else(|| path.clone())
-    };
-    match crate::scenario::recompiled(&document, around) {
-        Err(errors) => {
-            for error in errors.iter().filter(|error| error.severity == Severity::Error) {
-                let message = match error.path.as_str() {
-                    "" => error.message.clone(),
-                    place => format!("{place}: {}", error.message),
-                };
-                let problem = Problem { message, help: error.help.clone() };
-                diagnostics.push(diagnostic(tree, &culprit(&error.path), problem));
+/// The settings of one timeline entry.
+struct Changes<'a> {
+    document: &'a Value,
+    plan: Option<&'a Plan>,
+    tree: &'a Node,
+    /// Where they stand.
+    path: Path,
+    settings: &'a IndexMap<String, Value>,
+}
+
+impl Changes<'_> {
+    fn check(&self, around: Surroundings<'_>, diagnostics: &mut Diagnostics) {
+        let mut document = self.document.clone();
+        let mut changed: Vec<(String, Path)> = Vec::with_capacity(self.settings.len());
+        for (text, value) in self.settings {
+            let at = self.path.key(text);
+            let made = edit::set(&mut document, text, value.clone());
+            match made.and_then(|place| may_change(&place).map(|()| place)) {
+                Ok(place) => changed.push((place.to_string(), at)),
+                Err(problem) => diagnostics.push(diagnostic(self.tree, &at, problem)),
             }
         }
-        Ok(changed_plan) => {
-            if let Some(problem) = structural_difference(plan, &changed_plan) {
-                diagnostics.push(diagnostic(tree, &culprit(""), problem));
+        let Some(plan) = self.plan.filter(|_| changed.len() == self.settings.len()) else { return };
+        match crate::scenario::recompiled(&document, around) {
+            Err(errors) => {
+                for error in errors.iter().filter(|error| error.severity == Severity::Error) {
+                    let message = match error.path.as_str() {
+                        "" => error.message.clone(),
+                        place => format!("{place}: {}", error.message),
+                    };
+                    let problem = Problem { message, help: error.help.clone() };
+                    diagnostics.push(diagnostic(self.tree, &self.culprit(&changed, &error.path), problem));
+                }
             }
+            Ok(changed_plan) => {
+                if let Some(problem) = structural_difference(plan, &changed_plan) {
+                    diagnostics.push(diagnostic(self.tree, &self.culprit(&changed, ""), problem));
+                }
+            }
+        }
+    }
+
+    /// Where the setting stands that is to blame for an error at `found`: the one whose own place is nearest.
+    fn culprit(&self, changed: &[(String, Path)], found: &str) -> Path {
+        let above = changed.iter().filter(|(place, _)| found.starts_with(place.as_str()));
+        match (above.max_by_key(|(place, _)| place.len()), changed) {
+            (Some((_, at)), _) | (None, [(_, at)]) => at.clone(),
+            (None, _) => self.path.clone(),
         }
     }
 }
@@ -144,8 +161,13 @@ pub(crate) fn structural_difference(old: &Plan, new: &Plan) -> Option<Problem> {
         plan.edges.iter().map(|edge| (edge.name.clone(), edge.caller, edge.callee)).collect::<Vec<_>>()
     };
     let steps = |plan: &Plan| {
-        let edges_of = |step: &crate::scenario::plan::StepPlan| step.branches.iter().map(|branch| branch.edge).collect::<Vec<_>>();
-        plan.services.iter().map(|service| service.steps.iter().map(edges_of).collect::<Vec<_>>()).collect::<Vec<_>>()
+        let edges_of = |step: &crate::scenario::plan::StepPlan| {
+            step.branches.iter().map(|branch| branch.edge).collect::<Vec<_>>()
+        };
+        plan.services
+            .iter()
+            .map(|service| service.steps.iter().map(edges_of).collect::<Vec<_>>())
+            .collect::<Vec<_>>()
     };
     let pools = |plan: &Plan| {
         let of_services = plan.services.iter().map(|service| &service.pools);
@@ -181,7 +203,10 @@ pub(crate) fn structural_difference(old: &Plan, new: &Plan) -> Option<Problem> {
         return fixed("the set of connection pools");
     }
     (old.operations != new.operations).then(|| {
-        Problem::new("the set of operations cannot change during a run", "list all operations in the mix from the start")
+        Problem::new(
+            "the set of operations cannot change during a run",
+            "list all operations in the mix from the start",
+        )
     })
 }
 

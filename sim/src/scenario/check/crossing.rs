@@ -26,8 +26,11 @@ impl Checker<'_> {
             }
         }
         for (edge, circle) in circles(&calls) {
-            let mut names: Vec<&str> =
-                circle.iter().filter_map(|service| self.service_names.get(*service)).map(String::as_str).collect();
+            let mut names: Vec<&str> = circle
+                .iter()
+                .filter_map(|service| self.service_names.get(*service))
+                .map(String::as_str)
+                .collect();
             names.extend(names.first().copied());
             let message = format!("the calls go in a circle: {}", names.join(" -> "));
             let path = self.edge_paths.get(edge.index()).cloned().unwrap_or_default();
@@ -53,18 +56,23 @@ impl Checker<'_> {
             let Party::Service(caller) = edge.caller else { continue };
             let impatient = self.edges.iter().filter(|inbound| inbound.callee == caller);
             let shortest = impatient
-                .filter_map(|inbound| Some((inbound.policy.timeout.or(inbound.policy.overall_timeout)?, inbound)))
+                .filter_map(|inbound| {
+                    Some((inbound.policy.timeout.or(inbound.policy.overall_timeout)?, inbound))
+                })
                 .min_by_key(|(timeout, _)| *timeout);
             if let Some((timeout, inbound)) = shortest.filter(|(timeout, _)| *timeout < longest) {
                 let name = &inbound.name;
                 warnings.push((
                     path,
-                    format!("all attempts and pauses take up to {longest}, but `{name}` waits only {timeout}"),
+                    format!(
+                        "all attempts and pauses take up to {longest}, but `{name}` waits only {timeout}"
+                    ),
                 ));
             }
         }
         for (path, message) in warnings {
-            let help = "later attempts are work nobody waits for: retry less, shorten the timeout, or wait longer";
+            let help =
+                "later attempts are work nobody waits for: retry less, shorten the timeout, or wait longer";
             self.warn(&path, message, Some(help.to_string()));
         }
     }
@@ -75,7 +83,8 @@ impl Checker<'_> {
             let Some(outlier) = &service.outlier else { continue };
             let replicas = service.replicas;
             if outlier.max_ejected(replicas as usize) == 0 {
-                let message = format!("this share of {replicas} replicas is less than one: nobody is ever ejected");
+                let message =
+                    format!("this share of {replicas} replicas is less than one: nobody is ever ejected");
                 let path = Path::root().key("services").key(&service.name).key("outlier_ejection");
                 let least = 100_u32.div_ceil(replicas.max(1));
                 self.warn(&path, message, Some(format!("use `max_ejected: {least}%` or more")));

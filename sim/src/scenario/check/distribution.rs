@@ -55,7 +55,9 @@ impl Checker<'_> {
 
     fn empirical(&mut self, path: &Path, raw: &RawEmpirical) -> Option<Empirical> {
         match (&raw.quantiles, &raw.samples) {
-            (None, Some(samples)) => Some(Empirical::Samples(samples.iter().map(|sample| sample.0).collect())),
+            (None, Some(samples)) => {
+                Some(Empirical::Samples(samples.iter().map(|sample| sample.0).collect()))
+            }
             (Some(quantiles), None) => {
                 let path = path.key("quantiles");
                 let mut points = Vec::with_capacity(quantiles.len());
@@ -66,22 +68,36 @@ impl Checker<'_> {
                         None => {
                             whole = false;
                             let help = "write it as in `99%` or `p99`".to_string();
-                            self.error_at_key(&path.key(key), format!("`{key}` is not a quantile"), Some(help));
+                            self.error_at_key(
+                                &path.key(key),
+                                format!("`{key}` is not a quantile"),
+                                Some(help),
+                            );
                         }
                     }
                 }
                 whole.then_some(Empirical::Quantiles(points))
             }
             (None, None) | (Some(_), Some(_)) => {
-                let help = "give one of `quantiles: {50%: 3ms, 99%: 40ms}` and `samples: [1ms, 2ms]`".to_string();
-                self.missing(path, "how was it measured?".to_string(), Some(help));
+                let help =
+                    "give one of `quantiles: {50%: 3ms, 99%: 40ms}` and `samples: [1ms, 2ms]`".to_string();
+                self.missing(
+                    path,
+                    "an empirical distribution has exactly one source".to_string(),
+                    Some(help),
+                );
                 None
             }
         }
     }
 
     /// `add` with up to `jitter` more, each value with the same chance.
-    pub(crate) fn with_jitter(&mut self, path: &Path, add: Distribution, jitter: Span) -> Option<Distribution> {
+    pub(crate) fn with_jitter(
+        &mut self,
+        path: &Path,
+        add: Distribution,
+        jitter: Span,
+    ) -> Option<Distribution> {
         if jitter.is_zero() {
             return Some(add);
         }
@@ -115,11 +131,13 @@ impl Checker<'_> {
 /// Reads `99%`, `99.9%`, `p99`, `p999` (99.9 %) as parts per million.
 pub(crate) fn quantile(text: &str) -> Option<u32> {
     let text = text.trim();
-    let digits = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let digits =
+        |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let percent = match (text.strip_suffix('%'), text.strip_prefix('p')) {
         (Some(number), _) if digits(number) => number.to_string(),
         (None, Some(number)) if digits(number) => {
-            if number.len() > 2 && !number.contains('.') && number != "100" {
+            // p999 is 99.9 %.
+            if number.len() > 2 && number.starts_with("99") && !number.contains('.') {
                 format!("{}.{}", &number[..2], &number[2..])
             } else {
                 number.to_string()

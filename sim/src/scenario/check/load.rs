@@ -49,9 +49,18 @@ impl Checker<'_> {
     }
 
     /// All loads with their edges.
-    pub(crate) fn resolve_loads(&mut self, raw: &RawScenario, run: &RunPlan, recorded: Vec<Option<Recorded>>) {
+    pub(crate) fn resolve_loads(
+        &mut self,
+        raw: &RawScenario,
+        run: &RunPlan,
+        recorded: Vec<Option<Recorded>>,
+    ) {
         if raw.load.is_empty() {
-            self.missing(&Path::root().key("load"), "there is no load: nothing would happen".to_string(), None);
+            self.missing(
+                &Path::root().key("load"),
+                "there is no load: nothing would happen".to_string(),
+                None,
+            );
         }
         for (index, (load, recorded)) in raw.load.iter().zip(recorded).enumerate() {
             let path = Path::root().key("load").index(index);
@@ -77,7 +86,13 @@ impl Checker<'_> {
         }
     }
 
-    fn arrivals(&mut self, path: &Path, raw: &RawLoad, run: &RunPlan, recorded: Option<Recorded>) -> Arrivals {
+    fn arrivals(
+        &mut self,
+        path: &Path,
+        raw: &RawLoad,
+        run: &RunPlan,
+        recorded: Option<Recorded>,
+    ) -> Arrivals {
         let is_trace = matches!(raw.arrivals, Some(RawArrivals::Trace(_)));
         let ways: Vec<&str> = [
             (raw.stages.is_some(), "stages"),
@@ -163,7 +178,11 @@ impl Checker<'_> {
                 }
                 (Some(rate), _, _) => {
                     let help = "keep `rate`, or `from` and `to`".to_string();
-                    self.error_at_key(&at.key("rate"), "both a level rate and a ramp".to_string(), Some(help));
+                    self.error_at_key(
+                        &at.key("rate"),
+                        "both a level rate and a ramp".to_string(),
+                        Some(help),
+                    );
                     (rate.0, rate.0)
                 }
             };
@@ -171,7 +190,8 @@ impl Checker<'_> {
         }
         let known = self.lost.is_whole(path) && self.lost.is_whole(&Path::root().key("run"));
         if total < run.duration && known && !raw.is_empty() {
-            let message = format!("the stages end at {total}, the run at {}: no load after that", run.duration);
+            let message =
+                format!("the stages end at {total}, the run at {}: no load after that", run.duration);
             let help = "lengthen the last stage, or add one with `rate: 0/s` if this is meant".to_string();
             self.warn(path, message, Some(help));
         }
@@ -193,7 +213,8 @@ impl Checker<'_> {
         };
         let late = arrivals.iter().filter(|arrival| arrival.at >= Time::ZERO + run.duration).count();
         if late > 0 {
-            let message = format!("{late} recorded requests start after the end of the run at {}", run.duration);
+            let message =
+                format!("{late} recorded requests start after the end of the run at {}", run.duration);
             self.warn(&path.key("arrivals"), message, None);
         }
         Arrivals::Trace(arrivals)
@@ -210,10 +231,18 @@ impl Checker<'_> {
         }
         let total: u64 = shares.values().map(|share| u64::from(share.0)).sum();
         if shares.is_empty() {
-            self.missing(path, "an empty mix".to_string(), Some("leave the key out for one operation".to_string()));
+            self.missing(
+                path,
+                "an empty mix".to_string(),
+                Some("leave the key out for one operation".to_string()),
+            );
         } else if total != WHOLE_PPM && self.lost.is_whole(path) {
             let rest = show_percentage(total.abs_diff(WHOLE_PPM));
-            let help = if total < WHOLE_PPM { format!("{rest} are missing") } else { format!("{rest} are too much") };
+            let help = if total < WHOLE_PPM {
+                format!("{rest} are missing")
+            } else {
+                format!("{rest} are too much")
+            };
             let total = show_percentage(total);
             self.error_at_key(path, format!("the mix adds up to {total}, not 100%"), Some(help));
         }

@@ -19,10 +19,10 @@ mod timeline;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-
 pub(crate) use config::{check_settings_of_timeline, structural_difference};
 pub(crate) use names::Names;
 pub(crate) use selectors::link_text;
+pub(crate) use services::PLAIN_KIND;
 
 use super::KindsCheck;
 use super::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
@@ -115,7 +115,11 @@ impl Checker<'_> {
         let root = Path::root();
         if raw.version.0 != 1 {
             let help = "this program reads version 1".to_string();
-            self.error_at_value(&root.key("version"), format!("unknown version `{}`", raw.version.0), Some(help));
+            self.error_at_value(
+                &root.key("version"),
+                format!("unknown version `{}`", raw.version.0),
+                Some(help),
+            );
         }
         if !self.is_of_bounded_size(raw) {
             return None;

@@ -98,12 +98,20 @@ impl Names {
 
     fn service_names(&self) -> Vec<&str> {
         let is_load = |declared: &Declared<Party>| matches!(declared, Declared::As(Party::Load(_)));
-        self.parties.iter().filter(|(_, declared)| !is_load(declared)).map(|(name, _)| name.as_str()).collect()
+        self.parties
+            .iter()
+            .filter(|(_, declared)| !is_load(declared))
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 
     fn load_names(&self) -> Vec<&str> {
         let is_service = |declared: &Declared<Party>| matches!(declared, Declared::As(Party::Service(_)));
-        self.parties.iter().filter(|(_, declared)| !is_service(declared)).map(|(name, _)| name.as_str()).collect()
+        self.parties
+            .iter()
+            .filter(|(_, declared)| !is_service(declared))
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 }
 
@@ -168,7 +176,11 @@ impl Checker<'_> {
     }
 
     /// The nearest known name, unless so much is wrong that nobody reads it.
-    pub(crate) fn suggestion<'c>(&'c self, name: &str, known: fn(&'c Names) -> Vec<&'c str>) -> Option<String> {
+    pub(crate) fn suggestion<'c>(
+        &'c self,
+        name: &str,
+        known: fn(&'c Names) -> Vec<&'c str>,
+    ) -> Option<String> {
         if self.diagnostics.is_full() {
             return None;
         }
@@ -253,7 +265,11 @@ impl Checker<'_> {
     pub(crate) fn operations(&mut self, path: &Path, names: Option<&[String]>) -> Option<Vec<OperationId>> {
         let names = names?;
         if names.is_empty() {
-            self.error_at_value(path, "no operation is named".to_string(), Some("leave the key out for all".into()));
+            self.error_at_value(
+                path,
+                "no operation is named".to_string(),
+                Some("leave the key out for all".into()),
+            );
         }
         let mut operations = Vec::with_capacity(names.len());
         for (index, name) in names.iter().enumerate() {

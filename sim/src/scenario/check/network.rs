@@ -67,7 +67,8 @@ impl Checker<'_> {
             defaults.apply(link);
         }
         for (at, latency, links) in hops {
-            let Some(latency) = latency.and_then(|latency| self.distribution(&at.key("latency"), latency)) else {
+            let Some(latency) = latency.and_then(|latency| self.distribution(&at.key("latency"), latency))
+            else {
                 continue;
             };
             for link in links {
@@ -84,7 +85,11 @@ impl Checker<'_> {
                 if let Some(earlier) = given.get_mut(id.index()).and_then(|place| place.replace(index)) {
                     let name = self.links.get(id.index()).map_or(String::new(), |link| link.name.clone());
                     let help = format!("entry {} has it already: join the two", earlier + 1);
-                    self.error_at_value(&at.key("link"), format!("the link `{name}` is listed twice"), Some(help));
+                    self.error_at_value(
+                        &at.key("link"),
+                        format!("the link `{name}` is listed twice"),
+                        Some(help),
+                    );
                 }
                 if let Some(plan) = self.links.get_mut(id.index()) {
                     fields.apply(plan);
@@ -95,7 +100,10 @@ impl Checker<'_> {
 
     /// Makes the links of inserted hops; each with the hop's latency and where it stands.
     #[allow(clippy::type_complexity, reason = "three things that only the caller looks at")]
-    fn hop_links<'r>(&mut self, raw: &'r RawScenario) -> Vec<(Path, Option<&'r RawDistribution>, [LinkId; 4])> {
+    fn hop_links<'r>(
+        &mut self,
+        raw: &'r RawScenario,
+    ) -> Vec<(Path, Option<&'r RawDistribution>, [LinkId; 4])> {
         let mut hops = Vec::new();
         for (index, entry) in raw.timeline.iter().enumerate() {
             let Some(hop) = &entry.extra_hop else { continue };
@@ -105,8 +113,12 @@ impl Checker<'_> {
             let ends = (self.known_party(from), self.known_party(to));
             if let ((Some(from), Some(to)), Some(position)) = (ends, position) {
                 let proxy = Party::Service(crate::scenario::plan::ServiceId(position as u32));
-                let links =
-                    [self.link(from, proxy), self.link(proxy, to), self.link(to, proxy), self.link(proxy, from)];
+                let links = [
+                    self.link(from, proxy),
+                    self.link(proxy, to),
+                    self.link(to, proxy),
+                    self.link(proxy, from),
+                ];
                 hops.push((path, hop.latency.as_ref(), links));
             }
         }
@@ -136,7 +148,10 @@ impl Checker<'_> {
 
     fn link_fields(&mut self, path: &Path, raw: &RawLinkFields) -> GivenFields {
         GivenFields {
-            latency: raw.latency.as_ref().and_then(|latency| self.distribution(&path.key("latency"), latency)),
+            latency: raw
+                .latency
+                .as_ref()
+                .and_then(|latency| self.distribution(&path.key("latency"), latency)),
             loss_ppm: raw.loss.as_ref().map(|share| share.0),
             duplicate_ppm: raw.duplicate.as_ref().map(|share| share.0),
             reorder: raw.reorder.as_ref().map(|reorder| (reorder.share.0, reorder.delay.0)),

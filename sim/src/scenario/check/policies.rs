@@ -18,8 +18,8 @@ use crate::scenario::plan::{
     BreakerPolicy, BreakerScope, BulkheadPolicy, CallPolicy, HedgePolicy, OutcomeSet, PoolPlan, RetryPolicy,
 };
 use crate::scenario::raw::{
-    RawBackoff, RawBackoffKind, RawBreaker, RawBreakerScope, RawBudget, RawBudgetTable, RawBulkhead, RawJitter,
-    RawOutlier, RawPolicy, RawPool, RawPoolChoice, RawRateLimit, RawRetry, RawRetryOn,
+    RawBackoff, RawBackoffKind, RawBreaker, RawBreakerScope, RawBudget, RawBudgetTable, RawBulkhead,
+    RawJitter, RawOutlier, RawPolicy, RawPool, RawPoolChoice, RawRateLimit, RawRetry, RawRetryOn,
 };
 use crate::scenario::suggest;
 
@@ -52,8 +52,14 @@ impl Checker<'_> {
             cancel: raw.cancel.unwrap_or(false),
             retry: raw.retry.as_ref().and_then(|retry| self.retry(&path.key("retry"), retry)),
             breaker: raw.breaker.as_ref().and_then(|breaker| self.breaker(&path.key("breaker"), breaker)),
-            rate_limit: raw.rate_limit.as_ref().and_then(|limit| self.rate_limit(&path.key("rate_limit"), limit)),
-            bulkhead: raw.bulkhead.as_ref().and_then(|bulkhead| self.bulkhead(&path.key("bulkhead"), bulkhead)),
+            rate_limit: raw
+                .rate_limit
+                .as_ref()
+                .and_then(|limit| self.rate_limit(&path.key("rate_limit"), limit)),
+            bulkhead: raw
+                .bulkhead
+                .as_ref()
+                .and_then(|bulkhead| self.bulkhead(&path.key("bulkhead"), bulkhead)),
             pool: raw.pool.as_ref().and_then(|pool| self.pool_choice(&path.key("pool"), pool, edge, pools)),
             hedge: raw.hedge.as_ref().map(|hedge| HedgePolicy {
                 after: hedge.after.0,
@@ -63,7 +69,12 @@ impl Checker<'_> {
     }
 
     /// The config if it is valid; otherwise says at `path` why it is not.
-    fn validated<C, E: Display>(&mut self, path: &Path, config: C, check: fn(&C) -> Result<(), E>) -> Option<C> {
+    fn validated<C, E: Display>(
+        &mut self,
+        path: &Path,
+        config: C,
+        check: fn(&C) -> Result<(), E>,
+    ) -> Option<C> {
         match check(&config) {
             Ok(()) => Some(config),
             Err(error) => {
@@ -96,7 +107,8 @@ impl Checker<'_> {
         let retry_on = match &raw.retry_on {
             None => OutcomeSet::of(&every),
             Some(outcomes) => {
-                let outcomes: Vec<OutcomeKind> = outcomes.iter().map(|outcome| outcome_kind(*outcome)).collect();
+                let outcomes: Vec<OutcomeKind> =
+                    outcomes.iter().map(|outcome| outcome_kind(*outcome)).collect();
                 if outcomes.is_empty() {
                     let help = "leave `retry` out for no retries".to_string();
                     self.missing(&path.key("retry_on"), "nothing is retried".to_string(), Some(help));
@@ -199,7 +211,11 @@ impl Checker<'_> {
         }
         if raw.slow_at.is_some() && raw.slow_call.is_none() {
             let help = "add `slow_call`: from how long a call is slow".to_string();
-            self.warn(&path.key("slow_at"), "`slow_at` has no effect without `slow_call`".to_string(), Some(help));
+            self.warn(
+                &path.key("slow_at"),
+                "`slow_at` has no effect without `slow_call`".to_string(),
+                Some(help),
+            );
         }
         let usual = BreakerConfig::default();
         let open_for = span_or(raw.open_for.as_ref(), usual.open_for);
@@ -233,6 +249,10 @@ impl Checker<'_> {
     }
 
     fn rate_limit(&mut self, path: &Path, raw: &RawRateLimit) -> Option<RateLimitConfig> {
+        if raw.rate.0 == 0 {
+            self.error_at_value(&path.key("rate"), "a limit of 0/s lets nothing through".to_string(), None);
+            return None;
+        }
         let burst = raw.burst.as_ref().map_or(1, |burst| u64::from(burst.0));
         let config = RateLimitConfig { rate_per_s_milli: raw.rate.0, burst };
         self.validated(path, config, RateLimitConfig::validate)
@@ -245,7 +265,11 @@ impl Checker<'_> {
         };
         if raw.max_wait.is_some() && config.max_waiting == 0 {
             let help = "add `max_waiting`".to_string();
-            self.warn(&path.key("max_wait"), "nobody waits, so that `max_wait` has no effect".to_string(), Some(help));
+            self.warn(
+                &path.key("max_wait"),
+                "nobody waits, so that `max_wait` has no effect".to_string(),
+                Some(help),
+            );
         }
         let size = self.validated(path, config, BulkheadConfig::validate)?;
         Some(BulkheadPolicy { size, max_wait: raw.max_wait.as_ref().map(|wait| wait.0) })
@@ -263,8 +287,9 @@ impl Checker<'_> {
                 let found = pools.iter().position(|pool| pool.name == *name);
                 if found.is_none() && self.calls_are_whole() {
                     let known: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
-                    let help = suggest::help(name, &known)
-                        .or_else(|| Some(format!("declare it with the caller: `pools: {{{name}: {{size: 40}}}}`")));
+                    let help = suggest::help(name, &known).or_else(|| {
+                        Some(format!("declare it with the caller: `pools: {{{name}: {{size: 40}}}}`"))
+                    });
                     self.error_at_value(path, format!("unknown pool `{name}`"), help);
                 }
                 found.map(|index| index as u32)
@@ -291,7 +316,10 @@ impl Checker<'_> {
     pub(crate) fn outlier(&mut self, path: &Path, raw: &RawOutlier) -> Option<OutlierConfig> {
         let usual = OutlierConfig::default();
         let config = OutlierConfig {
-            consecutive_failures: raw.consecutive_failures.as_ref().map_or(usual.consecutive_failures, |n| n.0),
+            consecutive_failures: raw
+                .consecutive_failures
+                .as_ref()
+                .map_or(usual.consecutive_failures, |n| n.0),
             base_ejection: span_or(raw.base.as_ref(), usual.base_ejection),
             max_ejected_ppm: raw.max_ejected.as_ref().map_or(usual.max_ejected_ppm, |share| share.0),
         };

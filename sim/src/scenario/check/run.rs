@@ -28,11 +28,16 @@ impl Checker<'_> {
         }
         if duration > LONGEST {
             let help = "the longest run is 366d".to_string();
-            self.error_at_value(&path.key("duration"), format!("a run of {duration} is too long"), Some(help));
+            self.error_at_value(
+                &path.key("duration"),
+                format!("a run of {duration} is too long"),
+                Some(help),
+            );
         }
         let warmup = span_or(raw.warmup.as_ref(), Span::ZERO);
         if !warmup.is_zero() && warmup >= duration {
-            let message = format!("the warm-up of {warmup} leaves nothing of the run of {duration} to measure");
+            let message =
+                format!("the warm-up of {warmup} leaves nothing of the run of {duration} to measure");
             self.error_at_value(&path.key("warmup"), message, None);
         }
         let drain = span_or(raw.drain.as_ref(), Span::from_secs(10));

@@ -65,7 +65,9 @@ impl Checker<'_> {
         let selected: Vec<LinkId> = self
             .link_ids
             .iter()
-            .filter(|((sender, receiver), _)| forward(*sender, *receiver) || (link.both && forward(*receiver, *sender)))
+            .filter(|((sender, receiver), _)| {
+                forward(*sender, *receiver) || (link.both && forward(*receiver, *sender))
+            })
             .map(|(_, id)| *id)
             .collect();
         if selected.is_empty() {
@@ -96,7 +98,7 @@ impl Checker<'_> {
 
     /// Whether no call was lost to an error, so that what has no call has none in the file.
     pub(crate) fn calls_are_whole(&self) -> bool {
-        ["services", "load", "timeline"].iter().all(|key| self.lost.is_whole(&Path::root().key(key)))
+        ["services", "load"].iter().all(|key| self.lost.is_whole(&Path::root().key(key)))
     }
 
     fn edge_names(&self) -> Vec<&str> {
@@ -156,7 +158,8 @@ impl Checker<'_> {
             .iter()
             .enumerate()
             .filter(|(_, edge)| {
-                from.is_none_or(|from| from == edge.caller) && to.is_none_or(|to| to == Party::Service(edge.callee))
+                from.is_none_or(|from| from == edge.caller)
+                    && to.is_none_or(|to| to == Party::Service(edge.callee))
             })
             .map(|(index, _)| EdgeId(index as u32))
             .collect();
@@ -173,15 +176,18 @@ impl Checker<'_> {
         match selected.as_slice() {
             [one] => Some(*one),
             several => {
-                let caller_and_callee = |edge: &EdgeId| {
-                    self.edges.get(edge.index()).map(|edge| (edge.caller, edge.callee))
-                };
-                let same = several.windows(2).all(|two| caller_and_callee(&two[0]) == caller_and_callee(&two[1]));
+                let caller_and_callee =
+                    |edge: &EdgeId| self.edges.get(edge.index()).map(|edge| (edge.caller, edge.callee));
+                let same =
+                    several.windows(2).all(|two| caller_and_callee(&two[0]) == caller_and_callee(&two[1]));
                 if same {
                     return several.first().copied();
                 }
-                let names: Vec<&str> =
-                    several.iter().filter_map(|edge| self.edges.get(edge.index())).map(|edge| edge.name.as_str()).collect();
+                let names: Vec<&str> = several
+                    .iter()
+                    .filter_map(|edge| self.edges.get(edge.index()))
+                    .map(|edge| edge.name.as_str())
+                    .collect();
                 let help = format!("it stands for {}", suggest::listed(&names));
                 self.error_at_value(path, format!("`{text}` is more than one call"), Some(help));
                 None
@@ -232,7 +238,8 @@ impl Checker<'_> {
                     return None;
                 }
                 Ok(number) => {
-                    let replicas = self.services.get(service.index()).map_or(u32::MAX, |plan| plan.max_replicas);
+                    let replicas =
+                        self.services.get(service.index()).map_or(u32::MAX, |plan| plan.max_replicas);
                     if number > replicas {
                         let help = format!("`{name}` has {}", counted(replicas, "replica"));
                         self.error_at_value(path, format!("there is no replica `{text}`"), Some(help));
@@ -272,7 +279,11 @@ impl Checker<'_> {
             let replicas = self.services.get(service.index()).map_or(u32::MAX, |plan| plan.max_replicas);
             if number > replicas {
                 let help = format!("`{}` has {}", raw.service, counted(replicas, "replica"));
-                self.error_at_value(&path.key("pick"), format!("there are no {number} replicas to draw"), Some(help));
+                self.error_at_value(
+                    &path.key("pick"),
+                    format!("there are no {number} replicas to draw"),
+                    Some(help),
+                );
                 return None;
             }
         }

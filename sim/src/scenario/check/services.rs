@@ -8,13 +8,13 @@ use crate::kernel::draw::Distribution;
 use crate::kernel::time::Span;
 use crate::scenario::path::Path;
 use crate::scenario::plan::{
-    Balance, CodelPlan, ColdStart, Discipline, EntryId, HealthCheckPlan, HostId, OnFull, OperationPlan, Party,
-    PoolPlan, QueuePlan, ServiceId, ServicePlan,
+    Balance, CodelPlan, ColdStart, Discipline, EntryId, HealthCheckPlan, HostId, OnFull, OperationPlan,
+    Party, PoolPlan, QueuePlan, ServiceId, ServicePlan,
 };
 use crate::scenario::quantity::{Count, Positive};
 use crate::scenario::raw::{
-    RawBalance, RawBalanceName, RawBalanceTuned, RawDiscipline, RawExtraHop, RawOnFull, RawOperation, RawQueue,
-    RawScenario, RawService,
+    RawBalance, RawBalanceName, RawBalanceTuned, RawDiscipline, RawExtraHop, RawOnFull, RawOperation,
+    RawQueue, RawScenario, RawService,
 };
 use crate::scenario::schema;
 use crate::scenario::suggest;
@@ -101,7 +101,10 @@ impl Checker<'_> {
             balance: self.balance(&path.key("balance"), raw.balance.as_ref()),
             weights: self.weights(path, raw),
             health_check: self.health_check(path, raw),
-            outlier: raw.outlier_ejection.as_ref().and_then(|outlier| self.outlier(&path.key("outlier_ejection"), outlier)),
+            outlier: raw
+                .outlier_ejection
+                .as_ref()
+                .and_then(|outlier| self.outlier(&path.key("outlier_ejection"), outlier)),
             startup: span_or(raw.startup.as_ref(), Span::ZERO),
             cold_start: self.cold_start(path, raw),
             drop_expired: raw.drop_expired.unwrap_or(false),
@@ -115,7 +118,8 @@ impl Checker<'_> {
     }
 
     fn hop_plan(&mut self, path: &Path, raw: &RawExtraHop, entry: EntryId) -> ServicePlan {
-        let time = raw.service_time.as_ref().and_then(|time| self.distribution(&path.key("service_time"), time));
+        let time =
+            raw.service_time.as_ref().and_then(|time| self.distribution(&path.key("service_time"), time));
         let time = time.unwrap_or(Distribution::ZERO);
         let operation = OperationPlan { service_time: time, priority: 0 };
         let replicas = raw.replicas.as_ref().map_or(1, |replicas| replicas.0);
@@ -188,7 +192,11 @@ impl Checker<'_> {
             }
         }
         if raw.host.is_some() && raw.hosts.is_some() {
-            self.error_at_key(&path.key("hosts"), "both `host` and `hosts`".to_string(), Some("keep one".to_string()));
+            self.error_at_key(
+                &path.key("hosts"),
+                "both `host` and `hosts`".to_string(),
+                Some("keep one".to_string()),
+            );
         }
         if !hosts.is_empty() && raw.cpu.is_some() {
             let help = "remove `cpu` and give a `service_time`, or remove the host".to_string();
@@ -201,7 +209,11 @@ impl Checker<'_> {
     fn workers(&mut self, path: &Path, workers: u32) -> u32 {
         if workers == 0 {
             let message = "without workers nothing is ever done".to_string();
-            self.error_at_value(&path.key("workers"), message, Some("use at least 1, or `unlimited`".to_string()));
+            self.error_at_value(
+                &path.key("workers"),
+                message,
+                Some("use at least 1, or `unlimited`".to_string()),
+            );
         }
         workers
     }
@@ -252,7 +264,12 @@ impl Checker<'_> {
         (time.unwrap_or(Distribution::ZERO), raw.cpu.as_ref().map(|cpu| cpu.cores.0))
     }
 
-    fn operation_plans(&mut self, path: &Path, raw: &RawService, own_time: &Distribution) -> Vec<OperationPlan> {
+    fn operation_plans(
+        &mut self,
+        path: &Path,
+        raw: &RawService,
+        own_time: &Distribution,
+    ) -> Vec<OperationPlan> {
         let general = OperationPlan { service_time: own_time.clone(), priority: 0 };
         let mut plans: Vec<OperationPlan> = self.names.operations().map(|_| general.clone()).collect();
         for (name, operation) in &raw.operations {
@@ -268,7 +285,8 @@ impl Checker<'_> {
     }
 
     fn operation_plan(&mut self, path: &Path, raw: &RawOperation, own_time: &Distribution) -> OperationPlan {
-        let time = raw.service_time.as_ref().and_then(|time| self.distribution(&path.key("service_time"), time));
+        let time =
+            raw.service_time.as_ref().and_then(|time| self.distribution(&path.key("service_time"), time));
         OperationPlan {
             service_time: time.unwrap_or_else(|| own_time.clone()),
             priority: self.priority(&path.key("priority"), raw.priority.as_ref()),
@@ -279,7 +297,11 @@ impl Checker<'_> {
     pub(crate) fn priority(&mut self, path: &Path, raw: Option<&Count>) -> u8 {
         let Some(priority) = raw else { return 0 };
         u8::try_from(priority.0).unwrap_or_else(|_| {
-            self.error_at_value(path, format!("the priority {} is too large", priority.0), Some("the range is 0 to 255".to_string()));
+            self.error_at_value(
+                path,
+                format!("the priority {} is too large", priority.0),
+                Some("the range is 0 to 255".to_string()),
+            );
             0
         })
     }
@@ -311,7 +333,11 @@ impl Checker<'_> {
         let Some(weights) = &raw.weights else { return Vec::new() };
         let path = path.key("weights");
         if weights.is_empty() {
-            self.missing(&path, "no weights".to_string(), Some("leave the key out for equal weights".to_string()));
+            self.missing(
+                &path,
+                "no weights".to_string(),
+                Some("leave the key out for equal weights".to_string()),
+            );
         }
         if !matches!(raw.balance, Some(RawBalance::Named(RawBalanceName::Weighted))) {
             let help = "add `balance: weighted`".to_string();
@@ -339,7 +365,11 @@ impl Checker<'_> {
         let raw = raw.cold_start.as_ref()?;
         if raw.slowdown.0 < 1_000 {
             let path = path.key("cold_start").key("slowdown");
-            self.error_at_value(&path, "a cold replica is not faster".to_string(), Some("use at least x1".to_string()));
+            self.error_at_value(
+                &path,
+                "a cold replica is not faster".to_string(),
+                Some("use at least x1".to_string()),
+            );
         }
         Some(ColdStart { lasts: raw.lasts.0, slowdown_milli: raw.slowdown.0 })
     }

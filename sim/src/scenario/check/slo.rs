@@ -42,13 +42,18 @@ impl Checker<'_> {
 
     fn target(&mut self, path: &Path, raw: &RawSlo) -> Option<Target> {
         let allowed = targets_of(raw.metric);
-        let keys = [("of", raw.of.is_some(), allowed.of), ("at", raw.at.is_some(), allowed.at), ("on", raw.on.is_some(), allowed.on)];
-        let wanted: Vec<&str> = keys.iter().filter(|(_, _, allowed)| *allowed).map(|(key, _, _)| target_example(key)).collect();
+        let keys = [
+            ("of", raw.of.is_some(), allowed.of),
+            ("at", raw.at.is_some(), allowed.at),
+            ("on", raw.on.is_some(), allowed.on),
+        ];
+        let wanted: Vec<&str> =
+            keys.iter().filter(|(_, _, allowed)| *allowed).map(|(key, _, _)| target_example(key)).collect();
         let wanted = wanted.join(", or ");
         let given: Vec<&(&str, bool, bool)> = keys.iter().filter(|(_, given, _)| *given).collect();
         match given.as_slice() {
             [] => {
-                let message = format!("`{}` of whom?", metric_name(raw.metric));
+                let message = format!("`{}` without a target", metric_name(raw.metric));
                 self.missing(path, message, Some(format!("add {wanted}")));
                 return None;
             }
@@ -94,7 +99,10 @@ impl Checker<'_> {
     ) {
         let (Some(operation), Some(plan)) = (operation, self.loads.get(load.index())) else { return };
         let traced = matches!(plan.arrivals, crate::scenario::plan::Arrivals::Trace(_));
-        if !traced && self.lost.is_whole(&Path::root().key("load")) && !plan.mix.iter().any(|(offered, _)| *offered == operation) {
+        if !traced
+            && self.lost.is_whole(&Path::root().key("load"))
+            && !plan.mix.iter().any(|(offered, _)| *offered == operation)
+        {
             let message = format!("the load `{}` has no such operation in its mix", plan.name);
             self.error_at_value(path, message, None);
         }
@@ -106,13 +114,19 @@ impl Checker<'_> {
             Some(text) => match read_stat(text) {
                 Some(stat) => Some(stat),
                 None => {
-                    let help = "use `mean`, `p50`, `p90`, `p95`, `p99`, `p999`, `max`, or one such as `p99.5`";
-                    self.error_at_value(&path.key("stat"), format!("unknown stat `{text}`"), Some(help.to_string()));
+                    let help =
+                        "use `mean`, `p50`, `p90`, `p95`, `p99`, `p999`, `max`, or one such as `p99.5`";
+                    self.error_at_value(
+                        &path.key("stat"),
+                        format!("unknown stat `{text}`"),
+                        Some(help.to_string()),
+                    );
                     return None;
                 }
             },
         };
-        let with_stat = matches!(raw.metric, RawMetric::Latency | RawMetric::LatencyAll | RawMetric::QueueDepth);
+        let with_stat =
+            matches!(raw.metric, RawMetric::Latency | RawMetric::LatencyAll | RawMetric::QueueDepth);
         if stat.is_some() && !with_stat {
             let message = format!("`{}` is one number: it has no `stat`", metric_name(raw.metric));
             self.error_at_key(&path.key("stat"), message, Some("remove it".to_string()));
@@ -149,7 +163,13 @@ impl Checker<'_> {
         }
     }
 
-    fn window(&mut self, path: &Path, raw: &RawSlo, run: &RunPlan, bound: Option<Bound>) -> Option<SloWindow> {
+    fn window(
+        &mut self,
+        path: &Path,
+        raw: &RawSlo,
+        run: &RunPlan,
+        bound: Option<Bound>,
+    ) -> Option<SloWindow> {
         if raw.metric == RawMetric::RecoveryTime {
             return self.recovery_window(path, raw, bound);
         }
@@ -164,12 +184,12 @@ impl Checker<'_> {
             }
             (None, Some(_), None) => {
                 let help = "add `after: slow-link.end`".to_string();
-                self.missing(path, "`within` after what?".to_string(), Some(help));
+                self.missing(path, "`within` without `after`".to_string(), Some(help));
                 None
             }
             (None, None, Some(_)) => {
                 let help = "add `within: 30s`".to_string();
-                self.missing(path, "how long after that may it take?".to_string(), Some(help));
+                self.missing(path, "`after` without `within`".to_string(), Some(help));
                 None
             }
             (Some(_), _, _) => {
@@ -195,7 +215,7 @@ impl Checker<'_> {
         }
         let Some(after) = &raw.after else {
             let help = "add `after: slow-link.end`".to_string();
-            self.missing(path, "recovery after what?".to_string(), Some(help));
+            self.missing(path, "`recovery_time` without `after`".to_string(), Some(help));
             return None;
         };
         let after = self.awaited_edge(&path.key("after"), after)?;
@@ -364,14 +384,14 @@ fn read_bound(metric: RawMetric, text: &str) -> Result<Bound, Problem> {
         RawMetric::Latency | RawMetric::LatencyAll | RawMetric::RecoveryTime => {
             Duration::read(limit).map(|time| time.0.as_nanos())
         }
-        RawMetric::ErrorRate | RawMetric::Availability | RawMetric::Utilization => {
-            Percentage::read(limit).and_then(|share| match share.0 {
-                ppm if ppm > 1_000_000 => {
-                    Err(Problem::new(format!("{} is more than everything", show_percentage(ppm)), "use at most 100%"))
-                }
+        RawMetric::ErrorRate | RawMetric::Availability | RawMetric::Utilization => Percentage::read(limit)
+            .and_then(|share| match share.0 {
+                ppm if ppm > 1_000_000 => Err(Problem::new(
+                    format!("{} is more than everything", show_percentage(ppm)),
+                    "use at most 100%",
+                )),
                 ppm => Ok(ppm),
-            })
-        }
+            }),
         RawMetric::Goodput => Rate::read(limit).map(|rate| rate.0),
         RawMetric::AttemptsPerRequest | RawMetric::Amplification | RawMetric::QueueDepth => {
             Factor::read(limit).map(|factor| factor.0)

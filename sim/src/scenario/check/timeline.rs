@@ -7,7 +7,8 @@ use crate::faults::Fault;
 use crate::kernel::time::{Span, Time};
 use crate::scenario::path::Path;
 use crate::scenario::plan::{
-    Action, Condition, DeployPlan, EntryEdge, EntryId, EntryPlan, Party, Phase, RunPlan, Setting, Strategy, Trigger,
+    Action, Condition, DeployPlan, EntryEdge, EntryId, EntryPlan, Party, Phase, RunPlan, Setting, Strategy,
+    Trigger,
 };
 use crate::scenario::raw::{RawCondition, RawDeploy, RawEntry, RawExtraHop, RawScale, RawStrategy};
 
@@ -74,7 +75,9 @@ impl Checker<'_> {
             RawCondition::BreakerOpen(call) => {
                 let path = path.key("breaker_open");
                 let edge = self.edge_named(&path, call)?;
-                if self.calls_are_whole() && self.edges.get(edge.index()).is_some_and(|edge| edge.policy.breaker.is_none()) {
+                if self.calls_are_whole()
+                    && self.edges.get(edge.index()).is_some_and(|edge| edge.policy.breaker.is_none())
+                {
                     self.error_at_value(&path, format!("the call `{call}` has no breaker"), None);
                 }
                 Some(Condition::BreakerOpen(edge))
@@ -93,7 +96,11 @@ impl Checker<'_> {
             Some((id, "end")) => (id, Phase::End),
             Some(_) | None => {
                 let help = "write it as in `slow-link.end` or `slow-link.start`".to_string();
-                self.error_at_value(path, format!("`{text}` is not the start or end of an entry"), Some(help));
+                self.error_at_value(
+                    path,
+                    format!("`{text}` is not the start or end of an entry"),
+                    Some(help),
+                );
                 return None;
             }
         };
@@ -160,7 +167,7 @@ impl Checker<'_> {
             Some(RawStrategy::Canary) => {
                 if raw.share.is_none() {
                     let help = "add `share: 10%`".to_string();
-                    self.missing(path, "a canary of what share of the replicas?".to_string(), Some(help));
+                    self.missing(path, "a canary without a share".to_string(), Some(help));
                 }
                 Strategy::Canary { share_ppm: raw.share.as_ref().map_or(0, |share| share.0) }
             }
@@ -205,7 +212,8 @@ impl Checker<'_> {
             return None;
         }
         let (proxy, far) = (Party::Service(hop), Party::Service(to));
-        let links = [self.link(from, proxy), self.link(proxy, far), self.link(far, proxy), self.link(proxy, from)];
+        let links =
+            [self.link(from, proxy), self.link(proxy, far), self.link(far, proxy), self.link(proxy, from)];
         Some(Action::ExtraHop { from, to, hop, links })
     }
 
@@ -214,7 +222,8 @@ impl Checker<'_> {
         let undone = all.get(of.index())?;
         if undone.fault.is_some() || undone.rollback.is_some() {
             let what = if undone.fault.is_some() { "a fault" } else { "a rollback" };
-            let help = "give a fault a `for` to end it; deploy, config, scale and extra_hop can be rolled back";
+            let help =
+                "give a fault a `for` to end it; deploy, config, scale and extra_hop can be rolled back";
             let message = format!("`{}` is {what}, not a change that can be undone", undone.id.0);
             self.error_at_value(path, message, Some(help.to_string()));
             return None;
@@ -257,7 +266,11 @@ impl Checker<'_> {
             names.extend(circle.first().map(id));
             let message = format!("these entries wait for each other: {}", names.join(" after "));
             let first = circle.first().copied().unwrap_or(0);
-            self.error_at_value(&path.index(first).key("after"), message, Some("start one with `at`".to_string()));
+            self.error_at_value(
+                &path.index(first).key("after"),
+                message,
+                Some("start one with `at`".to_string()),
+            );
         }
     }
 

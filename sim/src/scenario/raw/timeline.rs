@@ -5,7 +5,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-
 use super::values::RawDistribution;
 use crate::scenario::check::faults::RawFault;
 use crate::scenario::quantity::{Duration, Limit, Positive, Share, Text};

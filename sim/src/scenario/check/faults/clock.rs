@@ -34,7 +34,7 @@ impl ResolveFault for RawClock {
             (None, None, Some(jump)) => ClockChange::Jump(jump.0),
             (None, None, None) | (Some(_), _, _) | (None, Some(_), Some(_)) => {
                 let help = "give one of `skew: +500ms`, `drift: 200ppm` and `jump: -5s`".to_string();
-                checker.missing(path, "how is the clock wrong?".to_string(), Some(help));
+                checker.missing(path, "a clock is wrong in exactly one way".to_string(), Some(help));
                 return None;
             }
         };

@@ -48,7 +48,11 @@ impl ResolveFault for RawCpuQuota {
         let period = self.period.as_ref().map_or(Span::from_millis(100), |period| period.0);
         if period.is_zero() || self.quota.0.is_zero() {
             let message = "a quota of no time stops everything".to_string();
-            checker.error_at_value(&path.key("quota"), message, Some("use `pause` to stop a replica".to_string()));
+            checker.error_at_value(
+                &path.key("quota"),
+                message,
+                Some("use `pause` to stop a replica".to_string()),
+            );
         }
         let nodes = checker.nodes(&path.key("service"), &self.service)?;
         Some(Fault::Quota(CpuQuota { nodes, quota: self.quota.0, period }))

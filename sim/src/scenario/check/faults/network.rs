@@ -35,7 +35,11 @@ impl ResolveFault for RawLatency {
             None => Some(Distribution::ZERO),
         };
         if self.add.is_none() && self.jitter.is_none() {
-            checker.missing(path, "how much is added?".to_string(), Some("add `add: 15ms`".to_string()));
+            checker.missing(
+                path,
+                "it does not say how much is added".to_string(),
+                Some("add `add: 15ms`".to_string()),
+            );
         }
         let jitter = self.jitter.as_ref().map_or(Span::ZERO, |jitter| jitter.0);
         let add = checker.with_jitter(&path.key("jitter"), add?, jitter)?;

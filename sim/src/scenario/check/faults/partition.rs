@@ -103,7 +103,7 @@ impl RawPartition {
         ];
         if given.into_iter().filter(|given| *given).count() != 1 {
             let help = "give one of `between`, `isolate`, `halves`, `ring` and `bridge`".to_string();
-            checker.missing(path, "who cannot reach whom?".to_string(), Some(help));
+            checker.missing(path, "a partition has exactly one shape".to_string(), Some(help));
             return None;
         }
         if let Some(groups) = &self.between {
@@ -189,7 +189,11 @@ fn isolate(checker: &mut Checker<'_>, path: &Path, list: &[RawNodes]) -> Option<
     };
     if group.iter().any(drawn) && group.len() > 1 {
         let help = "name the replicas, or isolate one service at a time".to_string();
-        checker.error_at_value(path, "drawn replicas cannot be isolated together with others".to_string(), Some(help));
+        checker.error_at_value(
+            path,
+            "drawn replicas cannot be isolated together with others".to_string(),
+            Some(help),
+        );
         return None;
     }
     let mut rest: Group = Vec::new();

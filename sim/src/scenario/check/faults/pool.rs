@@ -49,7 +49,7 @@ impl ResolveFault for RawPoolExhaustion {
             (None, Some(load)) => Party::Load(checker.load(&path.key("load"), load)?),
             (None, None) => {
                 let help = "add `service:` or `load:`".to_string();
-                checker.missing(path, "whose pool leaks?".to_string(), Some(help));
+                checker.missing(path, "it does not say whose pool leaks".to_string(), Some(help));
                 return None;
             }
             (Some(_), Some(_)) => {
@@ -66,7 +66,11 @@ impl ResolveFault for RawPoolExhaustion {
         };
         if leaked > size {
             let help = format!("the pool has {size}: write `all` for all of them");
-            checker.error_at_value(&path.key("leaked"), format!("{leaked} connections cannot leak"), Some(help));
+            checker.error_at_value(
+                &path.key("leaked"),
+                format!("{leaked} connections cannot leak"),
+                Some(help),
+            );
             return None;
         }
         Some(Fault::PoolExhaustion(PoolExhaustion { owner, pool, leaked }))

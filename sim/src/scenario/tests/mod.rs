@@ -1,0 +1,87 @@
+//! The scenario layer as its users meet it: text in, plans or messages out.
+
+mod diagnostics;
+mod edits;
+mod hostile;
+mod mutations;
+mod plans;
+mod schema;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::plan::Plan;
+use super::{Compiled, Files, KindsCheck, ScenarioError, Source, compile};
+
+/// Trace files by name.
+pub(super) struct Traces(BTreeMap<&'static str, &'static str>);
+
+pub(super) fn traces() -> Traces {
+    Traces(BTreeMap::from([
+        ("good.txt", "# three requests\n0s buy 1\n1.5s browse\n\n2s 7\n"),
+        ("broken.txt", "0s buy\n5 buy\n"),
+        ("unsorted.txt", "2s\n1s\n"),
+    ]))
+}
+
+impl Files for Traces {
+    fn read(&self, relative: &str) -> Result<String, String> {
+        self.0.get(relative).map(|text| text.to_string()).ok_or_else(|| "no such file".to_string())
+    }
+}
+
+/// Knows plain services and a cache with three settings.
+pub(super) struct TwoKinds;
+
+impl KindsCheck for TwoKinds {
+    fn names(&self) -> Vec<String> {
+        vec!["service".to_string(), "cache".to_string()]
+    }
+
+    fn check_settings(&self, _kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {
+        let known = ["capacity", "ttl", "eviction"];
+        let unknown = settings.keys().filter(|key| !known.contains(&key.as_str()));
+        unknown.map(|key| (key.clone(), format!("a cache has no `{key}`"))).collect()
+    }
+}
+
+pub(super) fn compiled_bytes(text: &[u8]) -> Result<Compiled, ScenarioError> {
+    compile(Source { name: "case.yaml", text }, &traces(), &TwoKinds)
+}
+
+pub(super) fn compiled(text: &str) -> Result<Compiled, ScenarioError> {
+    compiled_bytes(text.as_bytes())
+}
+
+pub(super) fn plan(text: &str) -> Plan {
+    match compiled(text) {
+        Ok(compiled) => compiled.plan,
+        Err(error) => panic!("the scenario should compile:\n{error}"),
+    }
+}
+
+/// A text with what every scenario needs, where it does not have it itself. Added below, so that lines keep their
+/// numbers.
+pub(super) fn completed(text: &str) -> String {
+    let needed = [
+        ("version:", "version: 1"),
+        ("name:", "name: case"),
+        ("run:", "run: {duration: 5m}"),
+        ("services:", "services: {api: {}}"),
+        ("load:", "load: [{name: users, to: api, rate: 1/s}]"),
+    ];
+    let mut whole = text.to_string();
+    for (key, line) in needed {
+        if !text.lines().any(|own| own.starts_with(key)) {
+            whole.push_str(line);
+            whole.push('\n');
+        }
+    }
+    whole
+}
+
+/// A scenario that uses nearly everything there is.
+pub(super) const LARGE: &str = include_str!("large.yaml");
+/// The example of the design: a config change that cascades.
+pub(super) const CASCADE: &str = include_str!("cascade.yaml");

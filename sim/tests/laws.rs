@@ -1,0 +1,29 @@
+//! The laws of the simulated world, tested from outside: through scenarios, the run function and kinds of nodes that a
+//! user could have written. One module for each law or family of policies; none of them looks at a wall clock.
+
+#[path = "laws/abandoned_work.rs"]
+mod abandoned_work;
+#[path = "laws/bounds.rs"]
+mod bounds;
+#[path = "laws/clocks.rs"]
+mod clocks;
+#[path = "laws/cuts.rs"]
+mod cuts;
+#[path = "laws/fault_edges.rs"]
+mod fault_edges;
+#[path = "laws/generator.rs"]
+mod generator;
+#[path = "laws/harness.rs"]
+mod harness;
+#[path = "laws/intended_start.rs"]
+mod intended_start;
+#[path = "laws/keyed_draws.rs"]
+mod keyed_draws;
+#[path = "laws/policies/mod.rs"]
+mod policies;
+#[path = "laws/probe.rs"]
+mod probe;
+#[path = "laws/quiet_gap.rs"]
+mod quiet_gap;
+#[path = "laws/random_worlds.rs"]
+mod random_worlds;
