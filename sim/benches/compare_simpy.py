@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the kernel's workloads and the same ones in SimPy, one after the other, and prints the ratios.
+"""Runs the benchmark workloads and the same ones in SimPy, one after the other, and prints the ratios.
 
     python3 sim/benches/compare_simpy.py            # about two minutes
     python3 sim/benches/compare_simpy.py --quick    # a tenth of SimPy's events
@@ -18,6 +18,7 @@ sys.path.insert(0, str(BENCHES / "simpy"))
 
 import mm1  # noqa: E402
 import phold  # noqa: E402
+import request  # noqa: E402
 import timers  # noqa: E402
 
 
@@ -47,21 +48,21 @@ def in_simpy(simpy, scale):
         "phold_mixed_256k": lambda: phold.run(simpy, 1 << 18, phold.mixed_delay, 500_000 // scale),
         "mm1": lambda: mm1.run(simpy, 1_000_000 // scale),
         "timers": lambda: timers.run(simpy, 10_000, 1_000_000 // scale),
+        "request": lambda: request.run(simpy, 100_000 // scale),
     }
 
 
 def build():
-    """Builds the kernel's side; returns the program."""
-    manifest = BENCHES.parent / "Cargo.toml"
-    command = ["cargo", "build", "--release", "--quiet", "--example", "kernel_workloads"]
-    command += ["--manifest-path", str(manifest)]
+    """Builds our side; returns the program."""
+    manifest = BENCHES / "Cargo.toml"
+    command = ["cargo", "build", "--release", "--quiet", "--manifest-path", str(manifest)]
     subprocess.run(command, check=True)
     target = os.environ.get("CARGO_TARGET_DIR", str(BENCHES.parent.parent / "target"))
-    return pathlib.Path(target) / "release" / "examples" / "kernel_workloads"
+    return pathlib.Path(target) / "release" / "workloads"
 
 
 def kernel_ns(program, name):
-    """What an event of a workload costs in the kernel."""
+    """What an event of a workload costs here."""
     output = subprocess.run([str(program), name], check=True, capture_output=True, text=True).stdout
     printed_name, cost = output.split()
     if printed_name != name:
@@ -75,9 +76,9 @@ def main():
         print("skipped: SimPy is not installed (pip install simpy)")
         return
     scale = 10 if "--quick" in sys.argv[1:] else 1
-    program = os.environ.get("KERNEL_WORKLOADS") or build()
-    print(f"SimPy {simpy.__version__}, Python {sys.version.split()[0]}; ns an event")
-    print(f"{'workload':<18}{'kernel':>10}{'SimPy':>12}{'ratio':>8}")
+    program = os.environ.get("WORKLOADS") or build()
+    print(f"SimPy {simpy.__version__}, Python {sys.version.split()[0]}; ns an event (request: a request)")
+    print(f"{'workload':<18}{'ours':>10}{'SimPy':>12}{'ratio':>8}")
     for name, measure in in_simpy(simpy, scale).items():
         ours, theirs = kernel_ns(program, name), measure()
         print(f"{name:<18}{ours:>10.1f}{theirs:>12.1f}{theirs / ours:>8.0f}", flush=True)

@@ -1,17 +1,17 @@
 //! The kernel by the clock: PHOLD, M/M/1, arming and disarming timeouts, on both agendas.
-//! `cargo bench --bench kernel`, or with a part of a name to run only what matches it.
+//! `cargo bench --package foreshock-benches --bench kernel`, or with a part of a name to run only what matches it.
 //!
 //! Figures of one machine compare only with figures of the same run: see `compare_simpy.py` for ratios and
 //! `kernel_instructions.rs` for counts that repeat exactly.
 
 #[allow(missing_docs, reason = "shared with the other benchmarks")]
-mod workloads;
+mod workload;
 
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput};
 use foreshock::kernel::AgendaTuning;
-use workloads::{ArmCancel, Delays};
+use workload::{ArmCancel, Delays};
 
 /// How many events one measured call of a steady workload handles.
 const EVENTS: u64 = 100_000;
@@ -22,7 +22,7 @@ fn phold(criterion: &mut Criterion) {
     for (delays_name, delays) in [("exponential", Delays::Exponential), ("mixed", Delays::Mixed)] {
         for pending in [1 << 10, 1 << 14, 1 << 18] {
             for tuning in AgendaTuning::ALL {
-                let mut simulation = workloads::phold(pending, delays, tuning);
+                let mut simulation = workload::phold(pending, delays, tuning);
                 simulation.run_to_event(4 * u64::from(pending));
                 group.bench_function(format!("{delays_name}/{pending}/{}", tuning.name()), |bencher| {
                     bencher.iter(|| simulation.run_to_event(simulation.events_handled() + EVENTS));
@@ -40,7 +40,7 @@ fn mm1(criterion: &mut Criterion) {
     for tuning in AgendaTuning::ALL {
         group.bench_function(format!("{CUSTOMERS}/{}", tuning.name()), |bencher| {
             bencher.iter_batched_ref(
-                || workloads::mm1(CUSTOMERS, tuning),
+                || workload::mm1(CUSTOMERS, tuning),
                 |simulation| simulation.run(),
                 BatchSize::PerIteration,
             );
@@ -54,7 +54,7 @@ fn timers(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("timers");
     group.throughput(Throughput::Elements(EVENTS));
     for tuning in AgendaTuning::ALL {
-        let mut simulation = workloads::timers(IN_FLIGHT, tuning);
+        let mut simulation = workload::timers(IN_FLIGHT, tuning);
         group.bench_function(format!("call/{}", tuning.name()), |bencher| {
             bencher.iter(|| simulation.run_to_event(simulation.events_handled() + EVENTS));
         });

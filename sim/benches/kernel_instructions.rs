@@ -1,22 +1,24 @@
 //! The kernel by instruction counts, which repeat exactly and so show a change of one part in a thousand.
 //! Needs valgrind and the runner: `cargo install gungraun-runner --version 0.20.0`, then
-//! `cargo bench --bench kernel_instructions`. It compiles without either.
+//! `cargo bench --package foreshock-benches --bench kernel_instructions`. It compiles without either.
 
 #![allow(missing_docs, reason = "the macros make items that cannot be documented")]
 
-mod workloads;
+mod workload;
 
 use std::hint::black_box;
 
 use foreshock::kernel::{AgendaTuning, Simulation};
+use foreshock::run::Outcome;
+use foreshock::scenario::plan::Plan;
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use workloads::{ArmCancel, Delays, Mm1, Phold, Timers};
+use workload::{ArmCancel, Delays, Mm1, Phold, Timers};
 
 /// How many events, customers or pairs are counted.
 const COUNTED: u64 = 20_000;
 
 fn warm_phold(pending: u32, delays: Delays) -> Simulation<Phold> {
-    let mut simulation = workloads::phold(pending, delays, AgendaTuning::Wheel);
+    let mut simulation = workload::phold(pending, delays, AgendaTuning::Wheel);
     simulation.run_to_event(2 * u64::from(pending));
     simulation
 }
@@ -32,14 +34,14 @@ fn phold(mut simulation: Simulation<Phold>) -> Simulation<Phold> {
 }
 
 #[library_benchmark]
-#[bench::customers_20k(workloads::mm1(COUNTED, AgendaTuning::Wheel))]
+#[bench::customers_20k(workload::mm1(COUNTED, AgendaTuning::Wheel))]
 fn mm1(mut simulation: Simulation<Mm1>) -> Simulation<Mm1> {
     black_box(simulation.run());
     simulation
 }
 
 #[library_benchmark]
-#[bench::in_flight_10k(workloads::timers(10_000, AgendaTuning::Wheel))]
+#[bench::in_flight_10k(workload::timers(10_000, AgendaTuning::Wheel))]
 fn timers(mut simulation: Simulation<Timers>) -> Simulation<Timers> {
     simulation.run_to_event(black_box(COUNTED));
     simulation
@@ -52,5 +54,11 @@ fn arm_cancel(mut agenda: ArmCancel) -> ArmCancel {
     agenda
 }
 
-library_benchmark_group!(name = kernel, benchmarks = [phold, mm1, timers, arm_cancel]);
+#[library_benchmark]
+#[bench::requests_10k(workload::request::plan(10_000))]
+fn request(plan: Plan) -> Outcome {
+    workload::request::simulate(black_box(&plan))
+}
+
+library_benchmark_group!(name = kernel, benchmarks = [phold, mm1, timers, arm_cancel, request]);
 main!(library_benchmark_groups = kernel);

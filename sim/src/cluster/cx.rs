@@ -42,6 +42,11 @@ impl Cx<'_> {
         self.node
     }
 
+    /// Which replica of its service this node is, from 0.
+    pub fn replica(&self) -> u32 {
+        self.engine.core.nodes[self.node.index()].replica
+    }
+
     /// The settings this node follows.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.engine.core.nodes[self.node.index()].plan

@@ -378,10 +378,15 @@ impl Engine<'_> {
         let (owner, service, link) = (balancer.owner, balancer.service, balancer.links.0);
         for replica in replicas {
             let to = self.core.replica_node(service, replica);
-            let identity = self.now.as_nanos() ^ u64::from(replica) << 48 ^ PROBE_IDENTITY;
+            let identity = self.probe_identity(owner, replica);
             self.send(link, (owner, to), PROBE_BYTES, identity, Payload::Probe { balancer: index, replica });
         }
         self.agenda.schedule(self.now + health.interval, Event::HealthCheck(index));
+    }
+
+    fn probe_identity(&self, prober: NodeId, replica: u32) -> u64 {
+        let prober = u64::from(self.core.nodes[prober.index()].replica);
+        self.now.as_nanos() ^ u64::from(replica) << 48 ^ prober << 40 ^ PROBE_IDENTITY
     }
 
     /// A probe has reached a replica, which answers if it is well.
@@ -393,7 +398,7 @@ impl Engine<'_> {
         }
         counts.delivered += 1;
         let link = self.core.balancers[balancer as usize].links.1;
-        let identity = self.now.as_nanos() ^ u64::from(replica) << 48 ^ PROBE_IDENTITY;
+        let identity = self.probe_identity(envelope.from, replica);
         let ends = (envelope.to, envelope.from);
         self.send(link, ends, PROBE_BYTES, identity, Payload::ProbeAnswer { balancer, replica });
     }

@@ -1,6 +1,7 @@
 //! What people and programs read about a run. The model is built once from an outcome; every renderer works
 //! from it alone and does no input or output.
 
+mod build;
 pub mod diff;
 mod humanise;
 mod json;

@@ -21,8 +21,11 @@ impl Checks {
     /// A measured number may differ from the expected one by a share of it.
     pub(crate) fn relative(&mut self, key: &str, measured: f64, expected: f64, share: f64) {
         let off = (measured - expected) / expected;
-        let text =
-            format!("{measured:.6}, expected {expected}, {:+.2} % of +-{} %", off * 100.0, share * 100.0);
+        let text = format!(
+            "{measured:.6}, expected {expected}, {:+.2} % of +-{} %",
+            off * 100.0,
+            round(share * 100.0)
+        );
         self.claim(key, off.abs() <= share, text);
     }
 
@@ -58,6 +61,11 @@ impl Checks {
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|check| check.key.as_str())
     }
+}
+
+/// Without the digits that only the conversion to a percentage brought.
+fn round(percent: f64) -> f64 {
+    (percent * 1e9).round() / 1e9
 }
 
 impl fmt::Display for Check {

@@ -314,7 +314,7 @@ impl ServiceNode {
         self.serving = true;
         let workers = self.own().workers;
         while self.busy < workers && self.waiting > 0 {
-            let chance = self.keys().order.draw(cx.now().as_nanos() ^ u64::from(cx.node().0) << 48);
+            let chance = self.keys().order.draw(cx.now().as_nanos() ^ u64::from(cx.replica()) << 48);
             let Some(at) = self.line.pop(chance) else { break };
             let Some(job) = self.jobs.get(at) else { continue };
             self.waiting -= 1;

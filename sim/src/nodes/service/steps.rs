@@ -2,7 +2,7 @@
 
 use super::ServiceNode;
 use crate::cluster::{CallSpec, Cx, Done, Ref, Request};
-use crate::kernel::draw::chance_ppm;
+use crate::kernel::draw::{chance_ppm, name_hash};
 use crate::kernel::time::Time;
 use crate::measure::OutcomeKind;
 use crate::scenario::plan::{BranchPlan, Join};
@@ -47,11 +47,16 @@ impl ServiceNode {
     fn takes(&self, branch: &BranchPlan, request: &Request, missed_steps: u64) -> bool {
         let on_miss = branch.loads_for.is_none_or(|cache_step| missed_steps >> cache_step & 1 == 1);
         let operation = branch.operations.as_ref().is_none_or(|only| only.contains(&request.operation));
-        let edge = &self.plan.edges[branch.edge.index()];
-        let identity = request.lineage.call(u64::from(edge.callee.0), edge.occurrence).raw();
-        let share =
-            branch.share_ppm >= 1_000_000 || chance_ppm(self.keys().branch.draw(identity), branch.share_ppm);
+        let share = branch.share_ppm >= 1_000_000 || self.draws_branch(branch, request);
         on_miss && operation && share
+    }
+
+    /// Whether this request belongs to the share that takes the branch; named by the callee, not by position.
+    fn draws_branch(&self, branch: &BranchPlan, request: &Request) -> bool {
+        let edge = &self.plan.edges[branch.edge.index()];
+        let callee = name_hash(&self.plan.services[edge.callee.index()].name);
+        let identity = request.lineage.call(callee, edge.occurrence).raw();
+        chance_ppm(self.keys().branch.draw(identity), branch.share_ppm)
     }
 
     /// A call of a job has ended.

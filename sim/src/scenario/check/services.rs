@@ -21,6 +21,8 @@ use crate::scenario::suggest;
 
 /// The kind of services that have only the settings of this format.
 pub(crate) const PLAIN_KIND: &str = "service";
+/// Shorter settings of a kind, in bytes, are not taken for slips.
+const SHORTEST_SLIP: usize = 5;
 /// Most replicas of all services together.
 const MOST_REPLICAS: u64 = 100_000;
 /// Most virtual nodes of a replica on the ring.
@@ -156,7 +158,8 @@ impl Checker<'_> {
     fn check_settings(&mut self, path: &Path, kind: &str, settings: &Map<String, Value>) {
         if kind == PLAIN_KIND {
             for key in settings.keys() {
-                let help = suggest::help(key, &service_keys());
+                let is_read = !self.diagnostics.is_full();
+                let help = is_read.then(|| suggest::help(key, &service_keys())).flatten();
                 self.error_at_key(&path.key(key), format!("unknown field `{key}` of a service"), help);
             }
             return;
@@ -173,11 +176,12 @@ impl Checker<'_> {
         }
         for (key, message) in self.around.kinds.check_settings(kind, settings) {
             let path = if key.is_empty() { path.clone() } else { path.key(&key) };
-            let nearest = (!settings.contains_key(&key)).then_some(None);
-            let help = nearest.unwrap_or_else(|| {
-                suggest::nearest(&key, service_keys()).map(|known| format!("did you mean `{known}`?"))
-            });
-            self.error_at_value(&path, message, help);
+            // Only the kind knows its settings; but what looks like a key of every service is probably one.
+            let slip = suggest::nearest(&key, service_keys()).filter(|_| key.len() >= SHORTEST_SLIP);
+            match slip {
+                Some(known) => self.error_at_key(&path, message, Some(format!("did you mean `{known}`?"))),
+                None => self.error_at_value(&path, message, None),
+            }
         }
     }
 

@@ -124,7 +124,7 @@ fn use_it(text: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
 
     #[test]
     fn damaged_scenarios_never_panic(large in any::<bool>(), damages in prop::collection::vec(damage(), 1..4)) {

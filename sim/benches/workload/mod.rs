@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each benchmark uses its own part of these")]
 
+pub mod request;
+
 use std::collections::VecDeque;
 
 use foreshock::kernel::{Agenda, AgendaTuning, EventDigest, Handle, Limits, Simulation, Span, Time, World};

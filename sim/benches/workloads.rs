@@ -4,11 +4,10 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what this program is for")]
 
-#[path = "../benches/workloads/mod.rs"]
-mod workloads;
+mod workload;
 
 use foreshock::kernel::AgendaTuning;
-use workloads::Delays;
+use workload::Delays;
 
 /// Runs what `prepare` makes and returns nanoseconds per unit of work, the best of three.
 #[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a benchmark reads the wall clock")]
@@ -26,7 +25,7 @@ fn cost_ns<T>(units: u64, prepare: impl Fn() -> T, work: impl Fn(&mut T)) -> f64
 fn phold_ns(pending: u32, delays: Delays, tuning: AgendaTuning) -> f64 {
     let (warmup, measured) = (u64::from(pending) * 4, 4_000_000);
     let prepare = || {
-        let mut simulation = workloads::phold(pending, delays, tuning);
+        let mut simulation = workload::phold(pending, delays, tuning);
         simulation.run_to_event(warmup);
         simulation
     };
@@ -37,7 +36,7 @@ fn mm1_ns(tuning: AgendaTuning) -> f64 {
     let customers = 1_000_000;
     cost_ns(
         2 * customers,
-        || workloads::mm1(customers, tuning),
+        || workload::mm1(customers, tuning),
         |simulation| {
             simulation.run();
             let mean_ns = simulation.world().mean_sojourn_ns();
@@ -51,7 +50,7 @@ fn timers_ns(tuning: AgendaTuning) -> f64 {
     let calls = 4_000_000;
     cost_ns(
         calls,
-        || workloads::timers(10_000, tuning),
+        || workload::timers(10_000, tuning),
         |simulation| {
             simulation.run_to_event(calls);
             assert_eq!(simulation.world().timed_out(), 0);
@@ -63,16 +62,23 @@ fn arm_cancel_ns(tuning: AgendaTuning) -> f64 {
     let pairs = 4_000_000;
     cost_ns(
         pairs,
-        || workloads::ArmCancel::new(10_000, tuning),
+        || workload::ArmCancel::new(10_000, tuning),
         |agenda| {
             assert_eq!(agenda.run(pairs), 10_000);
         },
     )
 }
 
+/// A whole simulated request, through every layer.
+fn request_ns() -> f64 {
+    let requests = 1_000_000;
+    let simulate = |plan: &mut _| assert!(workload::request::simulate(plan).measured.loads[0].good > requests / 2);
+    cost_ns(requests, || workload::request::plan(requests), simulate)
+}
+
 type Workload = (&'static str, fn(AgendaTuning) -> f64);
 
-const WORKLOADS: [Workload; 9] = [
+const WORKLOADS: [Workload; 10] = [
     ("phold_1k", |tuning| phold_ns(1 << 10, Delays::Exponential, tuning)),
     ("phold_16k", |tuning| phold_ns(1 << 14, Delays::Exponential, tuning)),
     ("phold_256k", |tuning| phold_ns(1 << 18, Delays::Exponential, tuning)),
@@ -82,6 +88,7 @@ const WORKLOADS: [Workload; 9] = [
     ("mm1", mm1_ns),
     ("timers", timers_ns),
     ("arm_cancel", arm_cancel_ns),
+    ("request", |_| request_ns()),
 ];
 
 fn main() {

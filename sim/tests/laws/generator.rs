@@ -1,0 +1,624 @@
+//! Random scenarios of all that the format can say, in the shape of a small system: services that call later ones,
+//! loads, links, and up to eight timeline entries that overlap. Every document made here compiles.
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::RngSeed;
+use serde_json::{Map, Value, json};
+
+/// `cases` cases from a fixed seed, so that every run of the tests sees the same ones. `PROPTEST_CASES` and
+/// `PROPTEST_RNG_SEED` look further.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let usual = ProptestConfig { cases: 256, ..ProptestConfig::default() };
+    ProptestConfig {
+        cases: if asked.cases == usual.cases { cases } else { asked.cases },
+        rng_seed: if asked.rng_seed == RngSeed::Random { RngSeed::Fixed(0x00F0_0E5A) } else { asked.rng_seed },
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        ..asked
+    }
+}
+
+/// What a random world is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// Everything.
+    Anything,
+    /// Loads pause for a long time in the middle; nothing then remembers what was before: every call has a timeout,
+    /// no breaker, no state in balancers, no caches.
+    Forgetful,
+}
+
+type Fields = Vec<(&'static str, f64, BoxedStrategy<Value>)>;
+
+/// A mapping in which each key is there with its probability.
+fn mapping(fields: Fields) -> BoxedStrategy<Map<String, Value>> {
+    let (names, values): (Vec<_>, Vec<_>) = fields
+        .into_iter()
+        .map(|(name, probability, value)| (name, proptest::option::weighted(probability, value).boxed()))
+        .unzip();
+    values
+        .prop_map(move |values| {
+            let given = names.iter().zip(values).filter_map(|(name, value)| Some((name.to_string(), value?)));
+            given.collect()
+        })
+        .boxed()
+}
+
+fn object(fields: Fields) -> BoxedStrategy<Value> {
+    mapping(fields).prop_map(Value::Object).boxed()
+}
+
+/// One of these values; the first is the simplest.
+fn one_of<T: Into<Value> + Clone + std::fmt::Debug + 'static>(values: &[T]) -> BoxedStrategy<Value> {
+    select(values.to_vec()).prop_map(Into::into).boxed()
+}
+
+fn flag() -> BoxedStrategy<Value> {
+    one_of(&[true, false])
+}
+
+fn short() -> BoxedStrategy<Value> {
+    one_of(&["1ms", "3ms", "500us", "8ms", "17ms"])
+}
+
+fn share() -> BoxedStrategy<Value> {
+    one_of(&["10%", "1%", "50%", "100%", "0.5%"])
+}
+
+fn distribution() -> BoxedStrategy<Value> {
+    prop_oneof![
+        4 => short(),
+        2 => short().prop_map(|mean| json!({"exponential": {"mean": mean}})),
+        1 => short().prop_map(|max| json!({"uniform": {"min": "100us", "max": max}})),
+        1 => Just(json!({"normal": {"mean": "2ms", "sd": "500us"}})),
+        1 => Just(json!({"lognormal": {"median": "1ms", "p99": "9ms"}})),
+        1 => Just(json!({"pareto": {"min": "300us", "shape": 1.5, "cap": "60ms"}})),
+        1 => Just(json!({"gamma": {"mean": "2ms", "shape": 3}})),
+        1 => Just(json!({"bimodal": {"fast": "1ms", "slow": "20ms", "slow_share": "5%"}})),
+        1 => Just(json!({"empirical": {"samples": ["1ms", "2ms", "9ms"]}})),
+    ]
+    .boxed()
+}
+
+fn retry() -> BoxedStrategy<Value> {
+    let backoff = object(vec![
+        ("kind", 0.7, one_of(&["constant", "linear", "exponential", "fibonacci", "decorrelated"])),
+        ("base", 1.0, one_of(&["5ms", "0s", "1ms", "20ms"])),
+        ("cap", 0.5, one_of(&["20ms", "100ms"])),
+        ("jitter", 0.7, one_of(&["none", "full", "equal"])),
+    ]);
+    let budget = prop_oneof![
+        one_of(&["20%", "100%"]),
+        Just(json!({"ratio": "10%", "reserve": "5/s", "window": "2s"})),
+        Just(json!({"token_bucket": {"max_tokens": 10, "token_ratio": 0.1}})),
+        Just(json!({"in_flight": {"percent": "20%", "floor": 1}})),
+    ];
+    object(vec![
+        ("max_attempts", 1.0, one_of(&[2, 3, 4])),
+        ("backoff", 0.9, backoff),
+        ("budget", 0.4, budget.boxed()),
+        ("retry_on", 0.2, Just(json!(["timeout", "error", "rejected"])).boxed()),
+        ("honour_retry_after", 0.2, flag()),
+    ])
+}
+
+fn breaker() -> BoxedStrategy<Value> {
+    object(vec![
+        ("count", 0.5, one_of(&[20, 10])),
+        ("min_requests", 1.0, one_of(&[5, 10])),
+        ("open_at", 0.7, one_of(&["30%", "50%"])),
+        ("consecutive_failures", 0.5, one_of(&[3, 5])),
+        ("slow_call", 0.3, short()),
+        ("open_for", 1.0, one_of(&["50ms", "300ms"])),
+        ("half_open_probes", 0.7, one_of(&[1, 3])),
+        ("half_open_max_wait", 0.3, one_of(&["100ms"])),
+        ("scope", 0.4, one_of(&["edge", "endpoint"])),
+    ])
+}
+
+fn pool() -> BoxedStrategy<Value> {
+    object(vec![
+        ("size", 1.0, one_of(&[4, 1, 2, 16])),
+        ("max_waiting", 0.5, one_of(&[4, 0, 1])),
+        ("acquire_timeout", 0.5, short()),
+    ])
+}
+
+/// How a call is protected. `shared` is a pool that the caller declares.
+fn policy(flavour: Flavour) -> Fields {
+    let forgetful = flavour == Flavour::Forgetful;
+    let bulkhead = object(vec![
+        ("max_in_flight", 1.0, one_of(&[8, 1, 3])),
+        ("max_waiting", 0.6, one_of(&[0, 2, 10])),
+        ("max_wait", 0.4, short()),
+    ]);
+    let hedge = object(vec![("after", 1.0, short()), ("max_extra", 0.3, one_of(&[1, 2]))]);
+    vec![
+        ("timeout", if forgetful { 1.0 } else { 0.7 }, one_of(&["20ms", "5ms", "50ms", "200ms"])),
+        ("overall_timeout", 0.2, one_of(&["60ms", "300ms"])),
+        ("propagate_deadline", 0.3, flag()),
+        ("cancel", 0.4, flag()),
+        ("retry", 0.4, retry()),
+        ("breaker", if forgetful { 0.0 } else { 0.3 }, breaker()),
+        ("rate_limit", 0.15, Just(json!({"rate": "100/s", "burst": 5})).boxed()),
+        ("bulkhead", 0.25, bulkhead),
+        ("pool", 0.3, prop_oneof![Just(json!("shared")), pool()].boxed()),
+        ("hedge", 0.2, hedge),
+    ]
+}
+
+/// A call with its callee still to be chosen.
+type Call = (Index, Map<String, Value>);
+
+#[derive(Clone, Debug)]
+enum Step {
+    One(Call, Option<u64>),
+    Together(Vec<Call>, Option<Value>),
+}
+
+fn call(flavour: Flavour) -> BoxedStrategy<Call> {
+    let mut fields = policy(flavour);
+    fields.push(("share", 0.2, share()));
+    fields.push(("operations", 0.15, Just(json!(["buy"])).boxed()));
+    fields.push(("optional", 0.15, flag()));
+    (any::<Index>(), mapping(fields)).boxed()
+}
+
+fn step(flavour: Flavour) -> BoxedStrategy<Step> {
+    prop_oneof![
+        3 => (call(flavour), proptest::option::weighted(0.2, 2..4_u64)).prop_map(|(call, fan_out)| Step::One(call, fan_out)),
+        1 => (
+            proptest::collection::vec(call(flavour), 2..4),
+            proptest::option::of(prop_oneof![Just(json!("any")), Just(json!("all")), Just(json!(2))]),
+        )
+            .prop_map(|(calls, join)| Step::Together(calls, join)),
+    ]
+    .boxed()
+}
+
+#[derive(Clone, Debug)]
+struct Service {
+    fields: Map<String, Value>,
+    steps: Vec<Step>,
+}
+
+fn service(flavour: Flavour) -> BoxedStrategy<Service> {
+    let stateless = ["random", "least_requests", "power_of_two", "ring_hash"];
+    let all = ["round_robin", "random", "least_requests", "power_of_two", "weighted", "ring_hash"];
+    let forgetful = flavour == Flavour::Forgetful;
+    let queue = object(vec![
+        ("capacity", 0.5, one_of(&[10, 0, 2, 50])),
+        ("on_full", 0.4, one_of(&["reject", "drop_oldest"])),
+        (
+            "discipline",
+            0.6,
+            one_of(&["fifo", "lifo", "random", "shortest_first", "processor_sharing", "priority", "priority_preemptive"]),
+        ),
+        ("codel", 0.2, Just(json!({"target": "2ms", "interval": "20ms"})).boxed()),
+    ]);
+    let operations = object(vec![
+        ("browse", 0.5, object(vec![("service_time", 0.8, distribution()), ("priority", 0.5, one_of(&[1, 7]))])),
+        ("buy", 0.8, object(vec![("service_time", 0.8, distribution()), ("priority", 0.5, one_of(&[3, 200]))])),
+    ]);
+    let unlimited = prop_oneof![3 => one_of(&[2, 1, 4]), 1 => one_of(&["unlimited"])];
+    let fields = mapping(vec![
+        ("replicas", 0.6, one_of(&[1, 2, 3])),
+        ("host", 0.15, one_of(&["shared"])),
+        ("workers", 0.9, unlimited.boxed()),
+        ("queue", 0.7, queue),
+        ("service_time", 0.9, distribution()),
+        ("operations", 0.3, operations),
+        ("blocking", 0.3, flag()),
+        ("balance", if forgetful { 1.0 } else { 0.6 }, if forgetful { one_of(&stateless) } else { one_of(&all) }),
+        ("health_check", 0.15, Just(json!({"interval": "50ms", "unhealthy_after": 2, "healthy_after": 1})).boxed()),
+        ("outlier_ejection", if forgetful { 0.0 } else { 0.15 }, Just(json!({"consecutive_failures": 3, "base": "200ms", "max_ejected": "50%"})).boxed()),
+        ("startup", 0.2, one_of(&["20ms"])),
+        ("cold_start", 0.2, Just(json!({"for": "200ms", "slowdown": "x3"})).boxed()),
+        ("drop_expired", 0.4, flag()),
+        ("error_rate", 0.3, one_of(&["1%", "20%"])),
+        ("retry_after", 0.2, one_of(&["10ms"])),
+        ("request_size", 0.2, one_of(&["100B", "20kB"])),
+        ("pools", 1.0, pool().prop_map(|pool| json!({"shared": pool})).boxed()),
+    ]);
+    (fields, proptest::collection::vec(step(flavour), 0..3))
+        .prop_map(|(fields, steps)| Service { fields, steps })
+        .boxed()
+}
+
+/// A load with its service still to be chosen; the first load calls the first service.
+type Load = (Index, Map<String, Value>);
+
+/// Length of the first part of a forgetful world, of its pause, and of the rest.
+pub(crate) const GAP: [&str; 3] = ["2s", "300s", "1s"];
+/// When the loads of a forgetful world go on.
+pub(crate) const AFTER_GAP_MS: u64 = 302_000;
+
+fn load(flavour: Flavour) -> BoxedStrategy<Load> {
+    let rates = ["60/s", "10/s", "150/s", "240/s"];
+    let arrivals = match flavour {
+        Flavour::Anything => prop_oneof![
+            3 => select(rates.to_vec()).prop_map(|rate| json!({"rate": rate})),
+            1 => select(rates.to_vec()).prop_map(|rate| json!({"rate": rate, "arrivals": "constant"})),
+            1 => Just(json!({"stages": [{"for": "500ms", "rate": "20/s"}, {"for": "2s", "from": "20/s", "to": "200/s"}]})),
+            1 => (1..12_u64, distribution()).prop_map(|(clients, think)| json!({"closed": {"clients": clients, "think": think}})),
+            1 => Just(json!({"arrivals": {"trace": "0s,1ms buy,1ms 3,20ms browse 4,700ms,701ms,702ms,1500ms buy 9"}})),
+        ]
+        .boxed(),
+        Flavour::Forgetful => (select(rates.to_vec()), select(vec!["poisson", "constant"]))
+            .prop_map(|(rate, arrivals)| {
+                let stages: Vec<Value> = GAP.iter().zip([rate, "0/s", rate]).map(|(lasts, rate)| json!({"for": lasts, "rate": rate})).collect();
+                json!({"arrivals": arrivals, "stages": stages})
+            })
+            .boxed(),
+    };
+    let mut fields = policy(flavour);
+    fields.extend([
+        ("mix", 1.0, Just(json!({"browse": "70%", "buy": "30%"})).boxed()),
+        ("keys", 0.5, prop_oneof![Just(json!({"uniform": {"items": 50}})), Just(json!({"zipf": {"items": 100, "s": 1.1}}))].boxed()),
+        ("patience", 0.3, one_of(&["100ms", "400ms"])),
+        ("priority", 0.2, one_of(&[1, 100])),
+        ("pools", 1.0, pool().prop_map(|pool| json!({"shared": pool})).boxed()),
+    ]);
+    (any::<Index>(), arrivals, mapping(fields))
+        .prop_map(|(to, arrivals, mut fields)| {
+            let Value::Object(arrivals) = arrivals else { unreachable!("made as a mapping above") };
+            fields.extend(arrivals);
+            (to, fields)
+        })
+        .boxed()
+}
+
+fn network() -> BoxedStrategy<Value> {
+    let link = || -> Fields {
+        vec![
+            ("latency", 0.8, distribution()),
+            ("loss", 0.15, one_of(&["1%", "10%"])),
+            ("duplicate", 0.15, one_of(&["1%", "20%"])),
+            ("reorder", 0.15, Just(json!({"share": "10%", "delay": "5ms"})).boxed()),
+            ("bandwidth", 0.1, Just(json!({"rate": "2MB/s", "buffer": "64KiB"})).boxed()),
+        ]
+    };
+    (object(link()), proptest::option::weighted(0.4, mapping(link())))
+        .prop_map(|(default, first)| match first {
+            None => json!({"default": default}),
+            Some(mut first) => {
+                first.insert("link".to_string(), json!("l0 <-> s0"));
+                json!({"default": default, "links": [first]})
+            }
+        })
+        .boxed()
+}
+
+/// An entry before it is known who there is: a kind, positions to resolve, times.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    kind: usize,
+    who: [Index; 3],
+    which: Index,
+    value: Index,
+    at_ms: u64,
+    for_ms: Option<u64>,
+    after_previous: bool,
+}
+
+/// The kinds of entries, as [`Parties::action`] makes them.
+const KINDS: u32 = 34;
+
+pub(crate) fn entry(latest_ms: u64, forever: f64) -> BoxedStrategy<Entry> {
+    let times = (0..latest_ms, proptest::option::weighted(1.0 - forever, 1..900_u64), proptest::bool::weighted(0.15));
+    (0..KINDS as usize, any::<[Index; 3]>(), any::<Index>(), any::<Index>(), times)
+        .prop_map(|(kind, who, which, value, (at_ms, for_ms, after_previous))| Entry {
+            kind,
+            who,
+            which,
+            value,
+            at_ms,
+            for_ms,
+            after_previous,
+        })
+        .boxed()
+}
+
+/// Who there is in a document.
+struct Parties<'d> {
+    document: &'d Value,
+    services: Vec<String>,
+    loads: Vec<String>,
+    edges: Vec<(String, String)>,
+    flavour: Flavour,
+}
+
+impl<'d> Parties<'d> {
+    fn of(document: &'d Value, flavour: Flavour) -> Parties<'d> {
+        let services: Vec<String> = document["services"].as_object().unwrap().keys().cloned().collect();
+        let mut edges = Vec::new();
+        let mut loads = Vec::new();
+        for load in document["load"].as_array().unwrap() {
+            let name = load["name"].as_str().unwrap().to_string();
+            edges.push((name.clone(), load["to"].as_str().unwrap().to_string()));
+            loads.push(name);
+        }
+        for (name, service) in document["services"].as_object().unwrap() {
+            for step in service["calls"].as_array().into_iter().flatten() {
+                let calls = step.get("parallel").and_then(Value::as_array).cloned().unwrap_or_else(|| vec![step.clone()]);
+                for call in calls {
+                    let edge = (name.clone(), call["to"].as_str().unwrap().to_string());
+                    if !edges.contains(&edge) {
+                        edges.push(edge);
+                    }
+                }
+            }
+        }
+        Parties { document, services, loads, edges, flavour }
+    }
+
+    fn load(&self, name: &str) -> &Value {
+        self.document["load"].as_array().unwrap().iter().find(|load| load["name"] == name).unwrap()
+    }
+
+    /// Replicas by name or by a draw.
+    fn nodes(&self, service: &str, which: Index) -> Value {
+        match which.index(6) {
+            0 => json!(format!("{service}/1")),
+            1 => json!({"service": service, "pick": "one"}),
+            2 => json!({"service": service, "pick": "minority"}),
+            3 => json!({"service": service, "pick": "majority"}),
+            4 => json!({"service": service, "pick": "random(1)"}),
+            _ => json!(service),
+        }
+    }
+
+    fn links(&self, who: Index, which: Index) -> Value {
+        let (from, to) = who.get(&self.edges);
+        match which.index(5) {
+            0 => json!(format!("{from} -> {to}")),
+            1 => json!(format!("{to} -> {from}")),
+            2 => json!(format!("{from} <-> {to}")),
+            3 => json!(format!("* -> {to}")),
+            _ => json!("*"),
+        }
+    }
+
+    /// A setting and a value for it.
+    fn setting(&self, entry: &Entry) -> (String, Value) {
+        let service = entry.who[0].get(&self.services);
+        let load = entry.who[1].get(&self.loads);
+        let (from, to) = entry.who[2].get(&self.edges);
+        let call = if self.loads.contains(from) { from.clone() } else { format!("{from}.calls.{to}") };
+        let mut settings = vec![
+            (format!("{service}.service_time"), json!("6ms")),
+            (format!("{service}.workers"), json!(1)),
+            (format!("{service}.queue.capacity"), json!(3)),
+            (format!("{service}.queue.discipline"), json!("lifo")),
+            (format!("{service}.error_rate"), json!("30%")),
+            (format!("{service}.drop_expired"), json!(true)),
+            (format!("{load}.patience"), json!("50ms")),
+            ("network.default.latency".to_string(), json!("4ms")),
+            ("network.default.loss".to_string(), json!("5%")),
+            (format!("{call}.timeout"), json!("10ms")),
+            (format!("{call}.cancel"), json!(true)),
+            (format!("{call}.retry"), json!({"max_attempts": 3, "backoff": {"base": "2ms"}})),
+            (format!("{call}.bulkhead"), json!({"max_in_flight": 2, "max_waiting": 2})),
+            (format!("{call}.rate_limit"), json!({"rate": "50/s", "burst": 2})),
+            (format!("{call}.hedge"), json!({"after": "5ms"})),
+            (format!("{service}.health_check"), json!({"interval": "40ms", "unhealthy_after": 1, "healthy_after": 1})),
+        ];
+        if self.flavour == Flavour::Anything {
+            settings.push((format!("{service}.balance"), json!("round_robin")));
+            settings.push((format!("{call}.breaker"), json!({"consecutive_failures": 3, "open_for": "50ms"})));
+            if self.load(load).get("rate").is_some() {
+                settings.push((format!("{load}.rate"), json!("90/s")));
+            }
+        }
+        entry.value.get(&settings).clone()
+    }
+
+    fn partition(&self, entry: &Entry) -> Value {
+        let parties: Vec<&String> = self.services.iter().chain(&self.loads).collect();
+        let first = entry.who[0].index(parties.len());
+        let second = (first + 1 + entry.who[1].index(parties.len() - 1)) % parties.len();
+        let (one, other) = (parties[first], parties[second]);
+        let mode = match entry.which.index(if self.flavour == Flavour::Anything { 4 } else { 3 }) {
+            0 => json!("drop"),
+            1 => json!({"slow": "15ms"}),
+            2 => json!({"slow": "3ms"}),
+            _ => json!("hold"),
+        };
+        match entry.value.index(6) {
+            0 => json!({"isolate": [one], "mode": mode}),
+            1 => json!({"halves": [one, other], "mode": mode}),
+            2 => json!({"bridge": {"left": [one], "right": [other]}, "mode": mode}),
+            3 => json!({"between": [[one], [other]], "mode": mode, "one_way": true}),
+            4 if parties.len() >= 4 => json!({"ring": parties[..4], "mode": mode}),
+            _ => json!({"between": [[one], [other]], "mode": mode}),
+        }
+    }
+
+    /// What the entry does: its key and value; `None` if there is nobody for it.
+    fn action(&self, entry: &Entry, position: usize, earlier: &[Value]) -> Option<(&'static str, Value)> {
+        let service = entry.who[0].get(&self.services);
+        let load = entry.who[1].get(&self.loads);
+        let (from, to) = entry.who[2].get(&self.edges);
+        let (nodes, links) = (self.nodes(service, entry.which), self.links(entry.who[2], entry.which));
+        let is_open = self.load(load).get("closed").is_none();
+        let pick = |values: &[&str]| json!(*entry.value.get(values));
+        let fault = match entry.kind {
+            0 => json!({"latency": {"link": links, "add": pick(&["2ms", "10ms"]), "jitter": "1ms"}}),
+            1 => json!({"loss": {"link": links, "share": pick(&["10%", "100%"])}}),
+            2 => json!({"duplicate": {"link": links, "share": pick(&["20%", "100%"])}}),
+            3 => json!({"reorder": {"link": links, "share": pick(&["20%", "100%"]), "delay": "8ms"}}),
+            4 => json!({"corrupt": {"link": links, "share": pick(&["10%", "100%"])}}),
+            5 => json!({"bandwidth": {"link": links, "rate": pick(&["200kB/s", "20kB/s"])}}),
+            6 | 7 => json!({"partition": self.partition(entry)}),
+            8 => json!({"refuse": {"service": nodes, "share": pick(&["30%", "100%"])}}),
+            9 => json!({"reset": {"call": format!("{from} -> {to}"), "share": pick(&["30%", "100%"])}}),
+            10 | 11 => json!({"crash": {"service": nodes, "mode": pick(&["process", "host"])}}),
+            12 => json!({"restart": {"service": nodes, "downtime": pick(&["20ms", "0s"]), "every": "30ms"}}),
+            13 => json!({"pause": {"service": nodes}}),
+            14 => json!({"slow": {"service": nodes, "factor": pick(&["x2", "x5", "x0.5"])}}),
+            15 => json!({"cpu_quota": {"service": nodes, "quota": "5ms", "period": pick(&["20ms", "10ms"])}}),
+            16 => json!({"error": {"service": service, "share": pick(&["30%", "100%"]), "operations": ["buy"]}}),
+            17 => json!({"abort": {"service": service, "share": pick(&["30%", "100%"])}}),
+            18 => json!({"delay": {"service": service, "add": pick(&["5ms", "50ms"]), "share": "50%"}}),
+            19 => json!({"retry_storm": {"call": format!("{from} -> {to}"), "attempts": pick(&["x2", "x3"])}}),
+            20 if is_open => json!({"surge": {"load": load, "factor": pick(&["x2", "x1.5"])}}),
+            21 if is_open => json!({"thundering_herd": {"load": load, "requests": 30, "over": pick(&["0s", "20ms"])}}),
+            22 => json!({"hot_key": {"load": load, "share": pick(&["50%", "100%"]), "key": 1}}),
+            23 => json!({"pool_exhaustion": {"service": service, "pool": "shared", "leaked": "all"}}),
+            24 => json!({"pool_exhaustion": {"load": load, "pool": "shared", "leaked": 1}}),
+            25 => json!({"clock": {"service": nodes, "skew": pick(&["+30ms", "-30ms", "+5s"])}}),
+            26 => json!({"clock": {"service": nodes, "drift": pick(&["50000ppm", "-50000ppm"])}}),
+            27 if self.flavour == Flavour::Anything => json!({"clock": {"service": nodes, "jump": pick(&["+1s", "-1s"])}}),
+            _ => return self.change(entry, position, earlier),
+        };
+        Some(("fault", fault))
+    }
+
+    fn change(&self, entry: &Entry, position: usize, earlier: &[Value]) -> Option<(&'static str, Value)> {
+        let service = entry.who[0].get(&self.services);
+        let (path, value) = self.setting(entry);
+        match entry.kind {
+            28 => {
+                let strategy = match entry.which.index(3) {
+                    0 => json!({"strategy": "rolling", "every": "30ms"}),
+                    1 => json!({"strategy": "all_at_once"}),
+                    _ => json!({"strategy": "canary", "share": "40%"}),
+                };
+                let mut deploy = json!({"service": service, "version": "v2", "set": {path: value}});
+                deploy.as_object_mut().unwrap().extend(strategy.as_object().unwrap().clone());
+                if entry.value.index(2) == 0 {
+                    deploy["downtime"] = json!("25ms");
+                }
+                Some(("deploy", deploy))
+            }
+            29 | 30 => Some(("config", json!({path: value}))),
+            31 => Some(("scale", json!({"service": service, "replicas": 1 + entry.value.index(4)}))),
+            32 => {
+                let (from, to) = entry.who[2].get(&self.edges);
+                let name = format!("hop{position}");
+                Some(("extra_hop", json!({"link": format!("{from} -> {to}"), "name": name, "service_time": "1ms"})))
+            }
+            33 => {
+                let changes: Vec<&Value> = earlier.iter().filter(|entry| entry.get("fault").is_none() && entry.get("rollback").is_none()).collect();
+                let undone = changes.get(entry.who[0].index(changes.len().max(1)))?;
+                Some(("rollback", json!({"of": undone["id"]})))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The timeline that these entries make in this document. Ids start with `prefix`.
+pub(crate) fn timeline(document: &Value, flavour: Flavour, prefix: &str, entries: &[Entry]) -> Vec<Value> {
+    let parties = Parties::of(document, flavour);
+    let mut made: Vec<Value> = Vec::new();
+    for (position, entry) in entries.iter().enumerate() {
+        let Some((key, action)) = parties.action(entry, position, &made) else { continue };
+        let mut value = json!({"id": format!("{prefix}{position}"), key: action});
+        let previous = made.last().filter(|previous| entry.after_previous && previous.get("for").is_some());
+        match previous {
+            Some(previous) => {
+                value["after"] = json!(format!("{}.end + {}ms", previous["id"].as_str().unwrap(), entry.at_ms % 50));
+            }
+            None => value["at"] = json!(format!("{}ms", entry.at_ms)),
+        }
+        if let Some(for_ms) = entry.for_ms.filter(|_| key != "rollback") {
+            value["for"] = json!(format!("{for_ms}ms"));
+        }
+        made.push(value);
+    }
+    made
+}
+
+fn document(run: Value, seed: u64, services: Vec<Service>, loads: Vec<Load>, network: Value) -> Value {
+    let count = services.len();
+    let name = |index: usize| format!("s{index}");
+    let mut all = Map::new();
+    for (index, service) in services.into_iter().enumerate() {
+        let later = count - index - 1;
+        let called = |(to, fields): Call| {
+            let mut call = fields;
+            call.insert("to".to_string(), json!(name(index + 1 + to.index(later))));
+            call
+        };
+        let mut fields = service.fields;
+        let mut steps = Vec::new();
+        for step in service.steps.into_iter().filter(|_| later > 0) {
+            steps.push(match step {
+                Step::One(call, fan_out) => {
+                    let mut call = called(call);
+                    if let Some(fan_out) = fan_out {
+                        call.insert("fan_out".to_string(), json!(fan_out));
+                        call.insert("join".to_string(), json!("any"));
+                    }
+                    Value::Object(call)
+                }
+                Step::Together(calls, join) => {
+                    let calls: Vec<Value> = calls.into_iter().map(|call| Value::Object(called(call))).collect();
+                    let mut step = json!({"parallel": calls});
+                    if let Some(join) = join {
+                        step["join"] = join;
+                    }
+                    step
+                }
+            });
+        }
+        if !steps.is_empty() {
+            fields.insert("calls".to_string(), Value::Array(steps));
+        }
+        all.insert(name(index), Value::Object(fields));
+    }
+    let loads: Vec<Value> = loads
+        .into_iter()
+        .enumerate()
+        .map(|(index, (to, mut fields))| {
+            fields.insert("name".to_string(), json!(format!("l{index}")));
+            fields.insert("to".to_string(), json!(name(if index == 0 { 0 } else { to.index(count) })));
+            Value::Object(fields)
+        })
+        .collect();
+    json!({
+        "version": 1, "name": "random", "seed": seed, "run": run, "hosts": {"shared": {"cores": 2}},
+        "services": all, "network": network, "load": loads,
+    })
+}
+
+fn systems(flavour: Flavour, run: Value) -> BoxedStrategy<Value> {
+    (
+        any::<u64>(),
+        proptest::collection::vec(service(flavour), 1..5),
+        proptest::collection::vec(load(flavour), 1..3),
+        network(),
+    )
+        .prop_map(move |(seed, services, loads, network)| document(run.clone(), seed, services, loads, network))
+        .boxed()
+}
+
+/// Documents of all that the format can say, two seconds long.
+pub(crate) fn anything() -> BoxedStrategy<Value> {
+    let run = json!({"duration": "2s", "warmup": "200ms", "drain": "1s", "grid": "250ms", "max_events": 40_000});
+    let entries = proptest::collection::vec(entry(2000, 0.2), 0..9);
+    (systems(Flavour::Anything, run), entries)
+        .prop_map(|(mut document, entries)| {
+            document["timeline"] = Value::Array(timeline(&document, Flavour::Anything, "e", &entries));
+            document
+        })
+        .boxed()
+}
+
+/// A document with a long pause of its loads, entries that end before the pause, and entries that start before it
+/// and last to the end.
+pub(crate) fn with_a_gap() -> BoxedStrategy<(Value, Vec<Value>, Vec<Value>)> {
+    let run = json!({"duration": "303s", "drain": "2s", "grid": "1s", "max_events": 100_000});
+    let past = proptest::collection::vec(entry(2000, 0.0), 1..7);
+    let lasting = proptest::collection::vec(entry(2000, 1.0), 0..3);
+    (systems(Flavour::Forgetful, run), past, lasting)
+        .prop_map(|(document, past, lasting)| {
+            let past = timeline(&document, Flavour::Forgetful, "past", &past);
+            let lasting = timeline(&document, Flavour::Forgetful, "lasting", &lasting);
+            (document, past, lasting)
+        })
+        .boxed()
+}

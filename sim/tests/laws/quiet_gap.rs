@@ -1,0 +1,56 @@
+//! Nothing is left of a fault that has ended: after a pause long enough for everything under way to finish, requests
+//! fare as if it had never been, whatever else is still in force.
+
+use std::collections::BTreeMap;
+
+use foreshock::kernel::StopReason;
+use foreshock::measure::TracedRequest;
+use foreshock::nodes::Kinds;
+use foreshock::run::Outcome;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::generator::{AFTER_GAP_MS, cases, with_a_gap};
+use crate::harness::{assert_balanced, ms, plan, run_plan};
+
+fn outcome(document: &Value, timelines: &[&[Value]]) -> Outcome {
+    let mut document = document.clone();
+    document["timeline"] = Value::Array(timelines.concat());
+    run_plan(&plan(&document.to_string()), &Kinds::default())
+}
+
+/// The requests that start after the pause, by load and number.
+fn late(outcome: &Outcome) -> BTreeMap<(&str, u64), &TracedRequest> {
+    let requests = outcome.trace.requests.iter().filter(|request| request.started >= ms(AFTER_GAP_MS));
+    requests.map(|request| ((request.load.as_str(), request.number), request)).collect()
+}
+
+/// Everything that is known about a request, as text.
+fn story(request: &TracedRequest) -> String {
+    let mut spans: Vec<String> = request
+        .spans
+        .iter()
+        .map(|span| format!("{} {} {} {}..{} #{}", span.kind, span.name, span.node, span.from, span.to, span.attempt))
+        .collect();
+    spans.sort_unstable();
+    let ended = request.ended.map(|at| at.to_string());
+    format!("{} {:?} {}\n{}", request.started, ended, request.outcome.name(), spans.join("\n"))
+}
+
+proptest! {
+    #![proptest_config(cases(120))]
+
+    #[test]
+    fn what_has_ended_leaves_exactly_what_would_hold_without_it((document, past, lasting) in with_a_gap()) {
+        let with = outcome(&document, &[&past, &lasting]);
+        let without = outcome(&document, &[&lasting]);
+        assert_balanced(&with);
+        prop_assume!(with.stop == StopReason::EndOfTime && without.stop == StopReason::EndOfTime);
+        let (with, without) = (late(&with), late(&without));
+        prop_assert_eq!(with.keys().collect::<Vec<_>>(), without.keys().collect::<Vec<_>>(), "the same requests start");
+        for (name, request) in &with {
+            let (was, would_be) = (story(request), story(without[name]));
+            prop_assert!(was == would_be, "{:?}\nwas {}\nwould be {}", name, was, would_be);
+        }
+    }
+}
