@@ -9,6 +9,8 @@ mod bounds;
 mod clocks;
 #[path = "laws/cuts.rs"]
 mod cuts;
+#[path = "laws/every_fault.rs"]
+mod every_fault;
 #[path = "laws/fault_edges.rs"]
 mod fault_edges;
 #[path = "laws/generator.rs"]

@@ -25,6 +25,17 @@ fn late(outcome: &Outcome) -> BTreeMap<(&str, u64), &TracedRequest> {
     requests.map(|request| ((request.load.as_str(), request.number), request)).collect()
 }
 
+/// Whether everything that began before the pause was over when it ended.
+fn came_to_rest(outcome: &Outcome) -> bool {
+    let rest = outcome.stop == StopReason::EndOfTime;
+    let before_end = (AFTER_GAP_MS / 1000 - 1) as usize;
+    let idle = outcome.measured.services.iter().all(|service| {
+        service.intervals.get(before_end).is_some_and(|interval| interval.queue == 0 && interval.utilization_ppm == 0)
+    });
+    let early = outcome.trace.requests.iter().filter(|request| request.started < ms(AFTER_GAP_MS));
+    rest && idle && early.into_iter().all(|request| request.ended.is_some_and(|ended| ended < ms(AFTER_GAP_MS)))
+}
+
 /// Everything that is known about a request, as text.
 fn story(request: &TracedRequest) -> String {
     let mut spans: Vec<String> = request
@@ -45,7 +56,7 @@ proptest! {
         let with = outcome(&document, &[&past, &lasting]);
         let without = outcome(&document, &[&lasting]);
         assert_balanced(&with);
-        prop_assume!(with.stop == StopReason::EndOfTime && without.stop == StopReason::EndOfTime);
+        prop_assume!(came_to_rest(&with) && came_to_rest(&without));
         let (with, without) = (late(&with), late(&without));
         prop_assert_eq!(with.keys().collect::<Vec<_>>(), without.keys().collect::<Vec<_>>(), "the same requests start");
         for (name, request) in &with {

@@ -14,7 +14,7 @@ use crate::scenario::raw::RawScenario;
 use crate::scenario::tree::Node;
 
 /// Most values looked at for all changes of a timeline together.
-const MOST_WORK: usize = 200_000;
+const MOST_WORK: usize = 150_000;
 
 /// Checks the settings of all deploys and config changes of a document without broken parts. With the `plan` made
 /// of it, also what it becomes with them; without one, only whether their keys exist.
