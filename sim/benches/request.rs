@@ -14,7 +14,9 @@ fn main() {
     let plan = workload::request::plan(REQUESTS);
     let mut group = criterion.benchmark_group("request");
     group.throughput(Throughput::Elements(REQUESTS)).sample_size(20);
-    group.bench_function("client_balancer_server", |bencher| bencher.iter(|| workload::request::simulate(&plan)));
+    group.bench_function("client_balancer_server", |bencher| {
+        bencher.iter(|| workload::request::simulate(&plan))
+    });
     group.finish();
     criterion.final_summary();
 }

@@ -72,7 +72,8 @@ fn arm_cancel_ns(tuning: AgendaTuning) -> f64 {
 /// A whole simulated request, through every layer.
 fn request_ns() -> f64 {
     let requests = 1_000_000;
-    let simulate = |plan: &mut _| assert!(workload::request::simulate(plan).measured.loads[0].good > requests / 2);
+    let simulate =
+        |plan: &mut _| assert!(workload::request::simulate(plan).measured.loads[0].good > requests / 2);
     cost_ns(requests, || workload::request::plan(requests), simulate)
 }
 

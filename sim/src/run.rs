@@ -57,7 +57,13 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When an edit names nothing, or makes the scenario invalid.
-pub fn run(plan: &Plan, seed: Seed, edits: &[Edit], kinds: &Kinds, detail: &Detail) -> Result<Outcome, ScenarioError> {
+pub fn run(
+    plan: &Plan,
+    seed: Seed,
+    edits: &[Edit],
+    kinds: &Kinds,
+    detail: &Detail,
+) -> Result<Outcome, ScenarioError> {
     let plan = if edits.is_empty() { plan.clone() } else { edited(plan, edits, kinds)? };
     let shared = Arc::new(plan.clone());
     let cluster = Cluster::new(shared, seed, kinds.clone(), detail.traced_requests);

@@ -1,6 +1,8 @@
 //! The laws of the simulated world, tested from outside: through scenarios, the run function and kinds of nodes that a
 //! user could have written. One module for each law or family of policies; none of them looks at a wall clock.
 
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 #[path = "laws/abandoned_work.rs"]
 mod abandoned_work;
 #[path = "laws/bounds.rs"]

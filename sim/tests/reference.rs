@@ -28,6 +28,7 @@ use reference::lab::{self, Run, Runs};
 use reference::readings::{READINGS, Reading};
 
 /// The cases of the file, or `None` after a word on where it was looked for.
+#[allow(clippy::print_stdout, reason = "a skipped test says so")]
 fn cases() -> Option<Vec<Case>> {
     let path = file::path();
     if !path.exists() {
@@ -43,7 +44,7 @@ fn reading(id: &str) -> &'static Reading {
 }
 
 /// Runs everything that the cases ask for, on all cores, and compares.
-fn walk<'c>(cases: &'c [Case], change: impl Fn(&Case, Vec<Run>) -> Vec<Run>) -> Vec<(&'c Case, Checks)> {
+fn walk(cases: &[Case], change: impl Fn(&Case, Vec<Run>) -> Vec<Run>) -> Vec<(&Case, Checks)> {
     let mut wanted = Vec::new();
     for (index, case) in cases.iter().enumerate() {
         if let Reading::Simulated { runs, .. } = reading(&case.id) {

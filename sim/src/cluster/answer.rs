@@ -243,7 +243,8 @@ impl Engine<'_> {
         if let Some(links) = self.hop_links(envelope.to) {
             let mut onward = *answer;
             onward.path.network_ns += network.as_nanos();
-            let bytes = self.core.plan.services[0].response_bytes;
+            let callee = self.core.plan.edges[answer.edge.index()].callee;
+            let bytes = self.core.plan.services[callee.index()].response_bytes;
             let ends = (envelope.to, answer.caller);
             self.send(links[3], ends, bytes, answer.lineage.raw(), Payload::Answer(onward));
         }

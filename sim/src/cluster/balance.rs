@@ -37,6 +37,8 @@ pub(crate) struct Balancer {
     key: Key,
     outlier: Option<(OutlierConfig, OutlierDetector)>,
     pub(crate) health: Option<HealthCheckPlan>,
+    /// Whether the next round of probes is scheduled.
+    pub(crate) is_probing: bool,
     probes: Vec<ProbeState>,
 }
 
@@ -76,6 +78,7 @@ impl Balancer {
             key: Key::derive(seed, &entity, "choice"),
             outlier: None,
             health: None,
+            is_probing: false,
             probes: vec![ProbeState::default(); count],
         };
         balancer.reconfigure(plan);

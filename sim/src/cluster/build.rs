@@ -20,7 +20,7 @@ use crate::kernel::draw::{Key, Seed};
 use crate::kernel::time::Time;
 use crate::measure::{Recorder, ServiceLevels, TraceRecorder};
 use crate::nodes::Kinds;
-use crate::scenario::plan::{EdgeId, EdgePlan, LoadId, Party, Plan, PoolPlan, ServiceId};
+use crate::scenario::plan::{BulkheadPolicy, EdgeId, EdgePlan, LoadId, Party, Plan, PoolPlan, ServiceId};
 
 impl Cluster {
     /// The world of a plan, before its first event.
@@ -80,12 +80,18 @@ impl Cluster {
         for index in 0..self.nodes.len() as u32 {
             self.with_node(now, NodeId(index), agenda, |node, cx| node.start(cx));
         }
+        self.start_probing(now, agenda);
+        self.settle(now, agenda);
+    }
+
+    /// Starts the rounds of probes of all balancers that check health and have none under way.
+    pub(crate) fn start_probing(&mut self, now: Time, agenda: &mut Agenda<Event>) {
         for index in 0..self.core.balancers.len() as u32 {
-            if self.core.balancers[index as usize].health.is_some() {
+            let balancer = &self.core.balancers[index as usize];
+            if balancer.health.is_some() && !balancer.is_probing {
                 Engine { now, core: &mut self.core, agenda }.probe(index);
             }
         }
-        self.settle(now, agenda);
     }
 }
 
@@ -190,16 +196,20 @@ fn edge_state(
     let identity = format!("{} -> {}", party_name(plan, edge.caller), callee.name);
     let mut state = EdgeState::new(core.seed, edge, id, node, &identity, callee.max_replicas, balancer);
     if let Some(bulkhead) = &edge.policy.bulkhead {
-        core.gates.push(Gate {
-            places: Bulkhead::new(bulkhead.size),
-            longest_wait: bulkhead.max_wait,
-            size: bulkhead.size.max_in_flight,
-            leak_entry: None,
-        });
+        core.gates.push(bulkhead_gate(bulkhead));
         state.bulkhead = Some(core.gates.len() as u32 - 1);
     }
     state.pool = edge.policy.pool.map(|pool| core.nodes[node.index()].pool_base + pool);
     state
+}
+
+pub(crate) fn bulkhead_gate(bulkhead: &BulkheadPolicy) -> Gate {
+    Gate {
+        places: Bulkhead::new(bulkhead.size),
+        longest_wait: bulkhead.max_wait,
+        size: bulkhead.size.max_in_flight,
+        leak_entry: None,
+    }
 }
 
 pub(crate) fn pool_gate(pool: &PoolPlan) -> Gate {

@@ -290,14 +290,17 @@ impl Engine<'_> {
             }
         }
         let period_end = self.core.nodes[index].quota_period_start + period;
+        let processor = self.core.processors.processor_of(node);
         let next_look = match self.core.processors.quota_state(self.now, node) {
             QuotaState::Idle => None,
             QuotaState::ExhaustedAt(at) => Some(at.min(period_end)),
+            // What is done with the last of the quota is done: its end is due in this instant, too.
+            QuotaState::Exhausted if self.core.processors.has_finished(self.now, processor) => Some(self.now),
             QuotaState::Exhausted => {
                 if !self.core.nodes[index].quota_exhausted {
                     self.core.nodes[index].quota_exhausted = true;
                     self.core.processors.suspend(self.now, node);
-                    self.arm_processor(self.core.processors.processor_of(node));
+                    self.arm_processor(processor);
                     let entry = self.core.effects.nodes[index].quota_entry;
                     self.core.recorder.touch(entry);
                 }

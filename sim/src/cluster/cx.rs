@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::core::{Engine, Event};
 use super::network::Payload;
-use super::node::{CallSpec, NodeId, Path, Reply, Request, Token};
+use super::node::{CallSpec, Done, NodeId, Path, Reply, Request, Token};
 use super::processor::Remaining;
 use super::slab::Ref;
 use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Seed};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{Departure, OutcomeKind, Violation};
-use crate::scenario::plan::{EdgeId, LoadId, OperationId, Party, Plan, ServiceId};
+use crate::scenario::plan::{EdgeId, LoadId, Party, Plan, ServiceId};
 
 /// Wake-up tokens keep this many bits; the others tell the lives of a process apart.
 const TOKEN_BITS: u32 = 24;
@@ -213,11 +213,10 @@ impl Cx<'_> {
     }
 
     /// A client's request has ended.
-    pub fn ended(&mut self, load: LoadId, operation: OperationId, done: &super::node::Done) {
+    pub fn ended(&mut self, load: LoadId, done: &Done) {
         let now = self.engine.now;
-        let core = &mut *self.engine.core;
-        core.recorder.ended(load, operation, done.wanted_at, now, done.outcome, done.attempts, &done.path);
-        core.trace.ended(done.traced, now, done.outcome);
+        self.engine.core.recorder.ended(load, done, now);
+        self.engine.core.trace.ended(done.traced, now, done.outcome);
     }
 
     /// The keys that active faults make hot, with their shares: entry, share in ppm, key.

@@ -3,6 +3,8 @@
 //! A fault that ends leaves exactly what would hold without it, because nothing is undone: the effects of those
 //! still active are put together anew. Never looks at what was in force before.
 
+use std::sync::Arc;
+
 use super::balance::shuffled;
 use super::clock::Drift;
 use super::processor::Quota;
@@ -14,12 +16,14 @@ use crate::scenario::plan::{
 };
 
 /// A timeline entry in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Active {
     pub(crate) entry: EntryId,
     pub(crate) since: Time,
     /// Ended, but of a kind whose effect stays (a clock that jumped).
     pub(crate) ended: bool,
+    /// Replicas of each service when it began: who is drawn from them stays drawn however many there are later.
+    pub(crate) replicas: Arc<[u32]>,
 }
 
 /// Everything the active entries do.
@@ -172,8 +176,8 @@ impl Effects {
                 Action::Fault(fault) => {
                     let id = &plan.timeline[active.entry.index()].id;
                     let key = Key::derive(seed, &format!("fault/{id}"), "selection");
-                    let selection = Selection { layout, key };
-                    effects.add_fault(fault, active, &selection);
+                    let selection = Selection { layout, drawn_from: &active.replicas, key };
+                    effects.add_fault(fault, &active, &selection);
                 }
                 Action::ExtraHop { from, to, hop, links } if !active.ended => {
                     for edge in &plan.edges {
@@ -193,7 +197,7 @@ impl Effects {
         effects
     }
 
-    fn add_fault(&mut self, fault: &Fault, active: Active, selection: &Selection<'_>) {
+    fn add_fault(&mut self, fault: &Fault, active: &Active, selection: &Selection<'_>) {
         let entry = active.entry;
         if active.ended
             && !matches!(fault, Fault::Clock(clock) if matches!(clock.change, ClockChange::Jump(_)))
@@ -281,7 +285,7 @@ impl Effects {
         }
     }
 
-    fn add_node_fault(&mut self, fault: &Fault, active: Active, selection: &Selection<'_>) {
+    fn add_node_fault(&mut self, fault: &Fault, active: &Active, selection: &Selection<'_>) {
         let entry = active.entry;
         match fault {
             Fault::Refuse(fault) => {
@@ -385,6 +389,8 @@ impl Quota {
 /// Turns selectors into nodes, with the draws of one entry.
 pub(crate) struct Selection<'a> {
     pub(crate) layout: &'a Layout<'a>,
+    /// Replicas of each service that a draw chooses from.
+    pub(crate) drawn_from: &'a [u32],
     pub(crate) key: Key,
 }
 
@@ -413,9 +419,13 @@ impl Selection<'_> {
 
     fn add(&self, selector: &NodeSelector, selected: &mut [bool]) {
         let base = self.layout.service_base[selector.service.index()];
-        let count = self.layout.replicas[selector.service.index()];
+        let count = self.drawn_from[selector.service.index()];
         let drawn = match selector.which {
-            Which::All => count,
+            Which::All => {
+                let all = self.layout.replicas[selector.service.index()];
+                selected[base as usize..(base + all) as usize].fill(true);
+                return;
+            }
             Which::Index(index) => {
                 // A replica that is gone for now is still meant: it may come back while the fault lasts.
                 if let Some(slot) = selected.get_mut((base + index) as usize) {

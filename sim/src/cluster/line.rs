@@ -14,9 +14,12 @@ pub(crate) enum Line {
     Lifo(VecDeque<Ref>),
     /// Arrival order, taken anywhere.
     Random(Vec<Ref>),
-    /// Smallest rank first, arrival order within one.
-    Ranked { heap: BinaryHeap<Reverse<(u64, u64, Ref)>>, sequence: u64 },
+    /// Smallest rank first, arrival order within one; `sequence` counts up behind and `first` down in front.
+    Ranked { heap: BinaryHeap<Reverse<(u64, u64, Ref)>>, sequence: u64, first: u64 },
 }
+
+/// Where the order within a rank starts, with as much room in front as behind.
+const MIDDLE: u64 = u64::MAX / 2;
 
 impl Line {
     pub(crate) fn new(discipline: Discipline) -> Line {
@@ -25,7 +28,7 @@ impl Line {
             Discipline::Lifo => Line::Lifo(VecDeque::new()),
             Discipline::Random => Line::Random(Vec::new()),
             Discipline::ShortestFirst | Discipline::Priority { .. } => {
-                Line::Ranked { heap: BinaryHeap::new(), sequence: 0 }
+                Line::Ranked { heap: BinaryHeap::new(), sequence: MIDDLE, first: MIDDLE }
             }
         }
     }
@@ -35,10 +38,41 @@ impl Line {
         match self {
             Line::Fifo(jobs) | Line::Lifo(jobs) => jobs.push_back(job),
             Line::Random(jobs) => jobs.push(job),
-            Line::Ranked { heap, sequence } => {
+            Line::Ranked { heap, sequence, .. } => {
                 *sequence += 1;
                 heap.push(Reverse((rank, *sequence, job)));
             }
+        }
+    }
+
+    /// Puts a job that lost its worker back in line, before all others of its rank: it came before them.
+    pub(crate) fn push_back_in(&mut self, job: Ref, rank: u64) {
+        match self {
+            Line::Fifo(jobs) => jobs.push_front(job),
+            Line::Lifo(jobs) => jobs.push_back(job),
+            Line::Random(jobs) => jobs.push(job),
+            Line::Ranked { heap, first, .. } => {
+                *first -= 1;
+                heap.push(Reverse((rank, *first, job)));
+            }
+        }
+    }
+
+    /// Entries, those of jobs that are gone included.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Line::Fifo(jobs) | Line::Lifo(jobs) => jobs.len(),
+            Line::Random(jobs) => jobs.len(),
+            Line::Ranked { heap, .. } => heap.len(),
+        }
+    }
+
+    /// Keeps these jobs in their order.
+    pub(crate) fn retain(&mut self, stays: impl Fn(Ref) -> bool) {
+        match self {
+            Line::Fifo(jobs) | Line::Lifo(jobs) => jobs.retain(|job| stays(*job)),
+            Line::Random(jobs) => jobs.retain(|job| stays(*job)),
+            Line::Ranked { heap, .. } => heap.retain(|Reverse((_, _, job))| stays(*job)),
         }
     }
 

@@ -224,7 +224,9 @@ impl Cluster {
             Payload::Request(request) => {
                 if engine.request_arrives(&address, request) {
                     let message = Message::Request(*request);
-                    self.with_node(now, address.to, agenda, |node, cx| node.deliver(address.from, message, cx));
+                    self.with_node(now, address.to, agenda, |node, cx| {
+                        node.deliver(address.from, message, cx)
+                    });
                 }
             }
             Payload::Answer(answer) => engine.answer_arrives(&address, answer),
@@ -410,8 +412,20 @@ impl Cluster {
                 let id = &self.core.plan.timeline[entry as usize].id;
                 format!("{} of timeline entry `{id}`", event.name())
             }
-            Event::Processor(_)
-            | Event::AttemptTimeout(_)
+            Event::Processor(id) => {
+                let id = processor::ProcessorId(id);
+                let nodes = self.core.nodes.iter().zip(0..);
+                let mut names = nodes
+                    .filter(|(_, index)| self.core.processors.processor_of(NodeId(*index)) == id)
+                    .map(|(node, _)| node.name.as_str());
+                let first = names.next().unwrap_or("nobody");
+                let others = names.count();
+                let shared =
+                    if others > 0 { format!(" or {others} more on its host") } else { String::new() };
+                format!("{} at {first}{shared}", event.name())
+            }
+            Event::Grid | Event::Warm | Event::Window(..) => event.name().to_string(),
+            Event::AttemptTimeout(_)
             | Event::GateTimeout(_)
             | Event::Backoff(_)
             | Event::Hedge(_)
@@ -420,10 +434,7 @@ impl Cluster {
             | Event::HealthCheck(_)
             | Event::Quota(_)
             | Event::NodeReturn(..)
-            | Event::NodeReady(_)
-            | Event::Grid
-            | Event::Warm
-            | Event::Window(..) => format!("{}{at}, identity {word:016x}", event.name()),
+            | Event::NodeReady(_) => format!("{}{at}, identity {word:016x}", event.name()),
         }
     }
 }

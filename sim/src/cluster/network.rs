@@ -373,6 +373,7 @@ impl Engine<'_> {
     pub(crate) fn probe(&mut self, index: u32) {
         let mut replicas = Vec::new();
         let balancer = &mut self.core.balancers[index as usize];
+        balancer.is_probing = balancer.health.is_some();
         let Some(health) = balancer.health else { return };
         balancer.probe_round(&mut replicas);
         let (owner, service, link) = (balancer.owner, balancer.service, balancer.links.0);

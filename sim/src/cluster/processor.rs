@@ -284,6 +284,12 @@ impl Processors {
         Some((NodeId(first.node), first.token))
     }
 
+    /// Whether a job of the processor is done and has not been taken off yet.
+    pub(crate) fn has_finished(&self, now: Time, id: ProcessorId) -> bool {
+        let processor = &self.processors[id.0 as usize];
+        processor.running.peek().is_some_and(|Reverse(first)| first.finish <= processor.attained(now))
+    }
+
     /// When the processor has to be looked at again.
     pub(crate) fn next_finish(&self, id: ProcessorId) -> Option<Time> {
         self.processors[id.0 as usize].next_finish()

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use foreshock_systems::bulkhead::BulkheadConfig;
+
 use super::apply::set_capacity;
 use super::node::{ConfigEdit, NodeId};
 use super::{Cluster, Engine, Event};
@@ -24,6 +26,9 @@ pub(crate) fn is_own(setting: &Setting, service: &str) -> bool {
     let path = setting.path.strip_prefix("services.").unwrap_or(&setting.path);
     path.strip_prefix(service).is_some_and(|rest| rest.starts_with('.'))
 }
+
+/// As good as no bulkhead.
+const OPEN: BulkheadConfig = BulkheadConfig { max_in_flight: u32::MAX, max_waiting: u32::MAX };
 
 impl Cluster {
     fn compile_for(&self, node: Option<NodeId>) -> Result<Arc<Plan>, ScenarioError> {
@@ -89,6 +94,7 @@ impl Cluster {
         for balancer in &mut self.core.balancers {
             balancer.reconfigure(&global.services[balancer.service.index()]);
         }
+        self.start_probing(now, agenda);
         for (index, plan) in own.into_iter().enumerate() {
             self.change_node(now, NodeId(index as u32), plan, agenda)?;
         }
@@ -119,6 +125,7 @@ impl Cluster {
         {
             gate.size = pool.size.max_in_flight;
             gate.longest_wait = pool.acquire_timeout;
+            gate.places.set_max_waiting(pool.size.max_waiting);
         }
         let base = self.core.nodes[index].edge_base as usize;
         let local = self.core.local_time(now, node);
@@ -129,9 +136,22 @@ impl Cluster {
             if state.policy != edge.policy {
                 state.take_policy(&edge.policy, endpoints, local);
             }
-            if let (Some(gate), Some(bulkhead)) = (state.bulkhead, &edge.policy.bulkhead) {
-                self.core.gates[gate as usize].longest_wait = bulkhead.max_wait;
-                bulkheads.push((gate, bulkhead.size.max_in_flight));
+            if let Some(bulkhead) = &edge.policy.bulkhead
+                && state.bulkhead.is_none()
+            {
+                state.bulkhead = Some(self.core.gates.len() as u32);
+                self.core.gates.push(super::build::bulkhead_gate(bulkhead));
+            }
+            if let Some(gate) = state.bulkhead {
+                // A bulkhead that is taken away lets everybody in; those inside stay counted should it come back.
+                let (size, max_wait) = edge
+                    .policy
+                    .bulkhead
+                    .as_ref()
+                    .map_or((OPEN, None), |bulkhead| (bulkhead.size, bulkhead.max_wait));
+                self.core.gates[gate as usize].longest_wait = max_wait;
+                self.core.gates[gate as usize].places.set_max_waiting(size.max_waiting);
+                bulkheads.push((gate, size.max_in_flight));
             }
         }
         for (gate, size) in bulkheads {

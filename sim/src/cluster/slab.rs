@@ -8,7 +8,10 @@ pub struct Ref {
 }
 
 impl Ref {
-    /// Matches no entry of any slab.
+    /// Not after any other reference.
+    pub const FIRST: Ref = Ref { slot: 0, generation: 0 };
+
+    /// Matches no entry of any slab; not before any other reference.
     pub const NONE: Ref = Ref { slot: u32::MAX, generation: u32::MAX };
 
     /// The slot, for events that are cancelled together with their entry.

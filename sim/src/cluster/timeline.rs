@@ -78,7 +78,7 @@ impl Cluster {
         };
         let id = &self.core.plan.timeline[entry.index()].id;
         let key = Key::derive(self.core.seed, &format!("fault/{id}"), "selection");
-        let chosen = Selection { layout: &layout, key }.nodes(selectors);
+        let chosen = Selection { layout: &layout, drawn_from: &self.timeline.replicas, key }.nodes(selectors);
         (0..chosen.len() as u32).filter(|node| chosen[*node as usize]).map(NodeId).collect()
     }
 
@@ -222,7 +222,8 @@ impl Cluster {
     }
 
     fn activate(&mut self, now: Time, entry: EntryId, agenda: &mut Agenda<Event>) {
-        self.timeline.active.push(Active { entry, since: now, ended: false });
+        let replicas = self.timeline.replicas.as_slice().into();
+        self.timeline.active.push(Active { entry, since: now, ended: false, replicas });
         self.apply_effects(now, agenda);
     }
 
@@ -239,9 +240,9 @@ impl Cluster {
                 if nodes.is_empty() {
                     return Err("no replica is meant".to_string());
                 }
-                for (step, _) in nodes.iter().enumerate() {
-                    let at = now + restart.every.saturating_mul(step as u64);
-                    agenda.schedule(at, Event::EntryStep(entry.0, step as u32));
+                for (position, node) in (0..).zip(&nodes) {
+                    let at = now + restart.every.saturating_mul(position);
+                    agenda.schedule(at, Event::EntryStep(entry.0, node.0));
                 }
                 Ok(self.names(&nodes))
             }
@@ -387,7 +388,7 @@ impl Cluster {
         }
     }
 
-    /// One replica's turn in a deploy or restart.
+    /// One replica's turn in a deploy, by its position, or in a restart, by its node.
     pub(crate) fn entry_step(&mut self, now: Time, entry: u32, step: u32, agenda: &mut Agenda<Event>) {
         let id = EntryId(entry);
         let base = std::sync::Arc::clone(&self.base);
@@ -402,9 +403,7 @@ impl Cluster {
                 }
             }
             Action::Fault(Fault::Restart(restart)) => {
-                let Some(node) = self.selected(id, &restart.nodes).get(step as usize).copied() else {
-                    return;
-                };
+                let node = NodeId(step);
                 self.core.recorder.touch(Some(id));
                 self.take_down(now, node, true, agenda);
                 agenda.schedule(now + restart.downtime, Event::NodeReturn(entry, node));
@@ -502,6 +501,8 @@ impl Cluster {
                 self.start_process(now, node, agenda);
             }
         }
+        // What befalls every replica of the service befalls the new ones, too.
+        self.apply_effects(now, agenda);
     }
 }
 

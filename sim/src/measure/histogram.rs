@@ -67,7 +67,8 @@ impl Durations {
 
     pub(crate) fn mean_ns(&mut self) -> u64 {
         let count = u128::from(self.settled().len());
-        if count == 0 { 0 } else { u64::try_from(self.sum_ns / count).unwrap_or(u64::MAX) }
+        let mean_ns = self.sum_ns.checked_div(count).unwrap_or(0);
+        u64::try_from(mean_ns).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn max_ns(&mut self) -> u64 {

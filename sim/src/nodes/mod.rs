@@ -45,7 +45,9 @@ pub struct Kinds {
 impl Default for Kinds {
     /// The kinds that Foreshock brings along.
     fn default() -> Kinds {
-        Kinds { entries: Arc::new(Vec::new()) }.with::<service::Service>("service").with::<cache::CacheKind>("cache")
+        Kinds { entries: Arc::new(Vec::new()) }
+            .with::<service::Service>("service")
+            .with::<cache::CacheKind>("cache")
     }
 }
 
@@ -80,11 +82,7 @@ impl Kinds {
 
 impl KindsCheck for Kinds {
     fn names(&self) -> Vec<String> {
-        self.entries
-            .iter()
-            .map(|entry| entry.name.clone())
-            
-            .collect()
+        self.entries.iter().map(|entry| entry.name.clone()).collect()
     }
 
     fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {

@@ -60,15 +60,13 @@ fn a_cut_that_slows_delays_each_message_once() {
 
 #[test]
 fn what_was_held_is_delivered_in_the_order_of_sending() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         services: {api: {service_time: 1ms}}
         load: [{name: users, to: api, arrivals: {trace: '0ms,1ms,2ms,30ms'}, timeout: 500ms}]
         network: {default: {latency: 5ms}}
         timeline:
           - {id: late, at: 0s, for: 500us, fault: {reorder: {link: users -> api, share: 100%, delay: 15ms}}}
-          - {id: cut, at: 3ms, for: 97ms, fault: {partition: {between: [[users], [api]], mode: hold}}}",
-    );
+          - {id: cut, at: 3ms, for: 97ms, fault: {partition: {between: [[users], [api]], mode: hold}}}");
     // The first would have arrived last of those in flight, at 20 ms; the fourth was held where it was sent.
     assert_journal(
         "first in, first out at 100 ms",
@@ -89,9 +87,17 @@ fn what_was_held_is_delivered_in_the_order_of_sending() {
 #[test]
 fn a_cut_of_one_way_lets_the_other_way_through() {
     let one_way = |from: &str, to: &str| format!("between: [[{from}], [{to}]], one_way: true");
-    let outcome = check("answers are lost", &cut(0, 300, "0ms", &one_way("api", "users")), "users 0: 0s..500ms timeout");
+    let outcome = check(
+        "answers are lost",
+        &cut(0, 300, "0ms", &one_way("api", "users")),
+        "users 0: 0s..500ms timeout",
+    );
     assert_eq!(outcome.measured.services[0].completed, 1);
-    let outcome = check("requests are lost", &cut(0, 300, "0ms", &one_way("users", "api")), "users 0: 0s..500ms timeout");
+    let outcome = check(
+        "requests are lost",
+        &cut(0, 300, "0ms", &one_way("users", "api")),
+        "users 0: 0s..500ms timeout",
+    );
     assert_eq!(outcome.measured.services[0].arrivals, 0);
 }
 
@@ -113,7 +119,8 @@ fn a_held_message_that_meets_a_second_cut_stays_until_both_have_healed() {
 fn shapes_cut_those_they_name_and_nobody_else() {
     // Four databases behind one api; a request asks all of them and each answer is optional.
     let scenario = |partition: &str| {
-        let calls: Vec<String> = (1..=4).map(|n| format!("{{to: d{n}, timeout: 10ms, optional: true}}")).collect();
+        let calls: Vec<String> =
+            (1..=4).map(|n| format!("{{to: d{n}, timeout: 10ms, optional: true}}")).collect();
         let databases: Vec<String> = (1..=4).map(|n| format!("  d{n}: {{}}\n")).collect();
         format!(
             "services:
@@ -135,7 +142,8 @@ timeline: [{{id: cut, at: 0s, for: 500ms, fault: {{partition: {{{partition}}}}}}
     ] {
         let outcome = ran(&scenario(partition));
         let arrived = outcome.measured.services.iter().filter(|service| service.arrivals > 0);
-        let names: Vec<&str> = arrived.map(|service| service.name.as_str()).filter(|name| *name != "api").collect();
+        let names: Vec<&str> =
+            arrived.map(|service| service.name.as_str()).filter(|name| *name != "api").collect();
         assert_eq!(names.join(" "), reached, "{partition}");
     }
 }
@@ -155,7 +163,10 @@ timeline: [{{id: mishap, at: 0s, for: 1500us, fault: {{{fault}}}}}]"
         ("latency: {link: users <-> api, add: 5ms}", "users 0: 1ms..9ms ok\nusers 1: 2ms..5ms ok"),
         ("loss: {link: users -> api, share: 100%}", "users 0: 1ms..51ms timeout\nusers 1: 2ms..5ms ok"),
         ("corrupt: {link: '*', share: 100%}", "users 0: 1ms..51ms timeout\nusers 1: 2ms..5ms ok"),
-        ("reorder: {link: users -> api, share: 100%, delay: 4ms}", "users 0: 1ms..8ms ok\nusers 1: 2ms..5ms ok"),
+        (
+            "reorder: {link: users -> api, share: 100%, delay: 4ms}",
+            "users 0: 1ms..8ms ok\nusers 1: 2ms..5ms ok",
+        ),
         ("duplicate: {link: users -> api, share: 100%}", "users 0: 1ms..4ms ok\nusers 1: 2ms..5ms ok"),
         // 1 KiB at 1 KiB/s: a second on the line.
         ("bandwidth: {link: users -> api, rate: 1KiB/s}", "users 0: 1ms..51ms timeout\nusers 1: 2ms..5ms ok"),

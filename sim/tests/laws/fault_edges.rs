@@ -10,13 +10,15 @@ use crate::probe::kinds;
 fn every_fault_starts_and_ends_at_its_time_and_tells_what_it_touched() {
     let kinds = kinds();
     for (kind, fault) in faults() {
-        let document = with_entry(world(), json!({"id": "it", "at": "500ms", "for": "600ms", "fault": fault}));
+        let document =
+            with_entry(world(), json!({"id": "it", "at": "500ms", "for": "600ms", "fault": fault}));
         let outcome = run_plan(&plan_with(&document.to_string(), &kinds), &kinds);
         assert_balanced(&outcome);
         let entry = outcome.measured.entries[0];
         assert_eq!((entry.started, entry.ended), (Some(ms(500)), Some(ms(1100))), "{fault}");
         assert!(entry.touched > 0, "{fault} touched nothing");
-        let edges: Vec<_> = outcome.measured.timeline.iter().map(|event| (event.at, event.phase, event.kind)).collect();
+        let edges: Vec<_> =
+            outcome.measured.timeline.iter().map(|event| (event.at, event.phase, event.kind)).collect();
         assert_eq!(edges, [(ms(500), "started", kind), (ms(1100), "ended", kind)], "{fault}");
         assert!(outcome.judgement.findings.iter().all(|finding| finding.kind != "fault_touched_nothing"));
     }
@@ -37,9 +39,11 @@ fn a_fault_that_touched_nothing_is_a_finding() {
         let outcome = run_plan(&plan_with(&document.to_string(), &kinds), &kinds);
         // What befalls a process befalls it whether or not anybody asks.
         let always = ["crash", "restart", "pause", "slow", "clock", "thundering_herd"].contains(&kind);
-        let found = outcome.judgement.findings.iter().any(|finding| {
-            finding.kind == "fault_touched_nothing" && finding.text.contains("`it`")
-        });
+        let found = outcome
+            .judgement
+            .findings
+            .iter()
+            .any(|finding| finding.kind == "fault_touched_nothing" && finding.text.contains("`it`"));
         assert_eq!(found, !always, "{fault}: {:?}", outcome.judgement.findings);
     }
 }
@@ -55,7 +59,7 @@ fn what_does_not_start_says_why() {
           - {id: first, at: 100ms, for: 200ms, fault: {slow: {service: api, factor: x2}}}
           - {id: second, after: first.end + 50ms, for: 100ms, fault: {slow: {service: api, factor: x2}}}
           - {id: never, when: {breaker_open: users -> api}, fault: {slow: {service: api, factor: x2}}}
-          - {id: unmet, when: {queue_at_least: {service: api, waiting: 100}}, scale: {service: api, replicas: 2}}
+          - {id: unmet, when: {queue_at_least: {service: api, waiting: 1000}}, scale: {service: api, replicas: 2}}
           - {id: late, when: {queue_at_least: {service: api, waiting: 1}}, delay: 5s, config: {api.workers: 2}}
           - {id: herd, at: 900ms, fault: {thundering_herd: {load: users, requests: 200}}}",
     );
@@ -122,15 +126,13 @@ fn an_entry_that_is_due_after_the_load_is_skipped_with_its_reason() {
 
 #[test]
 fn what_lasts_beyond_the_load_ends_in_the_drain() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         run: {duration: 1s, drain: 5s}
         services: {api: {service_time: 1ms}}
         load: [{name: users, to: api, arrivals: constant, rate: 10/s}]
         timeline:
           - {id: long, at: 900ms, for: 3s, fault: {slow: {service: api, factor: x2}}}
-          - {id: endless, at: 900ms, fault: {slow: {service: api, factor: x2}}}",
-    );
+          - {id: endless, at: 900ms, fault: {slow: {service: api, factor: x2}}}");
     assert_journal(
         "one ends, one does not",
         &timeline(&outcome),

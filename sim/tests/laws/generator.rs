@@ -13,7 +13,11 @@ pub(crate) fn cases(cases: u32) -> ProptestConfig {
     let usual = ProptestConfig { cases: 256, ..ProptestConfig::default() };
     ProptestConfig {
         cases: if asked.cases == usual.cases { cases } else { asked.cases },
-        rng_seed: if asked.rng_seed == RngSeed::Random { RngSeed::Fixed(0x00F0_0E5A) } else { asked.rng_seed },
+        rng_seed: if asked.rng_seed == RngSeed::Random {
+            RngSeed::Fixed(0x00F0_0E5A)
+        } else {
+            asked.rng_seed
+        },
         failure_persistence: None,
         max_shrink_iters: 400,
         ..asked
@@ -32,12 +36,21 @@ enum Flavour {
 
 type Fields = Vec<(&'static str, f64, BoxedStrategy<Value>)>;
 
+/// The value with this probability, from never to always.
+fn optional(probability: f64, value: BoxedStrategy<Value>) -> BoxedStrategy<Option<Value>> {
+    if probability <= 0.0 {
+        Just(None).boxed()
+    } else if probability >= 1.0 {
+        value.prop_map(Some).boxed()
+    } else {
+        proptest::option::weighted(probability, value).boxed()
+    }
+}
+
 /// A mapping in which each key is there with its probability.
 fn mapping(fields: Fields) -> BoxedStrategy<Map<String, Value>> {
-    let (names, values): (Vec<_>, Vec<_>) = fields
-        .into_iter()
-        .map(|(name, probability, value)| (name, proptest::option::weighted(probability, value).boxed()))
-        .unzip();
+    let (names, values): (Vec<_>, Vec<_>) =
+        fields.into_iter().map(|(name, probability, value)| (name, optional(probability, value))).unzip();
     values
         .prop_map(move |values| {
             let given = names.iter().zip(values).filter_map(|(name, value)| Some((name.to_string(), value?)));
@@ -82,18 +95,20 @@ fn distribution() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-fn retry() -> BoxedStrategy<Value> {
+fn retry(flavour: Flavour) -> BoxedStrategy<Value> {
     let backoff = object(vec![
         ("kind", 0.7, one_of(&["constant", "linear", "exponential", "fibonacci", "decorrelated"])),
         ("base", 1.0, one_of(&["5ms", "0s", "1ms", "20ms"])),
         ("cap", 0.5, one_of(&["20ms", "100ms"])),
         ("jitter", 0.7, one_of(&["none", "full", "equal"])),
     ]);
+    // Tokens come back with successes, not with time.
+    let tokens = u32::from(flavour == Flavour::Anything);
     let budget = prop_oneof![
-        one_of(&["20%", "100%"]),
-        Just(json!({"ratio": "10%", "reserve": "5/s", "window": "2s"})),
-        Just(json!({"token_bucket": {"max_tokens": 10, "token_ratio": 0.1}})),
-        Just(json!({"in_flight": {"percent": "20%", "floor": 1}})),
+        2 => one_of(&["20%", "100%"]),
+        1 => Just(json!({"ratio": "10%", "reserve": "5/s", "window": "2s"})),
+        1 => Just(json!({"in_flight": {"percent": "20%", "floor": 1}})),
+        tokens => Just(json!({"token_bucket": {"max_tokens": 10, "token_ratio": 0.1}})),
     ];
     object(vec![
         ("max_attempts", 1.0, one_of(&[2, 3, 4])),
@@ -140,7 +155,7 @@ fn policy(flavour: Flavour) -> Fields {
         ("overall_timeout", 0.2, one_of(&["60ms", "300ms"])),
         ("propagate_deadline", 0.3, flag()),
         ("cancel", 0.4, flag()),
-        ("retry", 0.4, retry()),
+        ("retry", 0.4, retry(flavour)),
         ("breaker", if forgetful { 0.0 } else { 0.3 }, breaker()),
         ("rate_limit", 0.15, Just(json!({"rate": "100/s", "burst": 5})).boxed()),
         ("bulkhead", 0.25, bulkhead),
@@ -200,13 +215,29 @@ fn service(flavour: Flavour) -> BoxedStrategy<Service> {
         (
             "discipline",
             0.6,
-            one_of(&["fifo", "lifo", "random", "shortest_first", "processor_sharing", "priority", "priority_preemptive"]),
+            one_of(&[
+                "fifo",
+                "lifo",
+                "random",
+                "shortest_first",
+                "processor_sharing",
+                "priority",
+                "priority_preemptive",
+            ]),
         ),
         ("codel", 0.2, Just(json!({"target": "2ms", "interval": "20ms"})).boxed()),
     ]);
     let operations = object(vec![
-        ("browse", 0.5, object(vec![("service_time", 0.8, distribution()), ("priority", 0.5, one_of(&[1, 7]))])),
-        ("buy", 0.8, object(vec![("service_time", 0.8, distribution()), ("priority", 0.5, one_of(&[3, 200]))])),
+        (
+            "browse",
+            0.5,
+            object(vec![("service_time", 0.8, distribution()), ("priority", 0.5, one_of(&[1, 7]))]),
+        ),
+        (
+            "buy",
+            0.8,
+            object(vec![("service_time", 0.8, distribution()), ("priority", 0.5, one_of(&[3, 200]))]),
+        ),
     ]);
     let unlimited = prop_oneof![3 => one_of(&[2, 1, 4]), 1 => one_of(&["unlimited"])];
     let fields = mapping(vec![
@@ -217,9 +248,17 @@ fn service(flavour: Flavour) -> BoxedStrategy<Service> {
         ("service_time", 0.9, distribution()),
         ("operations", 0.3, operations),
         ("blocking", 0.3, flag()),
-        ("balance", if forgetful { 1.0 } else { 0.6 }, if forgetful { one_of(&stateless) } else { one_of(&all) }),
+        (
+            "balance",
+            if forgetful { 1.0 } else { 0.6 },
+            if forgetful { one_of(&stateless) } else { one_of(&all) },
+        ),
         ("health_check", 0.15, health_check(flavour)),
-        ("outlier_ejection", if forgetful { 0.0 } else { 0.15 }, Just(json!({"consecutive_failures": 3, "base": "200ms", "max_ejected": "50%"})).boxed()),
+        (
+            "outlier_ejection",
+            if forgetful { 0.0 } else { 0.15 },
+            Just(json!({"consecutive_failures": 3, "base": "200ms", "max_ejected": "50%"})).boxed(),
+        ),
         ("startup", 0.2, one_of(&["20ms"])),
         ("cold_start", 0.2, Just(json!({"for": "200ms", "slowdown": "x3"})).boxed()),
         ("drop_expired", 0.4, flag()),
@@ -262,7 +301,15 @@ fn load(flavour: Flavour) -> BoxedStrategy<Load> {
     let mut fields = policy(flavour);
     fields.extend([
         ("mix", 1.0, Just(json!({"browse": "70%", "buy": "30%"})).boxed()),
-        ("keys", 0.5, prop_oneof![Just(json!({"uniform": {"items": 50}})), Just(json!({"zipf": {"items": 100, "s": 1.1}}))].boxed()),
+        (
+            "keys",
+            0.5,
+            prop_oneof![
+                Just(json!({"uniform": {"items": 50}})),
+                Just(json!({"zipf": {"items": 100, "s": 1.1}}))
+            ]
+            .boxed(),
+        ),
         ("patience", 0.3, one_of(&["100ms", "400ms"])),
         ("priority", 0.2, one_of(&[1, 100])),
         ("pools", 1.0, pool().prop_map(|pool| json!({"shared": pool})).boxed()),
@@ -315,7 +362,9 @@ const KINDS: usize = 34;
 const PAUSE: usize = 13;
 
 fn entry(latest_ms: u64, forever: f64) -> BoxedStrategy<Entry> {
-    let times = (0..latest_ms, proptest::option::weighted(1.0 - forever, 1..900_u64), proptest::bool::weighted(0.15));
+    let lasts =
+        (1..900_u64, 0.0..1.0_f64).prop_map(move |(for_ms, chance)| (chance >= forever).then_some(for_ms));
+    let times = (0..latest_ms, lasts, proptest::bool::weighted(0.15));
     (0..KINDS, any::<[Index; 3]>(), any::<Index>(), any::<Index>(), times)
         .prop_map(|(kind, who, which, value, (at_ms, for_ms, after_previous))| Entry {
             kind,
@@ -350,7 +399,11 @@ impl<'d> Parties<'d> {
         }
         for (name, service) in document["services"].as_object().unwrap() {
             for step in service["calls"].as_array().into_iter().flatten() {
-                let calls = step.get("parallel").and_then(Value::as_array).cloned().unwrap_or_else(|| vec![step.clone()]);
+                let calls = step
+                    .get("parallel")
+                    .and_then(Value::as_array)
+                    .cloned()
+                    .unwrap_or_else(|| vec![step.clone()]);
                 for call in calls {
                     let edge = (name.clone(), call["to"].as_str().unwrap().to_string());
                     if !edges.contains(&edge) {
@@ -414,8 +467,10 @@ impl<'d> Parties<'d> {
         ];
         if self.flavour == Flavour::Anything {
             settings.push((format!("{service}.balance"), json!("round_robin")));
-            settings.push((format!("{service}.health_check"), json!({"interval": "40ms", "unhealthy_after": 1})));
-            settings.push((format!("{call}.breaker"), json!({"consecutive_failures": 3, "open_for": "50ms"})));
+            settings
+                .push((format!("{service}.health_check"), json!({"interval": "40ms", "unhealthy_after": 1})));
+            settings
+                .push((format!("{call}.breaker"), json!({"consecutive_failures": 3, "open_for": "50ms"})));
             if self.load(load).get("rate").is_some() {
                 settings.push((format!("{load}.rate"), json!("90/s")));
             }
@@ -467,18 +522,26 @@ impl<'d> Parties<'d> {
             PAUSE => json!({"pause": {"service": nodes}}),
             14 => json!({"slow": {"service": nodes, "factor": pick(&["x2", "x5", "x0.5"])}}),
             15 => json!({"cpu_quota": {"service": nodes, "quota": "5ms", "period": pick(&["20ms", "10ms"])}}),
-            16 => json!({"error": {"service": service, "share": pick(&["30%", "100%"]), "operations": ["buy"]}}),
+            16 => {
+                json!({"error": {"service": service, "share": pick(&["30%", "100%"]), "operations": ["buy"]}})
+            }
             17 => json!({"abort": {"service": service, "share": pick(&["30%", "100%"])}}),
             18 => json!({"delay": {"service": service, "add": pick(&["5ms", "50ms"]), "share": "50%"}}),
-            19 => json!({"retry_storm": {"call": format!("{from} -> {to}"), "attempts": pick(&["x2", "x3"])}}),
+            19 => {
+                json!({"retry_storm": {"call": format!("{from} -> {to}"), "attempts": pick(&["x2", "x3"])}})
+            }
             20 if is_open => json!({"surge": {"load": load, "factor": pick(&["x2", "x1.5"])}}),
-            21 if is_open => json!({"thundering_herd": {"load": load, "requests": 30, "over": pick(&["0s", "20ms"])}}),
+            21 if is_open => {
+                json!({"thundering_herd": {"load": load, "requests": 30, "over": pick(&["0s", "20ms"])}})
+            }
             22 => json!({"hot_key": {"load": load, "share": pick(&["50%", "100%"]), "key": 1}}),
             23 => json!({"pool_exhaustion": {"service": service, "pool": "shared", "leaked": "all"}}),
             24 => json!({"pool_exhaustion": {"load": load, "pool": "shared", "leaked": 1}}),
             25 => json!({"clock": {"service": nodes, "skew": pick(&["+30ms", "-30ms", "+5s"])}}),
             26 => json!({"clock": {"service": nodes, "drift": pick(&["50000ppm", "-50000ppm"])}}),
-            27 if self.flavour == Flavour::Anything => json!({"clock": {"service": nodes, "jump": pick(&["+1s", "-1s"])}}),
+            27 if self.flavour == Flavour::Anything => {
+                json!({"clock": {"service": nodes, "jump": pick(&["+1s", "-1s"])}})
+            }
             _ => return self.change(entry, position, earlier),
         };
         Some(("fault", fault))
@@ -506,10 +569,16 @@ impl<'d> Parties<'d> {
             32 => {
                 let (from, to) = entry.who[2].get(&self.edges);
                 let name = format!("hop{position}");
-                Some(("extra_hop", json!({"link": format!("{from} -> {to}"), "name": name, "service_time": "1ms"})))
+                Some((
+                    "extra_hop",
+                    json!({"link": format!("{from} -> {to}"), "name": name, "service_time": "1ms"}),
+                ))
             }
             33 => {
-                let changes: Vec<&Value> = earlier.iter().filter(|entry| entry.get("fault").is_none() && entry.get("rollback").is_none()).collect();
+                let changes: Vec<&Value> = earlier
+                    .iter()
+                    .filter(|entry| entry.get("fault").is_none() && entry.get("rollback").is_none())
+                    .collect();
                 let undone = changes.get(entry.who[0].index(changes.len().max(1)))?;
                 Some(("rollback", json!({"of": undone["id"]})))
             }
@@ -522,19 +591,27 @@ impl<'d> Parties<'d> {
 fn timeline(document: &Value, flavour: Flavour, prefix: &str, entries: &[Entry]) -> Vec<Value> {
     let parties = Parties::of(document, flavour);
     let mut made: Vec<Value> = Vec::new();
+    let mut previous_end_ms = None;
     for (position, entry) in entries.iter().enumerate() {
         let Some((key, action)) = parties.action(entry, position, &made) else { continue };
         let mut value = json!({"id": format!("{prefix}{position}"), key: action});
-        let previous = made.last().filter(|previous| entry.after_previous && previous.get("for").is_some());
-        match previous {
-            Some(previous) => {
-                value["after"] = json!(format!("{}.end + {}ms", previous["id"].as_str().unwrap(), entry.at_ms % 50));
+        let pause_ms = entry.at_ms % 50;
+        let follows = previous_end_ms.map(|end_ms: u64| end_ms + pause_ms);
+        let start_ms = match (made.last(), follows) {
+            (Some(previous), Some(start_ms)) if entry.after_previous && start_ms < 2000 => {
+                value["after"] = json!(format!("{}.end + {pause_ms}ms", previous["id"].as_str().unwrap()));
+                start_ms
             }
-            None => value["at"] = json!(format!("{}ms", entry.at_ms)),
-        }
-        if let Some(for_ms) = entry.for_ms.filter(|_| key != "rollback") {
+            (Some(_) | None, _) => {
+                value["at"] = json!(format!("{}ms", entry.at_ms));
+                entry.at_ms
+            }
+        };
+        let for_ms = entry.for_ms.filter(|_| key != "rollback");
+        if let Some(for_ms) = for_ms {
             value["for"] = json!(format!("{for_ms}ms"));
         }
+        previous_end_ms = for_ms.map(|for_ms| start_ms + for_ms);
         made.push(value);
     }
     made
@@ -564,7 +641,8 @@ fn document(run: Value, seed: u64, services: Vec<Service>, loads: Vec<Load>, net
                     Value::Object(call)
                 }
                 Step::Together(calls, join) => {
-                    let calls: Vec<Value> = calls.into_iter().map(|call| Value::Object(called(call))).collect();
+                    let calls: Vec<Value> =
+                        calls.into_iter().map(|call| Value::Object(called(call))).collect();
                     let mut step = json!({"parallel": calls});
                     if let Some(join) = join {
                         step["join"] = join;
@@ -600,13 +678,16 @@ fn systems(flavour: Flavour, run: Value) -> BoxedStrategy<Value> {
         proptest::collection::vec(load(flavour), 1..3),
         network(),
     )
-        .prop_map(move |(seed, services, loads, network)| document(run.clone(), seed, services, loads, network))
+        .prop_map(move |(seed, services, loads, network)| {
+            document(run.clone(), seed, services, loads, network)
+        })
         .boxed()
 }
 
 /// Documents of all that the format can say, two seconds long.
 pub(crate) fn anything() -> BoxedStrategy<Value> {
-    let run = json!({"duration": "2s", "warmup": "200ms", "drain": "1s", "grid": "250ms", "max_events": 40_000});
+    let run =
+        json!({"duration": "2s", "warmup": "200ms", "drain": "1s", "grid": "250ms", "max_events": 40_000});
     let entries = proptest::collection::vec(entry(2000, 0.2), 0..9);
     (systems(Flavour::Anything, run), entries)
         .prop_map(|(mut document, entries)| {

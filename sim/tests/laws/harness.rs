@@ -25,7 +25,8 @@ impl Files for NamedByContent {
 /// The plan of a scenario. What every scenario needs is added where the text does not have it.
 pub(crate) fn plan_with(text: &str, kinds: &Kinds) -> Plan {
     let text = &dedented(text);
-    let needed = [("version:", "version: 1"), ("name:", "name: case"), ("run:", "run: {duration: 1s, drain: 9s}")];
+    let needed =
+        [("version:", "version: 1"), ("name:", "name: case"), ("run:", "run: {duration: 1s, drain: 9s}")];
     let mut whole = text.to_string();
     for (key, line) in needed {
         if !text.lines().any(|own| own.starts_with(key)) && !text.starts_with('{') {

@@ -33,12 +33,11 @@ fn latency_holds_the_wait_at_the_client_all_attempts_and_all_pauses() {
 
 #[test]
 fn an_open_load_starts_its_requests_on_schedule_however_slow_the_answers_are() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         services: {api: {service_time: 500ms}}
-        load: [{name: users, to: api, arrivals: constant, rate: 20/s}]",
-    );
-    let starts: Vec<Span> = outcome.trace.requests.iter().map(|request| request.started.since(crate::harness::ms(0))).collect();
+        load: [{name: users, to: api, arrivals: constant, rate: 20/s}]");
+    let starts: Vec<Span> =
+        outcome.trace.requests.iter().map(|request| request.started.since(crate::harness::ms(0))).collect();
     assert_eq!(starts, (0..20).map(|n| Span::from_millis(50 * n)).collect::<Vec<_>>());
     // The last of 20 is done after 10 s of work, 9.05 s after its start.
     assert_eq!(outcome.measured.loads[0].latency.max_ns, 9_050_000_000);
@@ -57,11 +56,9 @@ fn a_closed_load_waits_for_its_answer_and_its_pause() {
         users 1: 90ms..100ms ok
         users 2: 140ms..150ms ok",
     );
-    let outcome = ran(
-        "
+    let outcome = ran("
         services: {api: {service_time: 10ms, workers: 4}}
-        load: [{name: users, to: api, closed: {clients: 5}}]",
-    );
+        load: [{name: users, to: api, closed: {clients: 5}}]");
     // Four of five are served at a time: 400 in a second, and those that start at its last instants.
     let all = outcome.measured.loads[0].all;
     assert!((400..=405).contains(&all.offered), "{all:?}");
@@ -70,11 +67,9 @@ fn a_closed_load_waits_for_its_answer_and_its_pause() {
 
 #[test]
 fn an_answer_that_nobody_waits_for_is_no_goodput() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         services: {api: {service_time: 20ms, workers: unlimited}}
-        load: [{name: users, to: api, arrivals: constant, rate: 10/s, timeout: 15ms}]",
-    );
+        load: [{name: users, to: api, arrivals: constant, rate: 10/s, timeout: 15ms}]");
     let load = &outcome.measured.loads[0];
     assert_eq!((load.good, load.failed_total(), load.offered), (0, 10, 10));
     let api = service(&outcome, "api");
@@ -84,12 +79,10 @@ fn an_answer_that_nobody_waits_for_is_no_goodput() {
 
 #[test]
 fn requests_of_the_warm_up_are_simulated_but_not_measured() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         run: {duration: 1s, warmup: 300ms}
         services: {api: {service_time: 10ms}}
-        load: [{name: users, to: api, arrivals: constant, rate: 100/s}]",
-    );
+        load: [{name: users, to: api, arrivals: constant, rate: 100/s}]");
     let load = &outcome.measured.loads[0];
     assert_eq!((load.all.offered, load.offered), (100, 70));
 }

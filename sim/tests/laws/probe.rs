@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foreshock::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Path, Probes, Reply, Request, Token};
+use foreshock::cluster::{
+    ConfigEdit, Cx, Durable, Message, Node, NodeId, Path, Probes, Reply, Request, Token,
+};
 use foreshock::kernel::draw::Sampler;
 use foreshock::measure::OutcomeKind;
 use foreshock::nodes::{Kind, Kinds};
@@ -76,7 +78,9 @@ impl Node for ProbeNode {
             network_ns: request.path.network_ns,
             demand_ns: demand.as_nanos(),
         };
-        LOG.with(|log| log.borrow_mut().entry(seen.lineage).or_insert(seen));
+        LOG.with_borrow_mut(|log| {
+            log.entry(seen.lineage).or_insert(seen);
+        });
         let token = self.requests.len() as u32;
         self.requests.push(Some(request));
         cx.work(Token(token), demand);
@@ -85,7 +89,10 @@ impl Node for ProbeNode {
     fn wake(&mut self, token: Token, cx: &mut Cx<'_>) {
         let request = self.requests.get_mut(token.0 as usize).and_then(Option::take);
         if let Some(request) = request {
-            cx.reply(&request, Reply { outcome: OutcomeKind::Ok, missed: false, shed: false, path: Path::default() });
+            cx.reply(
+                &request,
+                Reply { outcome: OutcomeKind::Ok, missed: false, shed: false, path: Path::default() },
+            );
         }
     }
 

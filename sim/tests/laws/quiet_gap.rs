@@ -30,10 +30,14 @@ fn came_to_rest(outcome: &Outcome) -> bool {
     let rest = outcome.stop == StopReason::EndOfTime;
     let before_end = (AFTER_GAP_MS / 1000 - 1) as usize;
     let idle = outcome.measured.services.iter().all(|service| {
-        service.intervals.get(before_end).is_some_and(|interval| interval.queue == 0 && interval.utilization_ppm == 0)
+        service
+            .intervals
+            .get(before_end)
+            .is_some_and(|interval| interval.queue == 0 && interval.utilization_ppm == 0)
     });
     let early = outcome.trace.requests.iter().filter(|request| request.started < ms(AFTER_GAP_MS));
-    rest && idle && early.into_iter().all(|request| request.ended.is_some_and(|ended| ended < ms(AFTER_GAP_MS)))
+    rest && idle
+        && early.into_iter().all(|request| request.ended.is_some_and(|ended| ended < ms(AFTER_GAP_MS)))
 }
 
 /// Everything that is known about a request, as text.
@@ -41,7 +45,9 @@ fn story(request: &TracedRequest) -> String {
     let mut spans: Vec<String> = request
         .spans
         .iter()
-        .map(|span| format!("{} {} {} {}..{} #{}", span.kind, span.name, span.node, span.from, span.to, span.attempt))
+        .map(|span| {
+            format!("{} {} {} {}..{} #{}", span.kind, span.name, span.node, span.from, span.to, span.attempt)
+        })
         .collect();
     spans.sort_unstable();
     let ended = request.ended.map(|at| at.to_string());

@@ -54,10 +54,16 @@ fn assert_edges_are_events(outcome: &Outcome) {
         let started: Vec<_> = measured.started.into_iter().collect();
         let ended: Vec<_> = measured.ended.into_iter().collect();
         assert_eq!((at("started"), at("ended")), (started, ended), "edges of `{}`", entry.id);
-        assert!(measured.ended.is_none() || measured.started <= measured.ended, "`{}` ends after it starts", entry.id);
+        assert!(
+            measured.ended.is_none() || measured.started <= measured.ended,
+            "`{}` ends after it starts",
+            entry.id
+        );
         if let (Some(started), Some(lasts), Some(ended)) = (measured.started, entry.lasts, measured.ended) {
             assert!(ended <= started + lasts, "`{}` lasts no longer than it says", entry.id);
         }
-        assert!(events.clone().filter(|event| event.phase == "skipped").all(|event| !event.detail.is_empty()));
+        assert!(
+            events.clone().filter(|event| event.phase == "skipped").all(|event| !event.detail.is_empty())
+        );
     }
 }

@@ -67,11 +67,11 @@ pub(crate) fn all<T: Copy + Sync>(wanted: Vec<(T, Run)>) -> Vec<(T, Run, Measure
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some((_, run)) = wanted.get(index) else { return };
             let measured = simulate(run);
-            done.lock().unwrap().insert(index, measured);
+            done.lock().expect("no worker panics while it holds the lock").insert(index, measured);
         }
     };
     std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
-    let done = done.into_inner().unwrap();
+    let done = done.into_inner().expect("a worker that panicked has ended the scope already");
     wanted.into_iter().zip(done.into_values()).map(|((tag, run), measured)| (tag, run, measured)).collect()
 }
 

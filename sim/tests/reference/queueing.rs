@@ -62,7 +62,7 @@ fn means(case: &Case, rho: f64) -> f64 {
 
 /// Two million are asked for; at utilization 0.8 they leave the 99.9th percentile a standard deviation of 2 %.
 fn mm1_jobs(rho: f64) -> f64 {
-    if rho >= 0.8 { 4_400_000.0 } else { 2_400_000.0 }
+    if rho >= 0.8 { 3_600_000.0 } else { 2_400_000.0 }
 }
 
 pub(crate) fn mm1_runs(case: &Case) -> Vec<Run> {
@@ -205,7 +205,7 @@ pub(crate) fn md1_runs(case: &Case) -> Vec<Run> {
         let rate = per_s / POINTS.len() as f64;
         body += &format!("  - {{name: {key}, to: station, rate: {rate}/s, patience: {patience_us}us}}\n");
     }
-    runs.extend(jobs(PROBED, MD1_JOBS, per_s, &body));
+    runs.extend(jobs(PROBED, MD1_JOBS / 2.0, per_s, &body));
     runs
 }
 

@@ -110,7 +110,9 @@ impl Engine<'_> {
                 }
                 self.enter_pool(attempt);
             }
-            Entry::Waiting(ticket) => self.wait_at_gate(attempt, ticket, Stage::WaitingForBulkhead, longest_wait),
+            Entry::Waiting(ticket) => {
+                self.wait_at_gate(attempt, ticket, Stage::WaitingForBulkhead, longest_wait)
+            }
             Entry::Full => self.end_attempt(attempt, AttemptEnd::early(OutcomeKind::BulkheadFull)),
         }
     }

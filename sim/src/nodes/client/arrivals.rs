@@ -16,6 +16,8 @@ pub(super) struct Stream {
     /// Number of the next request.
     pub(super) number: u64,
     pub(super) gap: Gap,
+    /// What is left of the gap before it, if it was under way when the schedule changed.
+    pub(super) gap_left: Option<f64>,
     pub(super) wake: Handle,
     /// The surge or herd it belongs to.
     pub(super) entry: Option<EntryId>,
@@ -47,19 +49,20 @@ impl Stream {
             Arrivals::Constant(stages) => {
                 Gap::Constant { schedule: Schedule::new(stages, share_milli, from), started: false }
             }
-            Arrivals::Trace(recorded) => Gap::Trace(Arc::clone(recorded)),
+            Arrivals::Trace(recorded) => Gap::Trace(share_of(recorded, share_milli, from)),
             Arrivals::Closed { .. } => return None,
         };
         Some(Stream { client, gap, ..Stream::default() })
     }
 
-    /// Follows other stages from `now` on.
+    /// Follows other stages from `now` on. The gap under way goes on at the new rate.
     pub(super) fn follow(&mut self, arrivals: &Arrivals, now: Time) {
         match (&mut self.gap, arrivals) {
             (
                 Gap::Poisson(schedule) | Gap::Constant { schedule, .. },
                 Arrivals::Poisson(stages) | Arrivals::Constant(stages),
             ) => {
+                self.gap_left = Some(schedule.arrivals_from(now));
                 *schedule = Schedule::new(stages, 1000, now);
             }
             (Gap::Poisson(_) | Gap::Constant { .. } | Gap::Trace(_) | Gap::Spread { .. } | Gap::Over, _) => {}
@@ -68,14 +71,15 @@ impl Stream {
 
     /// When the next request starts.
     pub(super) fn next_arrival(&mut self, gap_key: Key) -> Option<Time> {
+        let left = self.gap_left.take();
         match &mut self.gap {
             Gap::Poisson(schedule) => {
                 let word = gap_key.draw(Lineage::root(self.client, self.number).raw());
-                schedule.advance(unit_exponential(word))
+                schedule.advance(left.unwrap_or_else(|| unit_exponential(word)))
             }
             Gap::Constant { schedule, started } => {
                 let step = if std::mem::replace(started, true) { 1.0 } else { 0.0 };
-                schedule.advance(step)
+                schedule.advance(left.unwrap_or(step))
             }
             Gap::Trace(recorded) => recorded.get(self.number as usize).map(|arrival| arrival.at),
             Gap::Spread { from, requests, over } => {
@@ -92,4 +96,16 @@ impl Stream {
             Gap::Poisson(_) | Gap::Constant { .. } | Gap::Spread { .. } | Gap::Over => None,
         }
     }
+}
+
+/// The recorded arrivals from `from` on, each as often as the share says, evenly spread where that is a fraction.
+fn share_of(recorded: &Arc<Vec<TraceArrival>>, share_milli: u64, from: Time) -> Arc<Vec<TraceArrival>> {
+    if share_milli == 1000 && from == Time::ZERO {
+        return Arc::clone(recorded);
+    }
+    let due = |count: usize| count as u64 * share_milli / 1000;
+    let coming = recorded.iter().filter(|arrival| arrival.at >= from).enumerate();
+    let copies = coming
+        .flat_map(|(index, arrival)| std::iter::repeat_n(*arrival, (due(index + 1) - due(index)) as usize));
+    Arc::new(copies.collect())
 }

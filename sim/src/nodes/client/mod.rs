@@ -22,6 +22,7 @@ pub(crate) fn client(load: LoadId, plan: &Arc<Plan>) -> Box<dyn Node> {
         keys: None,
         zipf: zipf(&plan.loads[load.index()]),
         streams: Vec::new(),
+        arrivals_changed: false,
         closed: None,
     })
 }
@@ -33,6 +34,8 @@ struct Client {
     zipf: Option<Zipf>,
     /// Open arrivals: the load's own, then those of surges and herds.
     streams: Vec<Stream>,
+    /// Set by new settings until the load's own stream follows them.
+    arrivals_changed: bool,
     closed: Option<Closed>,
 }
 
@@ -207,7 +210,7 @@ impl Client {
     }
 
     fn call_done(&mut self, done: &Done, cx: &mut Cx<'_>) {
-        cx.ended(self.load, done.operation, done);
+        cx.ended(self.load, done);
         if self.closed.is_some() {
             self.think(done.token as usize, cx);
         }
@@ -259,8 +262,10 @@ impl Node for Client {
 
     fn wake(&mut self, token: Token, cx: &mut Cx<'_>) {
         if token == Token::RECONFIGURED {
-            // The load's own stream follows new stages from now on.
-            if let Some(stream) = self.streams.first_mut() {
+            // The load's own stream follows new stages from now on; other settings must not move a single arrival.
+            if std::mem::take(&mut self.arrivals_changed)
+                && let Some(stream) = self.streams.first_mut()
+            {
                 cx.cancel_wake(std::mem::take(&mut stream.wake));
                 stream.follow(&self.plan.loads[self.load.index()].arrivals, cx.now());
                 self.arm(0, cx);
@@ -275,6 +280,8 @@ impl Node for Client {
     fn crash(&mut self, _keep: Durable, _lost: &mut dyn FnMut(&Request)) {}
 
     fn reconfigure(&mut self, edit: &ConfigEdit<'_>) -> Result<(), String> {
+        let index = self.load.index();
+        self.arrivals_changed |= edit.plan.loads[index].arrivals != self.plan.loads[index].arrivals;
         self.plan = Arc::clone(edit.plan);
         self.zipf = zipf(self.own());
         Ok(())

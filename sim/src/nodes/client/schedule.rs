@@ -14,6 +14,8 @@ pub(super) struct Schedule {
     offset_ns: f64,
     /// Arrivals from the start of the stage to the position.
     passed: f64,
+    /// Arrivals that the last move lacked when the stages were over.
+    owed: f64,
 }
 
 struct Stage {
@@ -31,6 +33,10 @@ impl Stage {
         }
         let slope = if self.lasts_ns > 0.0 { (self.to - self.from) / self.lasts_ns } else { 0.0 };
         self.from * offset_ns + slope * offset_ns * offset_ns / 2.0
+    }
+
+    fn arrivals(&self) -> f64 {
+        self.arrivals_up_to(self.lasts_ns)
     }
 
     /// Where `arrivals` from the start are reached; the stable root of the quadratic.
@@ -67,14 +73,24 @@ impl Schedule {
         let offset_ns = stages.get(stage).map_or(0.0, |stage| from.since(stage.begins).as_nanos() as f64);
         let passed =
             stages.get(stage).map_or(0.0, |stage| stage.arrivals_up_to(offset_ns.min(stage.lasts_ns)));
-        Schedule { stages, stage, offset_ns, passed }
+        Schedule { stages, stage, offset_ns, passed, owed: 0.0 }
+    }
+
+    /// Arrivals from `now` to the position the schedule was last moved to, which is not before it.
+    pub(super) fn arrivals_from(&self, now: Time) -> f64 {
+        let begun = self.stages.iter().rposition(|stage| stage.begins <= now).unwrap_or(0);
+        let whole: f64 = self.stages.iter().take(self.stage).skip(begun).map(Stage::arrivals).sum();
+        let gone = self.stages.get(begun).map_or(0.0, |stage| {
+            stage.arrivals_up_to((now.since(stage.begins).as_nanos() as f64).min(stage.lasts_ns))
+        });
+        (whole + self.passed + self.owed - gone).max(0.0)
     }
 
     /// Moves on by a number of arrivals (a fraction, for random gaps); `None` when the stages are over.
     pub(super) fn advance(&mut self, arrivals: f64) -> Option<Time> {
         let mut left = arrivals;
         while let Some(stage) = self.stages.get(self.stage) {
-            let in_stage = stage.arrivals_up_to(stage.lasts_ns);
+            let in_stage = stage.arrivals();
             let wanted = self.passed + left;
             if wanted < in_stage || (left == 0.0 && in_stage > 0.0) {
                 self.passed = wanted;
@@ -86,6 +102,7 @@ impl Schedule {
             self.offset_ns = 0.0;
             self.passed = 0.0;
         }
+        self.owed = left;
         None
     }
 }
@@ -125,6 +142,20 @@ mod tests {
     #[test]
     fn a_gap_that_crosses_stages_keeps_what_it_has_used_up() {
         assert_eq!(arrivals(&[stage(1, 0, 0), stage(1, 2, 2), stage(2, 1, 1)]), [1000, 1500, 2000, 3000]);
+    }
+
+    #[test]
+    fn what_is_left_of_a_move_is_known_at_every_instant_of_it_and_beyond_the_end() {
+        let at = |ms: u64| Time::ZERO + Span::from_millis(ms);
+        let mut schedule = Schedule::new(&[stage(1, 2, 2), stage(1, 0, 0), stage(1, 4, 4)], 1000, Time::ZERO);
+        assert_eq!(schedule.advance(3.0), Some(at(2250)));
+        for (ms, left) in [(0, 3.0), (250, 2.5), (1000, 1.0), (1500, 1.0), (2125, 0.5), (2250, 0.0)] {
+            assert_eq!(schedule.arrivals_from(at(ms)), left, "at {ms} ms");
+        }
+        assert_eq!(schedule.advance(5.0), None);
+        for (ms, left) in [(2250, 5.0), (2500, 4.0), (3000, 2.0), (9000, 2.0)] {
+            assert_eq!(schedule.arrivals_from(at(ms)), left, "at {ms} ms");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod codel;
 mod job;
 mod steps;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -59,7 +59,8 @@ pub(super) struct ServiceNode {
     busy: u32,
     codel: Codel,
     started_at: Time,
-    cancellable: BTreeMap<Ref, Ref>,
+    /// Attempts that may be cancelled, with their jobs: more than one where the network made copies.
+    cancellable: BTreeSet<(Ref, Ref)>,
     /// Set while the next jobs are being taken up, so that a job that ends at once does not recurse.
     serving: bool,
     behaviour: Option<Box<dyn Behaviour>>,
@@ -91,7 +92,7 @@ impl ServiceNode {
             busy: 0,
             codel: Codel::new(own.queue.codel),
             started_at: Time::ZERO,
-            cancellable: BTreeMap::new(),
+            cancellable: BTreeSet::new(),
             serving: false,
             behaviour,
         }
@@ -141,7 +142,7 @@ impl ServiceNode {
         let demand = self.demand(&request, cx.now());
         let job = self.jobs.insert(Job::new(request, demand, self.priority(&request)));
         if request.cancellable {
-            self.cancellable.insert(request.attempt, job);
+            self.cancellable.insert((request.attempt, job));
         }
         let workers = self.own().workers;
         if self.shares_processors() {
@@ -205,7 +206,7 @@ impl ServiceNode {
             other.since = cx.now();
             other.state = JobState::Preempted(left);
         }
-        self.line.push(weakest, rank);
+        self.line.push_back_in(weakest, rank);
         self.waiting += 1;
         self.busy -= 1;
         self.take_up(job, cx);
@@ -250,7 +251,7 @@ impl ServiceNode {
     /// A job without a worker leaves.
     fn turn_away(&mut self, at: Ref, reply: Reply, cx: &mut Cx<'_>) {
         if let Some(job) = self.jobs.remove(at) {
-            self.cancellable.remove(&job.request.attempt);
+            self.cancellable.remove(&(job.request.attempt, at));
             cx.reply(&job.request, reply);
         }
     }
@@ -295,7 +296,7 @@ impl ServiceNode {
     /// A job that had a worker leaves with an answer.
     fn finish(&mut self, at: Ref, outcome: OutcomeKind, cx: &mut Cx<'_>) {
         let Some(job) = self.jobs.remove(at) else { return };
-        self.cancellable.remove(&job.request.attempt);
+        self.cancellable.remove(&(job.request.attempt, at));
         self.busy -= u32::from(job.holds_worker);
         if job.request.forward_to.is_some() && outcome == OutcomeKind::Ok {
             cx.forward(&job.request, job.path);
@@ -331,7 +332,16 @@ impl ServiceNode {
     }
 
     fn cancel(&mut self, attempt: Ref, cx: &mut Cx<'_>) {
-        let Some(at) = self.cancellable.remove(&attempt) else { return };
+        let copies = (attempt, Ref::FIRST)..=(attempt, Ref::NONE);
+        while let Some((_, at)) = self.cancellable.range(copies.clone()).next().copied() {
+            self.cancellable.remove(&(attempt, at));
+            self.cancel_job(at, cx);
+        }
+        self.forget_gone();
+        self.serve_next(cx);
+    }
+
+    fn cancel_job(&mut self, at: Ref, cx: &mut Cx<'_>) {
         let Some(job) = self.jobs.get(at) else { return };
         match job.state {
             JobState::Waiting | JobState::Preempted(_) => self.waiting -= 1,
@@ -343,7 +353,16 @@ impl ServiceNode {
         let Some(job) = self.jobs.remove(at) else { return };
         self.busy -= u32::from(job.has_worker());
         cx.drop_cancelled(&job.request);
-        self.serve_next(cx);
+    }
+
+    /// Takes those who are gone out of the line once they are the most of it. In last-in order they would not come
+    /// up for as long as the line is never empty.
+    fn forget_gone(&mut self) {
+        const FEW: usize = 64;
+        if self.line.len() > 2 * self.waiting as usize + FEW {
+            let jobs = &self.jobs;
+            self.line.retain(|at| jobs.get(at).is_some_and(Job::is_waiting));
+        }
     }
 
     fn report(&self, cx: &mut Cx<'_>) {

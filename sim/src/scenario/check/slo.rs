@@ -14,8 +14,8 @@ use crate::scenario::suggest;
 
 /// The id under which the liveness check fails.
 const LIVENESS: &str = "liveness";
-/// What ids of invariants start with.
-const INVARIANT_PREFIXES: [&str; 1] = ["conservation"];
+/// What ids of invariants start with, and the id under which a run fails that reached a bound.
+const ALWAYS_ON: [&str; 4] = ["conservation", "little_law", "every_end_is_timed", "stop"];
 
 /// The targets a metric can have.
 struct Targets {
@@ -285,7 +285,7 @@ impl Checker<'_> {
             }
             return;
         }
-        let invariant = INVARIANT_PREFIXES.iter().any(|prefix| id.starts_with(prefix));
+        let invariant = ALWAYS_ON.iter().any(|prefix| id.starts_with(prefix));
         if !invariant && !self.names.has_slo(id) {
             let mut known = self.names.slo_ids();
             known.push(LIVENESS);

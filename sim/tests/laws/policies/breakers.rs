@@ -95,16 +95,14 @@ fn slow_answers_open_it_as_failures_do() {
 
 #[test]
 fn a_breaker_for_each_replica_lets_the_healthy_one_serve() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         services: {api: {replicas: 2, service_time: 1ms}}
         load:
           - name: users
             to: api
             arrivals: {trace: '0ms,10ms,20ms,30ms,40ms,50ms'}
             breaker: {consecutive_failures: 1, open_for: 10s, scope: endpoint}
-        timeline: [{id: down, at: 0s, fault: {crash: {service: api/1}}}]",
-    );
+        timeline: [{id: down, at: 0s, fault: {crash: {service: api/1}}}]");
     // Replicas take turns: three of six go to the one that is down, and only the first of them finds out.
     let count = |wanted: &str| ends(&outcome).lines().filter(|line| line.ends_with(wanted)).count();
     assert_eq!(["ok", "refused", "breaker_open"].map(count), [3, 1, 2]);

@@ -137,14 +137,15 @@ fn a_policy_can_be_added_and_taken_away_while_running() {
 }
 
 #[test]
-fn health_checks_that_were_switched_off_for_a_while_go_on_afterwards() {
+fn health_checks_can_be_switched_on_off_and_on_again() {
     let outcome = ran(
         "
         run: {duration: 4s}
-        services: {api: {replicas: 2, health_check: {interval: 100ms, unhealthy_after: 2, healthy_after: 2}}}
+        services: {api: {replicas: 2}}
         load: [{name: users, to: api, arrivals: constant, rate: 100/s}]
         timeline:
-          - {id: blind, at: 500ms, for: 500ms, config: {api.health_check: null}}
+          - {id: first, at: 500ms, for: 500ms, config: {api.health_check: {interval: 100ms, unhealthy_after: 2}}}
+          - {id: again, at: 1500ms, config: {api.health_check: {interval: 100ms, unhealthy_after: 2}}}
           - {id: down, at: 2s, for: 1s, fault: {crash: {service: api/2}}}",
     );
     let last_refused = outcome.trace.requests.iter().rfind(|request| request.outcome == OutcomeKind::Refused);
@@ -182,16 +183,14 @@ fn assert_took(outcome: &Outcome, expected_ms: impl Fn(&str, u64) -> u64) {
 
 #[test]
 fn a_rolling_deploy_replaces_one_replica_after_the_other() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         run: {duration: 5s}
         services: {api: {replicas: 3, service_time: 10ms, workers: unlimited}}
         load: [{name: users, to: api, arrivals: constant, rate: 300/s}]
         timeline:
           - id: v2
             at: 999ms
-            deploy: {service: api, version: v2, every: 1s, set: {api.service_time: 20ms}}",
-    );
+            deploy: {service: api, version: v2, every: 1s, set: {api.service_time: 20ms}}");
     assert_journal(
         "one a second",
         &timeline(&outcome),
@@ -210,13 +209,11 @@ fn a_rolling_deploy_replaces_one_replica_after_the_other() {
 
 #[test]
 fn a_replica_that_is_being_replaced_is_away_for_its_downtime() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         run: {duration: 3s}
         services: {api: {replicas: 2, workers: unlimited, service_time: 1ms}}
         load: [{name: users, to: api, arrivals: constant, rate: 100/s}]
-        timeline: [{id: v2, at: 995ms, deploy: {service: api, version: v2, every: 1s, downtime: 500ms}}]",
-    );
+        timeline: [{id: v2, at: 995ms, deploy: {service: api, version: v2, every: 1s, downtime: 500ms}}]");
     assert_journal(
         "half a second each",
         &timeline(&outcome),
@@ -232,8 +229,7 @@ fn a_replica_that_is_being_replaced_is_away_for_its_downtime() {
 
 #[test]
 fn a_canary_is_a_share_of_the_replicas_rounded_up_and_a_deploy_can_be_undone() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         run: {duration: 3s}
         services: {api: {replicas: 4, workers: unlimited, service_time: 10ms}}
         load: [{name: users, to: api, arrivals: constant, rate: 400/s}]
@@ -241,8 +237,7 @@ fn a_canary_is_a_share_of_the_replicas_rounded_up_and_a_deploy_can_be_undone() {
           - id: v2
             at: 999ms
             deploy: {service: api, version: v2, strategy: canary, share: 30%, set: {api.service_time: 30ms}}
-          - {id: back, at: 1999ms, rollback: {of: v2}}",
-    );
+          - {id: back, at: 1999ms, rollback: {of: v2}}");
     assert_journal(
         "two of four",
         &timeline(&outcome),
@@ -328,12 +323,10 @@ fn scaling_takes_effect_at_once_and_ends_with_its_entry() {
 
 #[test]
 fn a_new_replica_refuses_until_it_has_started() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         services: {api: {service_time: 1ms, startup: 50ms}}
         load: [{name: users, to: api, arrivals: {trace: '50ms,110ms,111ms,160ms,161ms'}}]
-        timeline: [{id: more, at: 100ms, scale: {service: api, replicas: 2}}]",
-    );
+        timeline: [{id: more, at: 100ms, scale: {service: api, replicas: 2}}]");
     // In turn: one of the two before 150 ms meets the new replica.
     let outcomes: Vec<OutcomeKind> = outcome.trace.requests.iter().map(|request| request.outcome).collect();
     let refused = outcomes.iter().filter(|outcome| **outcome == OutcomeKind::Refused).count();
@@ -384,16 +377,14 @@ fn a_request_inside_a_proxy_that_is_taken_out_still_arrives() {
 
 #[test]
 fn a_rollback_of_what_is_not_in_force_is_skipped_with_its_reason() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         services: {api: {}}
         load: [{name: users, to: api, arrivals: {trace: 0ms}}]
         timeline:
           - {id: change, at: 500ms, config: {api.service_time: 1ms}}
           - {id: early, at: 100ms, rollback: {of: change}}
           - {id: late, at: 600ms, rollback: {of: change}}
-          - {id: twice, at: 700ms, rollback: {of: change}}",
-    );
+          - {id: twice, at: 700ms, rollback: {of: change}}");
     assert_journal(
         "before it began, in time, after it was undone",
         &timeline(&outcome),

@@ -37,8 +37,8 @@ fn steps_follow_each_other_and_a_parallel_one_takes_as_long_as_its_longest() {
         users 0: 0s..46ms ok
           users -> api #1 0s..46ms
           api -> a #1 1ms..11ms
-          api -> b #1 11ms..31ms
           api -> c #1 11ms..41ms
+          api -> b #1 11ms..31ms
           api -> d #1 41ms..46ms",
     );
 }
@@ -51,10 +51,11 @@ fn a_step_fails_as_soon_as_too_few_can_still_succeed() {
         ("2", "users 0: 0s..30ms ok"),
         ("any", "users 0: 0s..10ms ok"),
     ] {
-        let scenario = parallel(join, "{to: b}").replace("b: {service_time: 20ms}", "b: {service_time: 20ms, error_rate: 100%}");
+        let scenario = parallel(join, "{to: b}")
+            .replace("b: {service_time: 20ms}", "b: {service_time: 20ms, error_rate: 100%}");
         check(join, &scenario, expected);
     }
-    let all_fail = parallel("any", "{to: b}").replace("ms}", "ms, error_rate: 100%}");
+    let all_fail = parallel("any", "{to: b}").replace("ms}\n", "ms, error_rate: 100%}\n");
     check("the last hope is gone at 30 ms", &all_fail, "users 0: 0s..30ms error");
 }
 
@@ -82,7 +83,11 @@ load: [{{name: users, to: api, arrivals: {{trace: 0ms}}}}]"
         let sum = |count: fn(&foreshock::measure::ServiceMeasured) -> u64| -> u64 {
             ["a", "b", "c"].iter().map(|name| count(service(&outcome, name))).sum()
         };
-        assert_eq!((sum(|s| s.cancelled), sum(|s| s.abandoned)), (cancelled, abandoned), "last work ends at {worked}");
+        assert_eq!(
+            (sum(|s| s.cancelled), sum(|s| s.abandoned)),
+            (cancelled, abandoned),
+            "last work ends at {worked}"
+        );
     }
 }
 
@@ -98,14 +103,17 @@ load: [{{name: users, to: api, arrivals: {{trace: 0ms}}}}]"
     };
     check("one worker does them one after the other", &scenario("all"), "users 0: 0s..30ms ok");
     check("two are enough", &scenario("2"), "users 0: 0s..20ms ok");
-    let drawn = ran(
-        "
+    let drawn = ran("
         services:
           api: {calls: [{to: a, fan_out: 3}]}
           a: {service_time: {exponential: {mean: 10ms}}, workers: unlimited}
-        load: [{name: users, to: api, arrivals: {trace: 0ms}}]",
-    );
-    let mut work: Vec<_> = drawn.trace.requests[0].spans.iter().filter(|span| span.kind == "service").map(|span| span.to).collect();
+        load: [{name: users, to: api, arrivals: {trace: 0ms}}]");
+    let mut work: Vec<_> = drawn.trace.requests[0]
+        .spans
+        .iter()
+        .filter(|span| span.kind == "service")
+        .map(|span| span.to)
+        .collect();
     work.dedup();
     assert_eq!(work.len(), 3, "each copy draws a demand of its own");
 }

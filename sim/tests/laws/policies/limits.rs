@@ -6,12 +6,10 @@ use crate::harness::{check, check_calls, edge, ends, ran};
 
 #[test]
 fn a_rate_limit_admits_its_burst_and_then_its_rate_and_nothing_beyond() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         services: {api: {workers: unlimited}}
         load:
-          - {name: users, to: api, arrivals: constant, rate: 100/s, rate_limit: {rate: 10/s, burst: 3}}",
-    );
+          - {name: users, to: api, arrivals: constant, rate: 100/s, rate_limit: {rate: 10/s, burst: 3}}");
     let admitted: Vec<u64> = outcome
         .trace
         .requests

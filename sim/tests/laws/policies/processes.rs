@@ -283,5 +283,8 @@ fn failing_replicas_are_ejected_for_a_while() {
         .collect();
     assert_eq!(refused.len(), 3, "three failures in a row eject it for a second: {refused:?}");
     assert!(refused.iter().all(|number| *number < 6));
-    assert_eq!(outcome.measured.edges[0].attempts_by_replica[1], 4, "and one of the last two reaches it again");
+    assert_eq!(
+        outcome.measured.edges[0].attempts_by_replica[1], 4,
+        "and one of the last two reaches it again"
+    );
 }

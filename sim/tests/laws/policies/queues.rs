@@ -37,7 +37,8 @@ fn each_discipline_serves_in_its_own_order() {
 
 #[test]
 fn random_order_serves_everybody_and_differs_from_seed_to_seed() {
-    let scenario = three_sizes("random", "0ms big,1ms small,2ms small,3ms small,4ms small,5ms small,6ms small");
+    let scenario =
+        three_sizes("random", "0ms big,1ms small,2ms small,3ms small,4ms small,5ms small,6ms small");
     let order = |seed| {
         let outcome = crate::harness::ran_with_seed(&scenario, seed);
         let mut ends: Vec<_> =
@@ -70,6 +71,18 @@ fn a_preempted_job_resumes_where_it_was_and_within_a_priority_the_first_is_first
           api/1 #1 7ms..12ms
         users 4: 8ms..17ms ok
           api/1 #1 12ms..17ms",
+    );
+}
+
+#[test]
+fn a_preempted_job_goes_on_before_those_who_came_after_it() {
+    check(
+        "both big jobs are as urgent; the one that had begun resumes at 3 ms",
+        &three_sizes("priority_preemptive", "0ms big,1ms big,2ms small"),
+        "
+        users 0: 0s..11ms ok
+        users 1: 1ms..21ms ok
+        users 2: 2ms..3ms ok",
     );
 }
 
@@ -149,9 +162,12 @@ load: [{{name: users, to: api, arrivals: constant, rate: 150/s}}]"
     assert_eq!(open.shed, 0);
     assert!(open.wait.max_ns > 1_400_000_000, "{}", open.wait.max_ns);
     assert!(shed.shed > 0 && shed.wait.max_ns < open.wait.max_ns, "{} shed", shed.shed);
-    let first = controlled.trace.requests.iter().filter(|request| request.outcome.name() == "rejected").map(|request| {
-        request.ended.unwrap()
-    });
+    let first = controlled
+        .trace
+        .requests
+        .iter()
+        .filter(|request| request.outcome.name() == "rejected")
+        .map(|request| request.ended.unwrap());
     // Waiting is above 5 ms from the third taken up, at 20 ms; 100 ms later the first is shed.
     assert_eq!(first.min(), Some(crate::harness::ms(130)));
     let gone = check(
@@ -209,19 +225,23 @@ load: [{{name: users, to: api, arrivals: constant, rate: 400/s, keys: {{uniform:
     assert_eq!(spread(4, "balance: round_robin"), [100, 100, 100, 100]);
     assert_eq!(spread(2, "balance: weighted, weights: [3, 1]"), [100, 300]);
     let random = spread(4, "balance: random");
-    assert!(random.iter().all(|count| (70..130).contains(count)) && random.iter().sum::<u64>() == 400, "{random:?}");
+    assert!(
+        random.iter().all(|count| (70..130).contains(count)) && random.iter().sum::<u64>() == 400,
+        "{random:?}"
+    );
     let ring = spread(64, "balance: ring_hash");
-    assert!(ring.iter().filter(|count| **count > 0).count() <= 3, "three keys reach at most three replicas: {ring:?}");
+    assert!(
+        ring.iter().filter(|count| **count > 0).count() <= 3,
+        "three keys reach at most three replicas: {ring:?}"
+    );
 }
 
 #[test]
 fn the_replica_with_the_fewest_requests_in_flight_is_chosen() {
-    let outcome = ran(
-        "
+    let outcome = ran("
         services: {api: {replicas: 2, service_time: 1ms, balance: least_requests}}
         load: [{name: users, to: api, arrivals: {trace: '0ms,0ms,10ms,20ms,30ms'}}]
-        timeline: [{id: stuck, at: 0s, for: 100ms, fault: {pause: {service: {service: api, pick: one}}}}]",
-    );
+        timeline: [{id: stuck, at: 0s, for: 100ms, fault: {pause: {service: {service: api, pick: one}}}}]");
     // Of the two requests of the first instant one meets the replica that stands still; all others avoid it.
     let mut took: Vec<String> = outcome
         .trace

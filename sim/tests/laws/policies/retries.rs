@@ -50,7 +50,8 @@ fn a_backoff_of_nothing_retries_in_the_same_instant() {
 
 #[test]
 fn only_the_outcomes_named_are_retried() {
-    for (retry_on, attempts) in [("[error]", 2), ("[timeout]", 1), ("[rejected, refused, reset, timeout]", 1)] {
+    for (retry_on, attempts) in [("[error]", 2), ("[timeout]", 1), ("[rejected, refused, reset, timeout]", 1)]
+    {
         let retry = format!("{{max_attempts: 2, backoff: {{base: 0s}}, retry_on: {retry_on}}}");
         let expected = format!("users 0: 0s..{attempts}ms error");
         let outcome = check(retry_on, &failing(&retry), &expected);
@@ -217,6 +218,7 @@ fn three_layers_of_retries_multiply() {
         load: [{name: users, to: front, arrivals: {trace: 0ms}, retry: {max_attempts: 3, backoff: {base: 0s}}}]",
         "users 0: 0s..0s error",
     );
-    let attempts = ["users -> front", "front -> middle", "middle -> back"].map(|name| edge(&outcome, name).attempts);
+    let attempts =
+        ["users -> front", "front -> middle", "middle -> back"].map(|name| edge(&outcome, name).attempts);
     assert_eq!(attempts, [3, 9, 27]);
 }

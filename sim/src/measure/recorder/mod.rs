@@ -1,21 +1,23 @@
 //! Collects while the simulation runs: one method for each thing that happens. Counts, never decides.
 
-use std::collections::BTreeMap;
+mod counters;
+mod finish;
 
 use foreshock_systems::circuit_breaker::State;
 use foreshock_systems::retry::GiveUpReason;
 
 use super::histogram::Durations;
+pub(crate) use finish::EndState;
+
+use self::finish::share_ppm;
 use super::watch::{Counters, Watch};
 use super::{
     BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LoadInterval, LoadMeasured, OutcomeKind,
-    PathShares, ServiceInterval, ServiceMeasured, SloMeasured, Summary, TimelineEvent, Violation,
+    PathShares, ServiceInterval, ServiceMeasured, Summary, TimelineEvent, Violation,
 };
-use crate::cluster::Path;
+use crate::cluster::{Done, Path};
 use crate::kernel::time::{Span, Time};
-use crate::scenario::plan::{
-    EdgeId, EntryId, LinkId, LoadId, Metric, OperationId, Party, Plan, ServiceId, Target,
-};
+use crate::scenario::plan::{EdgeId, EntryId, LinkId, LoadId, Metric, Party, Plan, ServiceId, Target};
 
 /// How a request left a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,9 +120,6 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(plan: &Plan) -> Recorder {
         let intervals = plan.run.intervals();
-        let watching = |target: &dyn Fn(&Target) -> bool| -> Vec<u32> {
-            (0..plan.slos.len() as u32).filter(|slo| target(&plan.slos[*slo as usize].target)).collect()
-        };
         let loads = (0..plan.loads.len() as u32)
             .map(|load| LoadRecord {
                 edge: plan.loads[load as usize].edge,
@@ -134,7 +133,7 @@ impl Recorder {
                 interval: LoadInterval::default(),
                 interval_latency: Durations::new(2),
                 ended: Counters::default(),
-                watches: watching(&|target| matches!(target, Target::Load(id, _) if id.0 == load)),
+                watches: watching(plan, |target| matches!(target, Target::Load(id, _) if id.0 == load)),
             })
             .collect();
         let services = (0..plan.services.len() as u32)
@@ -148,10 +147,10 @@ impl Recorder {
                 service: Durations::new(3),
                 interval: ServiceInterval::default(),
                 arrivals: 0,
-                watches: watching(&|target| matches!(target, Target::Service(id) if id.0 == service)),
+                watches: watching(plan, |target| matches!(target, Target::Service(id) if id.0 == service)),
             })
             .collect();
-        let edges = (0..plan.edges.len() as u32).map(|edge| edge_record(plan, edge, &watching)).collect();
+        let edges = (0..plan.edges.len() as u32).map(|edge| edge_record(plan, edge)).collect();
         Recorder {
             warm_at: Time::ZERO + plan.run.warmup,
             loads,
@@ -223,16 +222,8 @@ impl Recorder {
     }
 
     /// A request of a load has ended.
-    pub(crate) fn ended(
-        &mut self,
-        load: LoadId,
-        operation: OperationId,
-        started: Time,
-        now: Time,
-        outcome: OutcomeKind,
-        attempts: u32,
-        path: &Path,
-    ) {
+    pub(crate) fn ended(&mut self, load: LoadId, done: &Done, now: Time) {
+        let (started, outcome) = (done.wanted_at, done.outcome);
         let latency = now.since(started);
         let good = outcome == OutcomeKind::Ok;
         let record = &mut self.loads[load.index()];
@@ -247,11 +238,11 @@ impl Recorder {
             record.interval.failed += 1;
         }
         if started >= self.warm_at {
-            record.measured.attempts += u64::from(attempts);
+            record.measured.attempts += u64::from(done.attempts);
             if good {
                 record.measured.good += 1;
                 record.latency.record(latency);
-                add_path(&mut record.measured.path, path);
+                add_path(&mut record.measured.path, &done.path);
             } else {
                 record.measured.failed[outcome as usize] += 1;
                 record.failed_latency.record(latency);
@@ -260,7 +251,7 @@ impl Recorder {
         for &watch in &record.watches {
             let watch = &mut self.watches[watch as usize];
             let Target::Load(_, only) = watch.plan.target else { continue };
-            if only.is_some_and(|only| only != operation) {
+            if only.is_some_and(|only| only != done.operation) {
                 continue;
             }
             match watch.plan.metric {
@@ -470,92 +461,6 @@ impl Recorder {
         }
     }
 
-    /// The counters of an objective, as of now.
-    fn counters(&self, watch: &Watch) -> Counters {
-        if let Some(counters) = watch.operation_counters() {
-            return match watch.plan.metric {
-                Metric::Goodput => Counters { whole: self.now_ns, part: counters.part },
-                Metric::ErrorRate => Counters { whole: counters.whole, part: counters.whole - counters.part },
-                Metric::Latency(_)
-                | Metric::LatencyAll(_)
-                | Metric::Availability
-                | Metric::AttemptsPerRequest
-                | Metric::Amplification
-                | Metric::QueueDepth(_)
-                | Metric::Utilization
-                | Metric::RecoveryTime => counters,
-            };
-        }
-        match watch.plan.target {
-            Target::Load(load, _) => self.load_counters(load, watch.plan.metric),
-            Target::Edge(edge) => self.edge_counters(edge, watch.plan.metric),
-            Target::Service(service) => self.service_counters(service, watch.plan.metric),
-        }
-    }
-
-    fn load_counters(&self, load: LoadId, metric: Metric) -> Counters {
-        let record = &self.loads[load.index()];
-        match metric {
-            Metric::AttemptsPerRequest | Metric::Amplification => {
-                let edge = &self.edges[record.edge.index()];
-                Counters { whole: edge.requests, part: edge.attempts }
-            }
-            Metric::ErrorRate => {
-                Counters { whole: record.ended.whole, part: record.ended.whole - record.ended.part }
-            }
-            Metric::Goodput => Counters { whole: self.now_ns, part: record.ended.part },
-            Metric::Availability => record.ended,
-            Metric::Latency(_)
-            | Metric::LatencyAll(_)
-            | Metric::QueueDepth(_)
-            | Metric::Utilization
-            | Metric::RecoveryTime => Counters::default(),
-        }
-    }
-
-    fn edge_counters(&self, edge: EdgeId, metric: Metric) -> Counters {
-        let record = &self.edges[edge.index()];
-        match metric {
-            Metric::AttemptsPerRequest => Counters { whole: record.requests, part: record.attempts },
-            Metric::Amplification => Counters { whole: self.offered, part: record.attempts },
-            Metric::ErrorRate => Counters { whole: record.ended, part: record.failed },
-            Metric::Availability => Counters { whole: record.ended, part: record.good },
-            Metric::Goodput => Counters { whole: self.now_ns, part: record.good },
-            Metric::Latency(_)
-            | Metric::LatencyAll(_)
-            | Metric::QueueDepth(_)
-            | Metric::Utilization
-            | Metric::RecoveryTime => Counters::default(),
-        }
-    }
-
-    fn service_counters(&self, service: ServiceId, metric: Metric) -> Counters {
-        let levels = self.levels[service.index()];
-        let into = || self.edges.iter().filter(move |edge| edge.callee == service);
-        let counts = &self.services[service.index()].measured.all;
-        match metric {
-            Metric::QueueDepth(_) => Counters { whole: self.now_ns, part: levels.waiting_ns },
-            Metric::Utilization => Counters { whole: levels.capacity_ns, part: levels.busy_ns },
-            Metric::Amplification => {
-                Counters { whole: self.offered, part: self.services[service.index()].arrivals }
-            }
-            Metric::AttemptsPerRequest => Counters {
-                whole: into().map(|edge| edge.requests).sum(),
-                part: into().map(|edge| edge.attempts).sum(),
-            },
-            Metric::ErrorRate => Counters {
-                whole: u128::from(counts.completed + counts.turned_away),
-                part: u128::from(counts.turned_away),
-            },
-            Metric::Availability => Counters {
-                whole: u128::from(counts.completed + counts.turned_away),
-                part: u128::from(counts.completed),
-            },
-            Metric::Goodput => Counters { whole: self.now_ns, part: u128::from(counts.completed) },
-            Metric::Latency(_) | Metric::LatencyAll(_) | Metric::RecoveryTime => Counters::default(),
-        }
-    }
-
     /// The cluster's sums as of now; to be given before anything below looks at them.
     pub(crate) fn take_levels(&mut self, now: Time, levels: &[ServiceLevels]) {
         self.levels.copy_from_slice(levels);
@@ -604,72 +509,15 @@ impl Recorder {
         }
         self.levels_at_grid.copy_from_slice(&self.levels);
     }
-
-    /// Puts everything together. `inside` and `in_flight` were counted in the arenas.
-    pub(crate) fn finish(mut self, end: EndState) -> super::Measured {
-        let run_ns = self.now_ns.saturating_sub(u128::from(self.warm_at.as_nanos())).max(1);
-        let counters: Vec<Counters> = self.watches.iter().map(|watch| self.counters(watch)).collect();
-        let slos: Vec<SloMeasured> = std::mem::take(&mut self.watches)
-            .into_iter()
-            .zip(counters)
-            .map(|(watch, at_end)| watch.finish(at_end))
-            .collect();
-        let loads = self.loads.into_iter().zip(end.load_in_flight).map(|(mut record, (all, warm))| {
-            record.measured.latency = record.latency.summary();
-            record.measured.failed_latency = record.failed_latency.summary();
-            record.measured.all.in_flight = all;
-            record.measured.in_flight = warm;
-            record.measured
-        });
-        let services = self.services.into_iter().enumerate().map(|(index, mut record)| {
-            let (levels, warm) = (&self.levels[index], &self.levels_at_warm[index]);
-            record.measured.wait = record.wait.summary();
-            record.measured.service = record.service.summary();
-            record.measured.utilization_ppm = share_ppm(levels, warm);
-            let waiting_ns = levels.waiting_ns - warm.waiting_ns;
-            record.measured.queue_mean_milli = u64::try_from(waiting_ns * 1_000 / run_ns).unwrap_or(u64::MAX);
-            record.measured.all.in_system = end.inside[index];
-            record.measured.in_system_integral_ns = end.population_ns[index];
-            record.measured
-        });
-        let loads: Vec<LoadMeasured> = loads.collect();
-        let edges = self.edges.into_iter().map(|mut record| {
-            record.measured.latency = match record.load {
-                Some(load) => loads[load.index()].latency,
-                None => record.latency.summary(),
-            };
-            record.measured
-        });
-        let edges = edges.collect();
-        super::Measured {
-            loads,
-            services: services.collect(),
-            edges,
-            links: end.links,
-            timeline: self.timeline,
-            slos,
-            entries: self.entries,
-            systems: end.systems,
-            violations: self.violations,
-        }
-    }
 }
 
-/// What only the arenas know when the run stops.
-pub(crate) struct EndState {
-    /// Requests under way, all and of those started after the warm-up, by load.
-    pub(crate) load_in_flight: Vec<(u64, u64)>,
-    pub(crate) inside: Vec<u64>,
-    pub(crate) population_ns: Vec<u128>,
-    pub(crate) links: Vec<super::LinkMeasured>,
-    pub(crate) systems: BTreeMap<String, BTreeMap<String, u64>>,
+/// The objectives about a target.
+fn watching(plan: &Plan, is_meant: impl Fn(&Target) -> bool) -> Vec<u32> {
+    let slos = (0..).zip(&plan.slos);
+    slos.filter(|(_, slo)| is_meant(&slo.target)).map(|(index, _)| index).collect()
 }
 
-fn edge_record(
-    plan: &Plan,
-    edge: u32,
-    watching: &dyn Fn(&dyn Fn(&Target) -> bool) -> Vec<u32>,
-) -> EdgeRecord {
+fn edge_record(plan: &Plan, edge: u32) -> EdgeRecord {
     let plan_edge = &plan.edges[edge as usize];
     let replicas = plan.services[plan_edge.callee.index()].max_replicas as usize;
     EdgeRecord {
@@ -690,7 +538,7 @@ fn edge_record(
         ended: 0,
         failed: 0,
         good: 0,
-        watches: watching(&|target| matches!(target, Target::Edge(id) if id.0 == edge)),
+        watches: watching(plan, |target| matches!(target, Target::Edge(id) if id.0 == edge)),
         callee: plan_edge.callee,
         load: match plan_edge.caller {
             Party::Load(load) => Some(load),
@@ -705,10 +553,4 @@ fn add_path(sum: &mut PathShares, path: &Path) {
     sum.network_ns += u128::from(path.network_ns);
     sum.queue_ns += u128::from(path.queue_ns);
     sum.service_ns += u128::from(path.service_ns);
-}
-
-fn share_ppm(levels: &ServiceLevels, before: &ServiceLevels) -> u32 {
-    let capacity_ns = levels.capacity_ns - before.capacity_ns;
-    let busy_ns = levels.busy_ns - before.busy_ns;
-    if capacity_ns == 0 { 0 } else { u32::try_from(busy_ns * 1_000_000 / capacity_ns).unwrap_or(u32::MAX) }
 }

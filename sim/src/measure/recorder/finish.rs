@@ -1,0 +1,75 @@
+//! The end of a run: sums and histograms become what was measured.
+
+use std::collections::BTreeMap;
+
+use super::{Recorder, ServiceLevels};
+use crate::measure::watch::Counters;
+use crate::measure::{LinkMeasured, LoadMeasured, Measured, SloMeasured};
+
+/// What only the arenas know when the run stops.
+pub(crate) struct EndState {
+    /// Requests under way, all and of those started after the warm-up, by load.
+    pub(crate) load_in_flight: Vec<(u64, u64)>,
+    pub(crate) inside: Vec<u64>,
+    pub(crate) population_ns: Vec<u128>,
+    pub(crate) links: Vec<LinkMeasured>,
+    pub(crate) systems: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+impl Recorder {
+    /// Puts everything together. `inside` and `in_flight` were counted in the arenas.
+    pub(crate) fn finish(mut self, end: EndState) -> Measured {
+        let run_ns = self.now_ns.saturating_sub(u128::from(self.warm_at.as_nanos())).max(1);
+        let counters: Vec<Counters> = self.watches.iter().map(|watch| self.counters(watch)).collect();
+        let slos: Vec<SloMeasured> = std::mem::take(&mut self.watches)
+            .into_iter()
+            .zip(counters)
+            .map(|(watch, at_end)| watch.finish(at_end))
+            .collect();
+        let loads = self.loads.into_iter().zip(end.load_in_flight).map(|(mut record, (all, warm))| {
+            record.measured.latency = record.latency.summary();
+            record.measured.failed_latency = record.failed_latency.summary();
+            record.measured.all.in_flight = all;
+            record.measured.in_flight = warm;
+            record.measured
+        });
+        let services = self.services.into_iter().enumerate().map(|(index, mut record)| {
+            let (levels, warm) = (&self.levels[index], &self.levels_at_warm[index]);
+            record.measured.wait = record.wait.summary();
+            record.measured.service = record.service.summary();
+            record.measured.utilization_ppm = share_ppm(levels, warm);
+            let waiting_ns = levels.waiting_ns - warm.waiting_ns;
+            record.measured.queue_mean_milli = u64::try_from(waiting_ns * 1_000 / run_ns).unwrap_or(u64::MAX);
+            record.measured.all.in_system = end.inside[index];
+            record.measured.in_system_integral_ns = end.population_ns[index];
+            record.measured
+        });
+        let loads: Vec<LoadMeasured> = loads.collect();
+        let edges = self.edges.into_iter().map(|mut record| {
+            record.measured.latency = match record.load {
+                Some(load) => loads[load.index()].latency,
+                None => record.latency.summary(),
+            };
+            record.measured
+        });
+        let edges = edges.collect();
+        Measured {
+            loads,
+            services: services.collect(),
+            edges,
+            links: end.links,
+            timeline: self.timeline,
+            slos,
+            entries: self.entries,
+            systems: end.systems,
+            violations: self.violations,
+        }
+    }
+}
+
+pub(super) fn share_ppm(levels: &ServiceLevels, before: &ServiceLevels) -> u32 {
+    let capacity_ns = levels.capacity_ns - before.capacity_ns;
+    let busy_ns = levels.busy_ns - before.busy_ns;
+    let share = (busy_ns * 1_000_000).checked_div(capacity_ns).unwrap_or(0);
+    u32::try_from(share).unwrap_or(u32::MAX)
+}
