@@ -62,7 +62,9 @@ enum Command {
     Run(run::RunArguments),
     Check(check::CheckArguments),
     Accept(accept::AcceptArguments),
+    /// Show which scenarios there are and what they expect
     List,
+    /// Print the JSON Schema of scenario files, for editors
     Schema,
     Verify(verify::VerifyArguments),
     Diff(diff::DiffArguments),

@@ -9,7 +9,7 @@ use crate::faults::CrashMode;
 use crate::kernel::draw::{Key, Sampler, chance_ppm};
 use crate::kernel::time::Span;
 use crate::measure::{Departure, OutcomeKind};
-use crate::scenario::plan::{Action, EntryId, OperationId, Party};
+use crate::scenario::plan::{Action, EntryId, LinkId, OperationId, Party};
 
 /// A fault inside a service, ready to be drawn.
 pub(crate) struct DependencyRule {
@@ -49,7 +49,11 @@ impl DependencyRule {
 
 impl Engine<'_> {
     /// Whether an injected delay keeps a request back for now; it then arrives again later.
+    #[inline]
     pub(crate) fn is_delayed(&mut self, envelope: Ref) -> bool {
+        if !self.core.delays_requests {
+            return false;
+        }
         let Some(message) = self.core.envelopes.get(envelope) else { return false };
         let (Payload::Request(request), false) = (&message.payload, message.delayed) else { return false };
         let Party::Service(service) = self.core.nodes[message.address.to.index()].party else { return false };
@@ -74,6 +78,7 @@ impl Engine<'_> {
 
     /// A request has reached the node it was sent to: `true` if the node is to serve it, `false` if it was dealt
     /// with.
+    #[inline]
     pub(crate) fn request_arrives(&mut self, envelope: &Address, request: &mut Request) -> bool {
         let to = envelope.to;
         let network = self.now.since(envelope.sent_at);
@@ -121,6 +126,7 @@ impl Engine<'_> {
     }
 
     /// Whether the node takes no connection: `Some(true)` refuses aloud, `Some(false)` is silence.
+    #[inline]
     fn refusal(&mut self, to: NodeId, request: &Request) -> Option<bool> {
         let node = &self.core.nodes[to.index()];
         let effect = &self.core.effects.nodes[to.index()];
@@ -144,6 +150,7 @@ impl Engine<'_> {
     }
 
     /// Counts a request out of a service.
+    #[inline]
     pub(crate) fn depart_service(&mut self, node: NodeId, request: &Request, how: Departure) {
         let Party::Service(service) = self.core.nodes[node.index()].party else { return };
         let population = &mut self.core.population[service.index()];
@@ -153,6 +160,7 @@ impl Engine<'_> {
     }
 
     /// Sends the answer to a request back the way it came.
+    #[inline]
     pub(crate) fn answer(&mut self, from: NodeId, request: &Request, reply: Reply) {
         let Party::Service(service) = self.core.nodes[from.index()].party else { return };
         let plan = &self.core.plan.services[service.index()];
@@ -172,19 +180,28 @@ impl Engine<'_> {
             traced: request.traced,
             answered_by: from,
         };
-        let (link, to) = match (request.via, self.hop_links(from)) {
+        let (link, to) = match (request.via, plan.hop_of) {
+            (None, None) => (self.core.plan.edges[request.edge.index()].response_link, request.caller),
+            (Some(_), _) | (_, Some(_)) => self.way_back(from, request),
+        };
+        self.send(link, (from, to), bytes, request.lineage.raw(), &Payload::Answer(answer));
+    }
+
+    /// The link and the next node of an answer where proxies stand in the way.
+    #[cold]
+    fn way_back(&self, from: NodeId, request: &Request) -> (LinkId, NodeId) {
+        match (request.via, self.hop_links(from)) {
             (Some(proxy), _) => match self.hop_links(proxy) {
                 Some(links) => (links[2], proxy),
                 None => (self.core.plan.edges[request.edge.index()].response_link, request.caller),
             },
             (None, Some(links)) => (links[3], request.caller),
             (None, None) => (self.core.plan.edges[request.edge.index()].response_link, request.caller),
-        };
-        self.send(link, (from, to), bytes, request.lineage.raw(), Payload::Answer(answer));
+        }
     }
 
     /// The links of the proxy that this node is a replica of.
-    fn hop_links(&self, node: NodeId) -> Option<[crate::scenario::plan::LinkId; 4]> {
+    fn hop_links(&self, node: NodeId) -> Option<[LinkId; 4]> {
         let Party::Service(service) = self.core.nodes[node.index()].party else { return None };
         let entry = self.core.plan.services[service.index()].hop_of?;
         match &self.core.plan.timeline[entry.index()].action {
@@ -212,7 +229,7 @@ impl Engine<'_> {
         let proxy = self.core.replica_node(hop.service, replica as u32);
         request.forward_to = Some(to);
         let identity = request.lineage.raw();
-        self.send(hop.links[0], (from, proxy), bytes, identity, Payload::Request(request));
+        self.send(hop.links[0], (from, proxy), bytes, identity, &Payload::Request(request));
     }
 
     /// At a proxy: sends a request on, which took `path` here.
@@ -222,10 +239,11 @@ impl Engine<'_> {
         let bytes = self.core.plan.services[service.index()].request_bytes;
         let mut onward = Request { via: Some(proxy), forward_to: None, ..*request };
         onward.path.add(path);
-        self.send(links[1], (proxy, to), bytes, request.lineage.raw(), Payload::Request(onward));
+        self.send(links[1], (proxy, to), bytes, request.lineage.raw(), &Payload::Request(onward));
     }
 
     /// An answer has reached a node: its caller, or a proxy on the way there.
+    #[inline]
     pub(crate) fn answer_arrives(&mut self, envelope: &Address, answer: &Answer) {
         let counts = &mut self.core.links[envelope.link.index()].counts;
         if !self.core.nodes[envelope.to.index()].up {
@@ -246,7 +264,7 @@ impl Engine<'_> {
             let callee = self.core.plan.edges[answer.edge.index()].callee;
             let bytes = self.core.plan.services[callee.index()].response_bytes;
             let ends = (envelope.to, answer.caller);
-            self.send(links[3], ends, bytes, answer.lineage.raw(), Payload::Answer(onward));
+            self.send(links[3], ends, bytes, answer.lineage.raw(), &Payload::Answer(onward));
         }
     }
 

@@ -106,6 +106,8 @@ impl Cluster {
                 .collect();
             self.core.dependencies[index] = rules;
         }
+        let mut rules = self.core.dependencies.iter().flatten();
+        self.core.delays_requests = rules.any(|rule| matches!(rule.what, DependencyRuleKind::Delay(..)));
     }
 
     fn refresh_edges(&mut self, old: &Effects) {

@@ -4,7 +4,7 @@ use foreshock_systems::outlier::{OutlierConfig, OutlierDetector};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::node::NodeId;
-use crate::kernel::draw::{Key, Seed, below};
+use crate::kernel::draw::{Key, Seed, Stream, below};
 use crate::kernel::time::Time;
 use crate::scenario::plan::{Balance, HealthCheckPlan, LinkId, ServiceId, ServicePlan};
 
@@ -139,6 +139,7 @@ impl Balancer {
     }
 
     /// Chooses a replica for the attempt of this identity.
+    #[inline]
     pub(crate) fn pick(&mut self, now: Time, identity: u64, request_key: u64, avoid: Option<u32>) -> Pick {
         if self.eligible.is_empty() {
             return Pick::Nobody;
@@ -173,29 +174,53 @@ impl Balancer {
     }
 
     /// The least loaded of `choices` distinct replicas drawn at random; the first drawn wins a tie.
+    #[inline]
     fn random(&self, now: Time, identity: u64, choices: u32, avoid: Option<u32>) -> Option<u32> {
-        const MOST_DRAWS: u64 = 64;
+        const MOST_DRAWS: u32 = 64;
+        const MOST_CHOICES: usize = 16;
         let count = self.eligible.len() as u64;
-        let wanted = u64::from(choices).min(count).min(16) as usize;
-        let mut seen = [u32::MAX; 16];
+        let wanted = u64::from(choices).min(count) as usize;
+        if wanted == 0 {
+            return None;
+        }
+        let mut words = self.key.stream(identity);
+        if wanted == 2 && avoid.is_none() && self.outlier.is_none() {
+            return Some(self.best_of_two(words, MOST_DRAWS));
+        }
+        let mut seen = [u32::MAX; MOST_CHOICES];
         let mut found = 0;
-        let mut best: Option<u32> = None;
-        for draw in 0..MOST_DRAWS {
-            if found == wanted {
-                break;
-            }
-            let position = below(self.key.draw2(identity, draw), count) as usize;
-            let replica = self.eligible[position];
+        let mut best: Option<(u32, u32)> = None;
+        for _ in 0..MOST_DRAWS {
+            let replica = self.eligible[below(words.next_u64(), count) as usize];
             if seen[..found].contains(&replica) || !self.usable(now, replica, avoid) {
                 continue;
             }
+            let in_flight = self.in_flight[replica as usize];
+            if best.is_none_or(|(least, _)| in_flight < least) {
+                best = Some((in_flight, replica));
+            }
+            if found + 1 >= wanted.min(MOST_CHOICES) {
+                break;
+            }
             seen[found] = replica;
             found += 1;
-            if best.is_none_or(|other| self.in_flight[replica as usize] < self.in_flight[other as usize]) {
-                best = Some(replica);
+        }
+        best.map(|(_, replica)| replica)
+    }
+
+    /// What is chosen of two where every replica is usable.
+    #[inline]
+    fn best_of_two(&self, mut words: Stream, most_draws: u32) -> u32 {
+        let count = self.eligible.len() as u64;
+        let first = self.eligible[below(words.next_u64(), count) as usize];
+        for _ in 1..most_draws {
+            let second = self.eligible[below(words.next_u64(), count) as usize];
+            if second != first {
+                let is_better = self.in_flight[second as usize] < self.in_flight[first as usize];
+                return if is_better { second } else { first };
             }
         }
-        best
+        first
     }
 
     fn least(&self, now: Time, avoid: Option<u32>) -> Option<u32> {
@@ -235,11 +260,13 @@ impl Balancer {
     }
 
     /// An attempt was sent.
+    #[inline]
     pub(crate) fn started(&mut self, replica: u32) {
         self.in_flight[replica as usize] += 1;
     }
 
     /// An attempt is over; `ok` is false if the callee is to blame.
+    #[inline]
     pub(crate) fn ended(&mut self, now: Time, replica: u32, ok: bool) {
         let in_flight = &mut self.in_flight[replica as usize];
         assert!(*in_flight > 0, "an attempt ends once, after it was started");
@@ -282,12 +309,11 @@ impl Balancer {
     }
 }
 
-/// The numbers below `count` in an order drawn from `key`.
+/// The numbers below `count` in an order drawn from `key`. With a larger count the further numbers come in between;
+/// those that were there keep their order, so that a replica more moves nobody else.
 pub(crate) fn shuffled(count: u32, key: Key) -> Vec<u32> {
     let mut order: Vec<u32> = (0..count).collect();
-    for left in (1..order.len()).rev() {
-        order.swap(left, below(key.draw(left as u64), left as u64 + 1) as usize);
-    }
+    order.sort_unstable_by_key(|number| (key.draw(u64::from(*number)), *number));
     order
 }
 

@@ -20,7 +20,9 @@ use crate::kernel::draw::{Key, Seed};
 use crate::kernel::time::Time;
 use crate::measure::{Recorder, ServiceLevels, TraceRecorder};
 use crate::nodes::Kinds;
-use crate::scenario::plan::{BulkheadPolicy, EdgeId, EdgePlan, LoadId, Party, Plan, PoolPlan, ServiceId};
+use crate::scenario::plan::{
+    BulkheadPolicy, EdgeId, EdgePlan, LoadId, Party, Plan, PoolPlan, ServiceId, ServicePlan,
+};
 
 impl Cluster {
     /// The world of a plan, before its first event.
@@ -44,9 +46,7 @@ impl Cluster {
             core.service_base.push(nodes.len() as u32);
             for replica in 0..service.max_replicas {
                 let processor = match service.hosts.is_empty() {
-                    true => core.processors.add_processor(service.cores_milli.unwrap_or_else(|| {
-                        if service.workers == u32::MAX { u64::MAX } else { u64::from(service.workers) * 1000 }
-                    })),
+                    true => core.processors.add_processor(own_cores_milli(service)),
                     false => host_processors[service.hosts[replica as usize % service.hosts.len()].index()],
                 };
                 core.processors.add_node(processor);
@@ -75,6 +75,7 @@ impl Cluster {
             agenda.schedule(to, Event::Window(slo as u32, 1));
         }
         agenda.schedule(now + self.core.plan.run.warmup, Event::Warm);
+        agenda.schedule(now + self.core.plan.run.duration, Event::LoadEnd);
         agenda.schedule(now + self.core.plan.run.grid, Event::Grid);
         self.schedule_timeline(agenda);
         for index in 0..self.nodes.len() as u32 {
@@ -121,6 +122,7 @@ fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
         trace: TraceRecorder::new(traced_requests),
         opened: Vec::new(),
         dependencies: plan.services.iter().map(|_| Vec::new()).collect(),
+        delays_requests: false,
         hop_key: Key::derive(seed, "hop", "replica"),
     }
 }
@@ -210,6 +212,12 @@ pub(crate) fn bulkhead_gate(bulkhead: &BulkheadPolicy) -> Gate {
         size: bulkhead.size.max_in_flight,
         leak_entry: None,
     }
+}
+
+/// Cores of a replica that is on no host: those it says, or one for each worker.
+pub(crate) fn own_cores_milli(service: &ServicePlan) -> u64 {
+    let for_workers = if service.workers == u32::MAX { u64::MAX } else { u64::from(service.workers) * 1000 };
+    service.cores_milli.unwrap_or(for_workers)
 }
 
 pub(crate) fn pool_gate(pool: &PoolPlan) -> Gate {

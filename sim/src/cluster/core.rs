@@ -58,6 +58,8 @@ pub enum Event {
     Grid,
     /// The warm-up ends.
     Warm,
+    /// The load ends; what follows is drained.
+    LoadEnd,
     /// The window of an objective begins or ends: index, 0 or 1.
     Window(u32, u32),
 }
@@ -85,6 +87,7 @@ impl Event {
             Event::Grid => (16, 0, 0),
             Event::Warm => (17, 0, 0),
             Event::Window(slo, end) => (18, slo, end),
+            Event::LoadEnd => (19, 0, 0),
         }
     }
 
@@ -109,6 +112,7 @@ impl Event {
             Event::NodeReady(_) => "end of start-up",
             Event::Grid => "end of a measuring interval",
             Event::Warm => "end of the warm-up",
+            Event::LoadEnd => "end of the load",
             Event::Window(..) => "edge of an objective's window",
         }
     }
@@ -225,6 +229,8 @@ pub(crate) struct Core {
     pub(crate) opened: Vec<EdgeId>,
     /// Faults inside each service.
     pub(crate) dependencies: Vec<Vec<DependencyRule>>,
+    /// Whether any of them keeps requests back.
+    pub(crate) delays_requests: bool,
     /// Chooses the replica of a proxy.
     pub(crate) hop_key: Key,
 }
@@ -263,6 +269,7 @@ pub(crate) struct Engine<'a> {
 
 impl Engine<'_> {
     /// Re-arms the timer of a processor after its jobs changed.
+    #[inline]
     pub(crate) fn arm_processor(&mut self, id: ProcessorId) {
         let next = self.core.processors.next_finish(id);
         let (timer, armed_for) = &mut self.core.processor_timers[id.0 as usize];
@@ -275,7 +282,14 @@ impl Engine<'_> {
     }
 
     /// Stops or starts a node with a quota according to what it used, and arms its next look.
+    #[inline]
     pub(crate) fn check_quota(&mut self, node: NodeId) {
+        if self.core.processors.has_quotas() {
+            self.check_quota_of(node);
+        }
+    }
+
+    fn check_quota_of(&mut self, node: NodeId) {
         let Some(quota) = self.core.effects.nodes[node.index()].quota else { return };
         let index = node.index();
         let period = quota.period.max(Span::from_nanos(1));

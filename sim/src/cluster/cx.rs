@@ -28,6 +28,7 @@ pub struct Unfinished(Remaining);
 
 impl Cx<'_> {
     /// The true instant, for measurement.
+    #[inline]
     pub fn now(&self) -> Time {
         self.engine.now
     }
@@ -53,6 +54,7 @@ impl Cx<'_> {
     }
 
     /// Whose replica or clients this node is.
+    #[inline]
     pub fn party(&self) -> Party {
         self.engine.core.nodes[self.node.index()].party
     }
@@ -74,6 +76,7 @@ impl Cx<'_> {
     }
 
     /// Asks to be woken at the true instant `at`. Tokens use the low 24 bits.
+    #[inline]
     pub fn wake_at(&mut self, at: Time, token: Token) -> Handle {
         let stamped = Token(token.0 & ((1 << TOKEN_BITS) - 1) | u32::from(self.life) << TOKEN_BITS);
         self.engine.agenda.schedule(at, Event::Wake(self.node, stamped))
@@ -85,6 +88,7 @@ impl Cx<'_> {
     }
 
     /// Works for `demand` of processor time; `wake` is called with `token` when it is done.
+    #[inline]
     pub fn work(&mut self, token: Token, demand: Span) {
         let now = self.engine.now;
         let core = &mut *self.engine.core;
@@ -108,6 +112,7 @@ impl Cx<'_> {
         self.after_work_changed();
     }
 
+    #[inline]
     fn after_work_changed(&mut self) {
         let processor = self.engine.core.processors.processor_of(self.node);
         self.engine.arm_processor(processor);
@@ -116,6 +121,7 @@ impl Cx<'_> {
 
     /// Begins a call; its end is delivered as `Done`. `group` is another call made for the same request, or
     /// [`Ref::NONE`].
+    #[inline]
     pub fn call(&mut self, spec: CallSpec, group: Ref) -> Ref {
         self.engine.call(self.node, spec, group)
     }
@@ -126,6 +132,7 @@ impl Cx<'_> {
     }
 
     /// Answers a request; it has left this node then.
+    #[inline]
     pub fn reply(&mut self, request: &Request, reply: Reply) {
         let wanted = self.engine.core.attempts.get(request.attempt).is_some();
         let how = match reply.outcome {
@@ -167,13 +174,17 @@ impl Cx<'_> {
         let link = self.engine.core.plan.edges[edge.index()].request_link;
         let bytes = self.engine.core.plan.services[self.engine.core.plan.edges[edge.index()].callee.index()]
             .response_bytes;
-        self.engine.send(link, (self.node, cache), bytes, identity ^ FILL_IDENTITY, Payload::Fill { key });
+        self.engine.send(link, (self.node, cache), bytes, identity ^ FILL_IDENTITY, &Payload::Fill { key });
     }
 
     /// Tells how many workers are busy and how many requests wait, whenever that changes.
+    #[inline]
     pub fn occupancy(&mut self, busy: u32, waiting: u32) {
         let now = self.engine.now;
         let node = &mut self.engine.core.nodes[self.node.index()];
+        if busy == node.occupancy.busy && waiting == node.occupancy.waiting {
+            return;
+        }
         node.occupancy.settle(now);
         node.occupancy.busy = busy;
         let grew = waiting > node.occupancy.waiting;
@@ -184,6 +195,7 @@ impl Cx<'_> {
     }
 
     /// A request was taken up after waiting since it arrived.
+    #[inline]
     pub fn taken_up(&mut self, request: &Request) {
         let now = self.engine.now;
         if let Party::Service(service) = self.party() {
@@ -193,6 +205,7 @@ impl Cx<'_> {
     }
 
     /// A request was worked on since `from`.
+    #[inline]
     pub fn worked(&mut self, request: &Request, from: Time) {
         let now = self.engine.now;
         if let Party::Service(service) = self.party() {
@@ -201,18 +214,21 @@ impl Cx<'_> {
         self.span(request, "service", from);
     }
 
+    #[inline]
     fn span(&mut self, request: &Request, kind: &'static str, from: Time) {
         let (node, now) = (self.node, self.engine.now);
         self.engine.core.trace.span(request.traced, kind, node, from, now, request.attempt_number);
     }
 
     /// A client starts a request; returns the ticket under which it is traced, or 0.
+    #[inline]
     pub fn offered(&mut self, load: LoadId, number: u64, started: Time) -> u32 {
         self.engine.core.recorder.offered(load, started);
         self.engine.core.trace.admit(load, number, started)
     }
 
     /// A client's request has ended.
+    #[inline]
     pub fn ended(&mut self, load: LoadId, done: &Done) {
         let now = self.engine.now;
         self.engine.core.recorder.ended(load, done, now);

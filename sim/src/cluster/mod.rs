@@ -67,7 +67,9 @@ impl World for Cluster {
             return;
         }
         self.dispatch(now, event, agenda);
-        self.settle(now, agenda);
+        if !self.core.ready.is_empty() || !self.core.opened.is_empty() {
+            self.settle(now, agenda);
+        }
     }
 
     fn digest(&self, event: &Event) -> EventDigest {
@@ -88,10 +90,11 @@ impl World for Cluster {
 
 impl Cluster {
     /// The node an event concerns, and a word that tells apart what the event itself does not.
+    #[inline]
     fn subject(&self, event: Event) -> (Option<NodeId>, u64) {
         match event {
             Event::Deliver(slot) => {
-                let envelope = self.core.envelopes.by_slot(slot).and_then(|at| self.core.envelopes.get(at));
+                let envelope = self.core.envelopes.in_slot(slot);
                 envelope.map_or((None, 0), |envelope| (Some(envelope.address.to), envelope.payload.word()))
             }
             Event::Wake(node, _)
@@ -99,13 +102,13 @@ impl Cluster {
             | Event::NodeReturn(_, node)
             | Event::NodeReady(node) => (Some(node), 0),
             Event::AttemptTimeout(slot) | Event::GateTimeout(slot) => {
-                let attempt = self.core.attempts.by_slot(slot).and_then(|at| self.core.attempts.get(at));
+                let attempt = self.core.attempts.in_slot(slot);
                 attempt.map_or((None, 0), |attempt| {
                     (self.core.calls.get(attempt.call).map(|call| call.owner), attempt.lineage.raw())
                 })
             }
             Event::Backoff(slot) | Event::Hedge(slot) | Event::CallDeadline(slot) => {
-                let call = self.core.calls.by_slot(slot).and_then(|at| self.core.calls.get(at));
+                let call = self.core.calls.in_slot(slot);
                 call.map_or((None, 0), |call| (Some(call.owner), call.lineage.raw()))
             }
             Event::Breaker(index) => (Some(self.core.edge_states[index as usize].owner), 0),
@@ -116,6 +119,7 @@ impl Cluster {
             | Event::EntryStep(..)
             | Event::Grid
             | Event::Warm
+            | Event::LoadEnd
             | Event::Window(..) => (None, 0),
         }
     }
@@ -144,6 +148,7 @@ impl Cluster {
             | Event::NodeReady(_)
             | Event::Grid
             | Event::Warm
+            | Event::LoadEnd
             | Event::Window(..) => false,
         };
         let (true, (Some(node), _)) = (holds, self.subject(event)) else { return false };
@@ -153,6 +158,7 @@ impl Cluster {
         true
     }
 
+    #[inline]
     fn dispatch(&mut self, now: Time, event: Event, agenda: &mut Agenda<Event>) {
         let mut engine = Engine { now, core: &mut self.core, agenda };
         match event {
@@ -188,6 +194,10 @@ impl Cluster {
                 self.take_levels(now);
                 self.core.recorder.warm();
             }
+            Event::LoadEnd => {
+                self.take_levels(now);
+                self.core.recorder.load_ended();
+            }
             Event::Window(slo, end) => {
                 self.take_levels(now);
                 self.core.recorder.window(slo as usize, end == 1);
@@ -195,6 +205,7 @@ impl Cluster {
         }
     }
 
+    #[inline]
     fn with_node(
         &mut self,
         now: Time,
@@ -207,36 +218,36 @@ impl Cluster {
         act(self.nodes[node.index()].as_mut(), &mut cx);
     }
 
+    #[inline]
     fn deliver(&mut self, now: Time, slot: u32, agenda: &mut Agenda<Event>) {
         let Some(at) = self.core.envelopes.by_slot(slot) else { return };
         let mut engine = Engine { now, core: &mut self.core, agenda };
         if !engine.passes_cuts(at) || engine.is_delayed(at) {
             return;
         }
-        let Some(envelope) = engine.core.envelopes.get(at) else { return };
-        let (address, corrupted, mut payload) = (envelope.address, envelope.corrupted, envelope.payload);
-        engine.core.envelopes.discard(at);
-        if corrupted {
+        let Some(envelope) = engine.core.envelopes.remove(at) else { return };
+        let address = envelope.address;
+        if envelope.corrupted {
             engine.core.links[address.link.index()].counts.corrupted += 1;
             return;
         }
-        match &mut payload {
-            Payload::Request(request) => {
-                if engine.request_arrives(&address, request) {
-                    let message = Message::Request(*request);
+        match envelope.payload {
+            Payload::Request(mut request) => {
+                if engine.request_arrives(&address, &mut request) {
+                    let message = Message::Request(request);
                     self.with_node(now, address.to, agenda, |node, cx| {
                         node.deliver(address.from, message, cx)
                     });
                 }
             }
-            Payload::Answer(answer) => engine.answer_arrives(&address, answer),
-            Payload::Probe { balancer, replica } => engine.probe_arrives(&address, *balancer, *replica),
+            Payload::Answer(answer) => engine.answer_arrives(&address, &answer),
+            Payload::Probe { balancer, replica } => engine.probe_arrives(&address, balancer, replica),
             Payload::ProbeAnswer { balancer, replica } => {
                 engine.core.links[address.link.index()].counts.delivered += 1;
-                engine.core.balancers[*balancer as usize].probe_answered(*replica);
+                engine.core.balancers[balancer as usize].probe_answered(replica);
             }
-            Payload::Cancel(attempt) => self.deliver_note(now, address, Message::Cancel(*attempt), agenda),
-            Payload::Fill { key } => self.deliver_note(now, address, Message::Fill { key: *key }, agenda),
+            Payload::Cancel(attempt) => self.deliver_note(now, address, Message::Cancel(attempt), agenda),
+            Payload::Fill { key } => self.deliver_note(now, address, Message::Fill { key }, agenda),
         }
     }
 
@@ -251,6 +262,7 @@ impl Cluster {
         self.with_node(now, address.to, agenda, |node, cx| node.deliver(address.from, message, cx));
     }
 
+    #[inline]
     fn processor_due(&mut self, now: Time, id: u32, agenda: &mut Agenda<Event>) {
         let id = processor::ProcessorId(id);
         self.core.processor_timers[id.0 as usize] = (crate::kernel::agenda::Handle::NONE, None);
@@ -401,7 +413,7 @@ impl Cluster {
         let at = node.map_or(String::new(), |node| format!(" at {}", self.core.nodes[node.index()].name));
         match event {
             Event::Deliver(slot) => {
-                let envelope = self.core.envelopes.by_slot(slot).and_then(|at| self.core.envelopes.get(at));
+                let envelope = self.core.envelopes.in_slot(slot);
                 let Some(envelope) = envelope else { return "a message that is gone".to_string() };
                 let link = &self.core.plan.links[envelope.address.link.index()].name;
                 let from = &self.core.nodes[envelope.address.from.index()].name;
@@ -424,7 +436,7 @@ impl Cluster {
                     if others > 0 { format!(" or {others} more on its host") } else { String::new() };
                 format!("{} at {first}{shared}", event.name())
             }
-            Event::Grid | Event::Warm | Event::Window(..) => event.name().to_string(),
+            Event::Grid | Event::Warm | Event::LoadEnd | Event::Window(..) => event.name().to_string(),
             Event::AttemptTimeout(_)
             | Event::GateTimeout(_)
             | Event::Backoff(_)

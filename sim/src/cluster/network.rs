@@ -194,13 +194,14 @@ fn other_identity(identity: u64, which: u64) -> u64 {
 
 impl Engine<'_> {
     /// Hands a message to a link. `identity` names it in keyed draws.
+    #[inline]
     pub(crate) fn send(
         &mut self,
         link: LinkId,
         ends: (NodeId, NodeId),
         bytes: u64,
         identity: u64,
-        payload: Payload,
+        payload: &Payload,
     ) {
         let state = &mut self.core.links[link.index()];
         state.counts.sent += 1;
@@ -238,7 +239,7 @@ impl Engine<'_> {
         ends: (NodeId, NodeId),
         bytes: u64,
         identity: u64,
-        payload: Payload,
+        payload: &Payload,
     ) {
         let state = &mut self.core.links[link.index()];
         let mut latency = state.latency.sample(state.latency_key, identity);
@@ -289,7 +290,7 @@ impl Engine<'_> {
                         corrupted,
                         slowed,
                         delayed: false,
-                        payload,
+                        payload: *payload,
                     };
                     cut.held.push(self.core.envelopes.insert(envelope));
                     return;
@@ -303,6 +304,7 @@ impl Engine<'_> {
         self.depart(link, ends, latency, corrupted, slowed, payload);
     }
 
+    #[inline]
     fn depart(
         &mut self,
         link: LinkId,
@@ -310,7 +312,7 @@ impl Engine<'_> {
         latency: Span,
         corrupted: bool,
         slowed: bool,
-        payload: Payload,
+        payload: &Payload,
     ) {
         self.core.sent += 1;
         let envelope = self.core.envelopes.insert(Envelope {
@@ -319,12 +321,13 @@ impl Engine<'_> {
             corrupted,
             slowed,
             delayed: false,
-            payload,
+            payload: *payload,
         });
         self.agenda.schedule(self.now + latency, Event::Deliver(envelope.slot()));
     }
 
     /// What the cuts now in force do to a message that arrives; `true` if it gets through.
+    #[inline]
     pub(crate) fn passes_cuts(&mut self, envelope: Ref) -> bool {
         if self.core.cuts.is_empty() {
             return true;
@@ -380,7 +383,7 @@ impl Engine<'_> {
         for replica in replicas {
             let to = self.core.replica_node(service, replica);
             let identity = self.probe_identity(owner, replica);
-            self.send(link, (owner, to), PROBE_BYTES, identity, Payload::Probe { balancer: index, replica });
+            self.send(link, (owner, to), PROBE_BYTES, identity, &Payload::Probe { balancer: index, replica });
         }
         self.agenda.schedule(self.now + health.interval, Event::HealthCheck(index));
     }
@@ -401,7 +404,7 @@ impl Engine<'_> {
         let link = self.core.balancers[balancer as usize].links.1;
         let identity = self.probe_identity(envelope.from, replica);
         let ends = (envelope.to, envelope.from);
-        self.send(link, ends, PROBE_BYTES, identity, Payload::ProbeAnswer { balancer, replica });
+        self.send(link, ends, PROBE_BYTES, identity, &Payload::ProbeAnswer { balancer, replica });
     }
 }
 

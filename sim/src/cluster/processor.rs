@@ -34,6 +34,7 @@ struct Processor {
 
 impl Processor {
     /// Service attained by each running job up to `now`, in units.
+    #[inline]
     fn attained(&self, now: Time) -> u64 {
         let elapsed_ns = now.since(self.attained_at).as_nanos();
         let jobs = self.running.len() as u64;
@@ -131,6 +132,12 @@ impl Processors {
         });
     }
 
+    /// Whether any node has a processor-time limit.
+    #[inline]
+    pub(crate) fn has_quotas(&self) -> bool {
+        !self.quota_nodes.is_empty()
+    }
+
     /// How many processors there are.
     pub(crate) fn len(&self) -> usize {
         self.processors.len()
@@ -161,6 +168,7 @@ impl Processors {
     }
 
     /// Starts `demand` of work of `node`; the node is woken with `token` when it is done.
+    #[inline]
     pub(crate) fn start(&mut self, now: Time, node: NodeId, token: Token, demand: Span) {
         let factor = self.shares[node.index()].factor_milli;
         let work = if factor == 1000 {
@@ -176,6 +184,7 @@ impl Processors {
         self.insert(now, node, token, scale(left.0, self.shares[node.index()].factor_milli, 1000));
     }
 
+    #[inline]
     fn insert(&mut self, now: Time, node: NodeId, token: Token, work: u64) {
         let share = &mut self.shares[node.index()];
         if share.stopped > 0 {
@@ -272,6 +281,7 @@ impl Processors {
     }
 
     /// The first job of the processor that is done, if any; to be called until it returns `None`.
+    #[inline]
     pub(crate) fn pop_finished(&mut self, now: Time, id: ProcessorId) -> Option<(NodeId, Token)> {
         let attained = self.processors[id.0 as usize].attained(now);
         let first = self.processors[id.0 as usize].running.peek()?.0;

@@ -164,10 +164,9 @@ impl Cluster {
         set_capacity(now, &mut self.core.nodes[index], member);
         if let Party::Service(service) = party {
             let settings = &plan.services[service.index()];
-            if settings.hosts.is_empty() && settings.workers != u32::MAX {
-                let cores_milli = settings.cores_milli.unwrap_or(u64::from(settings.workers) * 1000);
+            if settings.hosts.is_empty() {
                 let processor = self.core.processors.processor_of(node);
-                self.core.processors.set_cores(now, processor, cores_milli);
+                self.core.processors.set_cores(now, processor, super::build::own_cores_milli(settings));
                 Engine { now, core: &mut self.core, agenda }.arm_processor(processor);
             }
         }

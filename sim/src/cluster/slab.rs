@@ -30,19 +30,25 @@ impl Ref {
     }
 }
 
-enum Entry<T> {
-    Free { next: u32 },
-    Used(T),
+struct Entry<T> {
+    generation: u32,
+    /// The free slot after this one, or [`IN_USE`].
+    next: u32,
+    /// Stays behind when the entry goes, until the slot is used again: nothing is moved.
+    value: Option<T>,
 }
 
 /// An arena of `T` with stable slots.
 pub(crate) struct Slab<T> {
-    entries: Vec<(u32, Entry<T>)>,
+    entries: Vec<Entry<T>>,
     free: u32,
     live: usize,
 }
 
 const NO_SLOT: u32 = u32::MAX;
+
+/// The `next` of a slot that is not free.
+const IN_USE: u32 = NO_SLOT - 1;
 
 impl<T> Slab<T> {
     pub(crate) fn new() -> Self {
@@ -54,29 +60,35 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn memory_bytes(&self) -> u64 {
-        (self.entries.len() * size_of::<(u32, Entry<T>)>()) as u64
+        (self.entries.len() * size_of::<Entry<T>>()) as u64
     }
 
     #[inline]
     pub(crate) fn insert(&mut self, value: T) -> Ref {
-        self.live += 1;
         if self.free == NO_SLOT {
-            let slot = self.entries.len() as u32;
-            self.entries.push((0, Entry::Used(value)));
-            return Ref { slot, generation: 0 };
+            self.add_slot();
         }
         let slot = self.free;
-        let (generation, entry) = &mut self.entries[slot as usize];
-        let Entry::Free { next } = *entry else { unreachable!("the free list holds only free slots") };
-        self.free = next;
-        *entry = Entry::Used(value);
-        Ref { slot, generation: *generation }
+        let entry = &mut self.entries[slot as usize];
+        self.free = entry.next;
+        self.live += 1;
+        entry.next = IN_USE;
+        entry.value = Some(value);
+        Ref { slot, generation: entry.generation }
+    }
+
+    #[cold]
+    fn add_slot(&mut self) {
+        let slot = self.entries.len() as u32;
+        assert!(slot < IN_USE, "an arena holds fewer than 2^32 - 2 entries");
+        self.entries.push(Entry { generation: 0, next: NO_SLOT, value: None });
+        self.free = slot;
     }
 
     #[inline]
     pub(crate) fn get(&self, at: Ref) -> Option<&T> {
         match self.entries.get(at.slot as usize) {
-            Some((generation, Entry::Used(value))) if *generation == at.generation => Some(value),
+            Some(entry) if entry.generation == at.generation => entry.value.as_ref(),
             Some(_) | None => None,
         }
     }
@@ -84,51 +96,48 @@ impl<T> Slab<T> {
     #[inline]
     pub(crate) fn get_mut(&mut self, at: Ref) -> Option<&mut T> {
         match self.entries.get_mut(at.slot as usize) {
-            Some((generation, Entry::Used(value))) if *generation == at.generation => Some(value),
+            Some(entry) if entry.generation == at.generation => entry.value.as_mut(),
             Some(_) | None => None,
         }
     }
 
-    /// The live entry in `slot`, for events that are always cancelled when their entry goes.
+    /// Where the live entry in `slot` is, for events that are always cancelled when their entry goes.
+    #[inline]
     pub(crate) fn by_slot(&self, slot: u32) -> Option<Ref> {
         match self.entries.get(slot as usize) {
-            Some((generation, Entry::Used(_))) => Some(Ref { slot, generation: *generation }),
+            Some(entry) if entry.next == IN_USE => Some(Ref { slot, generation: entry.generation }),
             Some(_) | None => None,
         }
     }
 
-    /// Frees an entry whose content is no longer needed, without moving it.
+    /// The live entry in `slot`.
     #[inline]
-    pub(crate) fn discard(&mut self, at: Ref) {
-        if self.get(at).is_none() {
-            return;
+    pub(crate) fn in_slot(&self, slot: u32) -> Option<&T> {
+        match self.entries.get(slot as usize) {
+            Some(entry) if entry.next == IN_USE => entry.value.as_ref(),
+            Some(_) | None => None,
         }
-        let (generation, entry) = &mut self.entries[at.slot as usize];
-        *entry = Entry::Free { next: self.free };
-        *generation = generation.wrapping_add(1);
-        self.free = at.slot;
-        self.live -= 1;
     }
 
+    /// Frees an entry and lets its content be looked at once more.
     #[inline]
-    pub(crate) fn remove(&mut self, at: Ref) -> Option<T> {
-        self.get(at)?;
-        let free = self.free;
-        let (generation, entry) = &mut self.entries[at.slot as usize];
-        let old = std::mem::replace(entry, Entry::Free { next: free });
-        *generation = generation.wrapping_add(1);
+    pub(crate) fn remove(&mut self, at: Ref) -> Option<&T> {
+        let entry = self.entries.get_mut(at.slot as usize)?;
+        if entry.generation != at.generation || entry.next != IN_USE {
+            return None;
+        }
+        entry.next = self.free;
+        entry.generation = entry.generation.wrapping_add(1);
         self.free = at.slot;
         self.live -= 1;
-        match old {
-            Entry::Used(value) => Some(value),
-            Entry::Free { .. } => unreachable!("the entry was just seen in use"),
-        }
+        entry.value.as_ref()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Ref, &T)> {
-        self.entries.iter().enumerate().filter_map(|(slot, (generation, entry))| match entry {
-            Entry::Used(value) => Some((Ref { slot: slot as u32, generation: *generation }, value)),
-            Entry::Free { .. } => None,
+        let used = self.entries.iter().enumerate().filter(|(_, entry)| entry.next == IN_USE);
+        used.filter_map(|(slot, entry)| {
+            let at = Ref { slot: slot as u32, generation: entry.generation };
+            entry.value.as_ref().map(|value| (at, value))
         })
     }
 }
@@ -141,14 +150,18 @@ mod tests {
     fn a_reference_to_a_removed_entry_matches_nothing_even_when_the_slot_is_used_again() {
         let mut slab = Slab::new();
         let first = slab.insert("first");
-        assert_eq!(slab.remove(first), Some("first"));
+        assert_eq!(slab.remove(first), Some(&"first"));
         let second = slab.insert("second");
         assert_eq!(second.slot(), first.slot());
         assert_eq!(slab.get(first), None);
+        assert_eq!(slab.in_slot(first.slot()), Some(&"second"));
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab.get(second), Some(&"second"));
         assert_eq!(slab.get(Ref::NONE), None);
         assert_eq!(Ref::unpack(second.pack()), second);
         assert_eq!(slab.len(), 1);
+        slab.remove(second);
+        assert_eq!((slab.by_slot(second.slot()), slab.in_slot(second.slot())), (None, None));
+        assert_eq!((slab.iter().count(), slab.len()), (0, 0));
     }
 }

@@ -291,10 +291,12 @@ fn load(flavour: Flavour) -> BoxedStrategy<Load> {
             1 => Just(json!({"arrivals": {"trace": "0s,1ms buy,1ms 3,20ms browse 4,700ms,701ms,702ms,1500ms buy 9"}})),
         ]
         .boxed(),
-        Flavour::Forgetful => (select(rates.to_vec()), select(vec!["poisson", "constant"]))
-            .prop_map(|(rate, arrivals)| {
-                let stages: Vec<Value> = GAP.iter().zip([rate, "0/s", rate]).map(|(lasts, rate)| json!({"for": lasts, "rate": rate})).collect();
-                json!({"arrivals": arrivals, "stages": stages})
+        // Poisson arrivals never coincide: who of two comes first at the same instant depends on what was before.
+        Flavour::Forgetful => select(rates.to_vec())
+            .prop_map(|rate| {
+                let stages = GAP.iter().zip([rate, "0/s", rate]);
+                let stages: Vec<Value> = stages.map(|(lasts, rate)| json!({"for": lasts, "rate": rate})).collect();
+                json!({"stages": stages})
             })
             .boxed(),
     };
@@ -385,10 +387,12 @@ struct Parties<'d> {
     loads: Vec<String>,
     edges: Vec<(String, String)>,
     flavour: Flavour,
+    /// Whether replicas may be drawn: who is drawn depends on how many there are, which changes may change.
+    may_draw: bool,
 }
 
 impl<'d> Parties<'d> {
-    fn of(document: &'d Value, flavour: Flavour) -> Parties<'d> {
+    fn of(document: &'d Value, flavour: Flavour, may_draw: bool) -> Parties<'d> {
         let services: Vec<String> = document["services"].as_object().unwrap().keys().cloned().collect();
         let mut edges = Vec::new();
         let mut loads = Vec::new();
@@ -412,7 +416,7 @@ impl<'d> Parties<'d> {
                 }
             }
         }
-        Parties { document, services, loads, edges, flavour }
+        Parties { document, services, loads, edges, flavour, may_draw }
     }
 
     fn load(&self, name: &str) -> &Value {
@@ -423,6 +427,7 @@ impl<'d> Parties<'d> {
     fn nodes(&self, service: &str, which: Index) -> Value {
         match which.index(6) {
             0 => json!(format!("{service}/1")),
+            _ if !self.may_draw => json!(service),
             1 => json!({"service": service, "pick": "one"}),
             2 => json!({"service": service, "pick": "minority"}),
             3 => json!({"service": service, "pick": "majority"}),
@@ -500,7 +505,7 @@ impl<'d> Parties<'d> {
     }
 
     /// What the entry does: its key and value; `None` if there is nobody for it.
-    fn action(&self, entry: &Entry, position: usize, earlier: &[Value]) -> Option<(&'static str, Value)> {
+    fn action(&self, entry: &Entry, id: &str, earlier: &[Value]) -> Option<(&'static str, Value)> {
         let service = entry.who[0].get(&self.services);
         let load = entry.who[1].get(&self.loads);
         let (from, to) = entry.who[2].get(&self.edges);
@@ -542,12 +547,12 @@ impl<'d> Parties<'d> {
             27 if self.flavour == Flavour::Anything => {
                 json!({"clock": {"service": nodes, "jump": pick(&["+1s", "-1s"])}})
             }
-            _ => return self.change(entry, position, earlier),
+            _ => return self.change(entry, id, earlier),
         };
         Some(("fault", fault))
     }
 
-    fn change(&self, entry: &Entry, position: usize, earlier: &[Value]) -> Option<(&'static str, Value)> {
+    fn change(&self, entry: &Entry, id: &str, earlier: &[Value]) -> Option<(&'static str, Value)> {
         let service = entry.who[0].get(&self.services);
         let (path, value) = self.setting(entry);
         match entry.kind {
@@ -568,7 +573,7 @@ impl<'d> Parties<'d> {
             31 => Some(("scale", json!({"service": service, "replicas": 1 + entry.value.index(4)}))),
             32 => {
                 let (from, to) = entry.who[2].get(&self.edges);
-                let name = format!("hop{position}");
+                let name = format!("hop-{id}");
                 Some((
                     "extra_hop",
                     json!({"link": format!("{from} -> {to}"), "name": name, "service_time": "1ms"}),
@@ -587,14 +592,14 @@ impl<'d> Parties<'d> {
     }
 }
 
-/// The timeline that these entries make in this document. Ids start with `prefix`.
-fn timeline(document: &Value, flavour: Flavour, prefix: &str, entries: &[Entry]) -> Vec<Value> {
-    let parties = Parties::of(document, flavour);
+/// The timeline that these entries make for these parties. Ids start with `prefix`.
+fn timeline(parties: &Parties<'_>, prefix: &str, entries: &[Entry]) -> Vec<Value> {
     let mut made: Vec<Value> = Vec::new();
     let mut previous_end_ms = None;
     for (position, entry) in entries.iter().enumerate() {
-        let Some((key, action)) = parties.action(entry, position, &made) else { continue };
-        let mut value = json!({"id": format!("{prefix}{position}"), key: action});
+        let id = format!("{prefix}{position}");
+        let Some((key, action)) = parties.action(entry, &id, &made) else { continue };
+        let mut value = json!({"id": id, key: action});
         let pause_ms = entry.at_ms % 50;
         let follows = previous_end_ms.map(|end_ms: u64| end_ms + pause_ms);
         let start_ms = match (made.last(), follows) {
@@ -691,7 +696,8 @@ pub(crate) fn anything() -> BoxedStrategy<Value> {
     let entries = proptest::collection::vec(entry(2000, 0.2), 0..9);
     (systems(Flavour::Anything, run), entries)
         .prop_map(|(mut document, entries)| {
-            document["timeline"] = Value::Array(timeline(&document, Flavour::Anything, "e", &entries));
+            let parties = Parties::of(&document, Flavour::Anything, true);
+            document["timeline"] = Value::Array(timeline(&parties, "e", &entries));
             document
         })
         .boxed()
@@ -707,8 +713,8 @@ pub(crate) fn with_a_gap() -> BoxedStrategy<(Value, Vec<Value>, Vec<Value>)> {
     let lasting = proptest::collection::vec(lasting, 0..3);
     (systems(Flavour::Forgetful, run), past, lasting)
         .prop_map(|(document, past, lasting)| {
-            let past = timeline(&document, Flavour::Forgetful, "past", &past);
-            let lasting = timeline(&document, Flavour::Forgetful, "lasting", &lasting);
+            let past = timeline(&Parties::of(&document, Flavour::Forgetful, true), "past", &past);
+            let lasting = timeline(&Parties::of(&document, Flavour::Forgetful, false), "lasting", &lasting);
             (document, past, lasting)
         })
         .boxed()

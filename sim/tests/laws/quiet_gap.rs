@@ -64,10 +64,11 @@ proptest! {
         assert_balanced(&with);
         prop_assume!(came_to_rest(&with) && came_to_rest(&without));
         let (with, without) = (late(&with), late(&without));
-        prop_assert_eq!(with.keys().collect::<Vec<_>>(), without.keys().collect::<Vec<_>>(), "the same requests start");
+        let world = || format!("{document}\npast {}\nlasting {}", Value::from(past.clone()), Value::from(lasting.clone()));
+        prop_assert!(with.keys().eq(without.keys()), "other requests start in {}", world());
         for (name, request) in &with {
             let (was, would_be) = (story(request), story(without[name]));
-            prop_assert!(was == would_be, "{:?}\nwas {}\nwould be {}", name, was, would_be);
+            prop_assert!(was == would_be, "{:?} was {}\nwould be {}\nin {}", name, was, would_be, world());
         }
     }
 }

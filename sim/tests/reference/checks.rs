@@ -35,7 +35,7 @@ impl Checks {
         self.claim(
             key,
             off.abs() <= allowed,
-            format!("{measured:.6}, expected {expected}, {off:+.6} of +-{allowed:.3}"),
+            format!("{measured:.6}, expected {expected}, {off:+.6} of +-{allowed:.4}"),
         );
     }
 

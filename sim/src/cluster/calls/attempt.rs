@@ -40,7 +40,10 @@ impl Engine<'_> {
             return self.fail_unsent(call, OutcomeKind::RateLimited, charged);
         }
         let timeout = state.policy.timeout;
+        let is_gated = state.bulkhead.is_some() || state.pool.is_some();
         let lineage = this.lineage.attempt(number);
+        let time_left = this.deadline.map(|deadline| deadline.at.since(self.now));
+        let bound = [timeout, time_left].into_iter().flatten().min();
         let attempt = self.core.attempts.insert(Attempt {
             call,
             next: this.first_attempt,
@@ -61,22 +64,21 @@ impl Engine<'_> {
             holds_bulkhead: false,
             holds_pool: false,
             lineage,
-            deadline: Time::MAX,
+            deadline: bound.map_or(Time::MAX, |bound| local + bound),
         });
         this.first_attempt = attempt;
-        let deadline = this.deadline.map(|deadline| deadline.at);
         self.watch_breaker(index);
-        let bound = [timeout, deadline.map(|at| at.since(self.now))].into_iter().flatten().min();
-        if let Some(entry) = self.core.attempts.get_mut(attempt) {
-            if let Some(timeout) = timeout {
-                entry.timeout_timer =
-                    self.agenda.schedule(self.now + timeout, Event::AttemptTimeout(attempt.slot()));
-            }
-            if let Some(bound) = bound {
-                entry.deadline = local + bound;
-            }
+        if let Some(timeout) = timeout
+            && let Some(entry) = self.core.attempts.get_mut(attempt)
+        {
+            entry.timeout_timer =
+                self.agenda.schedule(self.now + timeout, Event::AttemptTimeout(attempt.slot()));
         }
-        self.enter_bulkhead(attempt);
+        if is_gated {
+            self.enter_bulkhead(attempt);
+        } else {
+            self.send_attempt(attempt);
+        }
     }
 
     /// An attempt that a policy of the caller forbids: it is over before it was made.
@@ -166,9 +168,9 @@ impl Engine<'_> {
     }
 
     fn send_attempt(&mut self, attempt: Ref) {
-        let Some((edge_state, owner)) = self.caller_of(attempt) else { return };
         let Some(entry) = self.core.attempts.get(attempt) else { return };
         let Some(call) = self.core.calls.get(entry.call) else { return };
+        let (edge_state, owner) = (call.edge_state as usize, call.owner);
         let local = self.core.nodes[owner.index()].clock.local(self.now);
         // A further copy goes to another replica than the one before it.
         let avoid =
@@ -190,14 +192,16 @@ impl Engine<'_> {
             }
         }
         self.core.balancers[self.core.edge_states[edge_state].balancer as usize].started(replica);
-        self.transmit(attempt, replica, edge_state, owner);
+        self.transmit(attempt, replica, edge_state, local);
     }
 
-    fn transmit(&mut self, attempt: Ref, replica: u32, edge_state: usize, owner: NodeId) {
+    #[inline]
+    fn transmit(&mut self, attempt: Ref, replica: u32, edge_state: usize, local: Time) {
         let state = &self.core.edge_states[edge_state];
         let Some(entry) = self.core.attempts.get_mut(attempt) else { return };
         let Some(call) = self.core.calls.get_mut(entry.call) else { return };
         call.sent += 1;
+        let owner = call.owner;
         let callee = state.callee;
         let to = NodeId(self.core.service_base[callee.index()] + replica);
         let reset = state
@@ -214,7 +218,7 @@ impl Engine<'_> {
         entry.sent_at = self.now;
         entry.waited = self.now.since(entry.begun_at);
         let number = entry.number;
-        let time_left = entry.deadline.since(self.core.nodes[owner.index()].clock.local(self.now));
+        let time_left = entry.deadline.since(local);
         let doomed = entry.deadline != Time::MAX && state.fastest != Span::MAX && time_left < state.fastest;
         self.core.recorder.attempt_sent(
             call.spec.edge,
@@ -254,12 +258,13 @@ impl Engine<'_> {
             Some(hop) => self.send_through_hop(hop, owner, to, bytes, request),
             None => {
                 let link = state.request_link;
-                self.send(link, (owner, to), bytes, identity, Payload::Request(request));
+                self.send(link, (owner, to), bytes, identity, &Payload::Request(request));
             }
         }
     }
 
     /// An answer has reached its caller.
+    #[inline]
     pub(crate) fn answered(&mut self, answer: &Answer, network: Span) {
         let Some(entry) = self.core.attempts.get(answer.attempt) else {
             self.core.recorder.late_answer(answer.edge, self.now);
@@ -306,6 +311,7 @@ impl Engine<'_> {
     }
 
     /// Ends an attempt and goes on with its call.
+    #[inline]
     fn end_attempt(&mut self, attempt: Ref, end: AttemptEnd) {
         let Some(call) = self.core.attempts.get(attempt).map(|entry| entry.call) else { return };
         self.retire_attempt(attempt, end);
@@ -321,19 +327,27 @@ impl Engine<'_> {
     }
 
     /// Takes an attempt out of the books: timers, places, breaker, balancer, budget, counts.
+    #[inline]
     pub(super) fn retire_attempt(&mut self, attempt: Ref, end: AttemptEnd) {
-        let Some(entry) = self.core.attempts.remove(attempt) else { return };
+        let Some(entry) = self.core.attempts.remove(attempt).copied() else { return };
         self.agenda.cancel(entry.timeout_timer);
-        self.agenda.cancel(entry.gate_timer);
-        self.unlink(entry.call, attempt, entry.next);
-        let Some(call) = self.core.calls.get(entry.call) else { return };
-        let (owner, index, spec) = (call.owner, call.edge_state as usize, call.spec);
+        if entry.gate_timer != Handle::NONE {
+            self.agenda.cancel(entry.gate_timer);
+        }
+        let Some(call) = self.core.calls.get_mut(entry.call) else { return };
+        let (owner, index) = (call.owner, call.edge_state as usize);
+        let (edge, traced) = (call.spec.edge, call.spec.traced);
+        if call.first_attempt == attempt {
+            call.first_attempt = entry.next;
+        } else {
+            self.unlink(entry.call, attempt, entry.next);
+        }
         let local = self.core.nodes[owner.index()].clock.local(self.now);
         let taken = self.now.since(entry.sent_at);
         let sent = entry.stage == Stage::Sent;
-        self.core.recorder.attempt_ended(spec.edge, end.outcome, self.now);
+        self.core.recorder.attempt_ended(edge, end.outcome, self.now);
         if sent {
-            self.core.trace.call_span(spec.traced, spec.edge, owner, entry.sent_at, self.now, entry.number);
+            self.core.trace.call_span(traced, edge, owner, entry.sent_at, self.now, entry.number);
         }
         self.leave_gates(&entry, index);
         let state = &mut self.core.edge_states[index];
@@ -370,17 +384,14 @@ impl Engine<'_> {
             {
                 let link = state.request_link;
                 let identity = entry.lineage.raw() ^ CANCEL_IDENTITY;
-                self.send(link, (owner, entry.to), 64, identity, Payload::Cancel(attempt));
+                self.send(link, (owner, entry.to), 64, identity, &Payload::Cancel(attempt));
             }
         }
     }
 
+    /// Takes an attempt that is not the first out of the list of its call.
     fn unlink(&mut self, call: Ref, attempt: Ref, next: Ref) {
-        let Some(this) = self.core.calls.get_mut(call) else { return };
-        if this.first_attempt == attempt {
-            this.first_attempt = next;
-            return;
-        }
+        let Some(this) = self.core.calls.get(call) else { return };
         let mut at = this.first_attempt;
         while let Some(entry) = self.core.attempts.get_mut(at) {
             if entry.next == attempt {

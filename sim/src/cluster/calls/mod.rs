@@ -38,10 +38,21 @@ pub(crate) struct Call {
     backoff_timer: Handle,
     hedge_timer: Handle,
     deadline: Option<CallDeadline>,
-    /// Ring of the calls made together.
+    /// Ring of the calls made together; [`Ref::NONE`] for one that was always alone.
     next: Ref,
     previous: Ref,
     ended: Ended,
+}
+
+impl Call {
+    /// Whether a timer, an attempt or a charge is still to be taken back when it ends.
+    fn leaves_something(&self) -> bool {
+        self.first_attempt != Ref::NONE
+            || self.deadline.is_some()
+            || self.retry_charged.is_some()
+            || self.backoff_timer != Handle::NONE
+            || self.hedge_timer != Handle::NONE
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +82,7 @@ struct Ended {
 }
 
 /// One sending of a call.
+#[derive(Clone, Copy)]
 pub(crate) struct Attempt {
     pub(crate) call: Ref,
     next: Ref,
@@ -127,6 +139,7 @@ impl AttemptEnd {
 
 impl Engine<'_> {
     /// Begins a call of `owner`; its end comes back as `Done`. `group` is another call made for the same request.
+    #[inline]
     pub(crate) fn call(&mut self, owner: NodeId, spec: CallSpec, group: Ref) -> Ref {
         let index = self.core.edge_state_index(owner, spec.edge);
         let state = &mut self.core.edge_states[index];
@@ -136,6 +149,10 @@ impl Engine<'_> {
             budget.on_request(local);
         }
         self.core.recorder.call_wanted(spec.edge, self.now);
+        let hedged = state.policy.hedge.is_some();
+        let bounded = spec.patience.is_some()
+            || state.policy.overall_timeout.is_some()
+            || state.policy.propagate_deadline && spec.deadline != Time::MAX;
         let call = self.core.calls.insert(Call {
             owner,
             edge_state: index as u32,
@@ -160,10 +177,14 @@ impl Engine<'_> {
                 path: Path::default(),
             },
         });
-        self.join_ring(call, group);
-        if self.arm_call_deadline(call, local) {
+        if group != Ref::NONE {
+            self.join_ring(call, group);
+        }
+        if !bounded || self.arm_call_deadline(call, local) {
             self.begin_attempt(call, false);
-            self.arm_hedge(call);
+            if hedged {
+                self.arm_hedge(call);
+            }
         } else {
             self.close_call(call, AttemptEnd::early(OutcomeKind::DeadlineExceeded));
         }
@@ -171,29 +192,24 @@ impl Engine<'_> {
     }
 
     fn join_ring(&mut self, call: Ref, group: Ref) {
-        let (previous, next) = match self.core.calls.get(group) {
-            Some(member) => (group, member.next),
-            None => (call, call),
-        };
+        let Some(member) = self.core.calls.get_mut(group) else { return };
+        let next = if member.next == Ref::NONE { group } else { member.next };
+        member.next = call;
         if let Some(this) = self.core.calls.get_mut(call) {
-            this.previous = previous;
+            this.previous = group;
             this.next = next;
         }
-        if previous != call {
-            if let Some(member) = self.core.calls.get_mut(previous) {
-                member.next = call;
-            }
-            if let Some(member) = self.core.calls.get_mut(next) {
-                member.previous = call;
-            }
+        if let Some(member) = self.core.calls.get_mut(next) {
+            member.previous = call;
         }
     }
 
     /// Takes a call out of its ring; returns another member, if any.
+    #[inline]
     fn leave_ring(&mut self, call: Ref) -> Ref {
         let Some(this) = self.core.calls.get(call) else { return Ref::NONE };
         let (previous, next) = (this.previous, this.next);
-        if next == call {
+        if next == Ref::NONE || next == call {
             return Ref::NONE;
         }
         if let Some(member) = self.core.calls.get_mut(previous) {
@@ -343,6 +359,7 @@ impl Engine<'_> {
     }
 
     /// Ends a call, takes back what is still under way and lets the owner know.
+    #[inline]
     fn close_call(&mut self, call: Ref, end: AttemptEnd) {
         let Some(this) = self.core.calls.get_mut(call) else { return };
         if this.state != CallState::Open {
@@ -351,10 +368,11 @@ impl Engine<'_> {
         this.state = CallState::Closed;
         this.ended =
             Ended { outcome: end.outcome, missed: end.missed, answered_by: end.answered_by, path: end.path };
-        self.take_back(call);
-        let Some(this) = self.core.calls.get(call) else { return };
-        let latency = self.now.since(this.spec.wanted_at);
-        self.core.recorder.call_ended(this.spec.edge, end.outcome, latency, self.now);
+        let (edge, latency) = (this.spec.edge, self.now.since(this.spec.wanted_at));
+        if this.leaves_something() {
+            self.take_back(call);
+        }
+        self.core.recorder.call_ended(edge, end.outcome, latency, self.now);
         self.core.ready.push_back(Ready::Done(call));
     }
 
@@ -386,11 +404,11 @@ impl Engine<'_> {
     }
 
     /// Tells the owner, and frees the call: `None` if nobody wants to know.
+    #[inline]
     pub(crate) fn finish_call(&mut self, call: Ref) -> Option<(NodeId, Done)> {
         let sibling = self.leave_ring(call);
-        let this = self.core.calls.get(call)?;
+        let this = self.core.calls.remove(call)?;
         if this.state == CallState::Forgotten {
-            self.core.calls.discard(call);
             return None;
         }
         let total_ns = self.now.since(this.spec.wanted_at).as_nanos();
@@ -411,9 +429,7 @@ impl Engine<'_> {
             sibling,
             traced: this.spec.traced,
         };
-        let owner = this.owner;
-        self.core.calls.discard(call);
-        Some((owner, done))
+        Some((this.owner, done))
     }
 
     /// Gives up a call and all others of its group without a word to the owner.

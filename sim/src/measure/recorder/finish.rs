@@ -19,7 +19,9 @@ pub(crate) struct EndState {
 impl Recorder {
     /// Puts everything together. `inside` and `in_flight` were counted in the arenas.
     pub(crate) fn finish(mut self, end: EndState) -> Measured {
-        let run_ns = self.now_ns.saturating_sub(u128::from(self.warm_at.as_nanos())).max(1);
+        let (load_end_ns, levels_at_end) =
+            self.levels_at_load_end.take().unwrap_or_else(|| (self.now_ns, self.levels.clone()));
+        let run_ns = load_end_ns.saturating_sub(u128::from(self.warm_at.as_nanos())).max(1);
         let counters: Vec<Counters> = self.watches.iter().map(|watch| self.counters(watch)).collect();
         let slos: Vec<SloMeasured> = std::mem::take(&mut self.watches)
             .into_iter()
@@ -34,7 +36,7 @@ impl Recorder {
             record.measured
         });
         let services = self.services.into_iter().enumerate().map(|(index, mut record)| {
-            let (levels, warm) = (&self.levels[index], &self.levels_at_warm[index]);
+            let (levels, warm) = (&levels_at_end[index], &self.levels_at_warm[index]);
             record.measured.wait = record.wait.summary();
             record.measured.service = record.service.summary();
             record.measured.utilization_ppm = share_ppm(levels, warm);

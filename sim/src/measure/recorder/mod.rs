@@ -114,6 +114,7 @@ pub(crate) struct Recorder {
     levels: Vec<ServiceLevels>,
     levels_at_grid: Vec<ServiceLevels>,
     levels_at_warm: Vec<ServiceLevels>,
+    levels_at_load_end: Option<(u128, Vec<ServiceLevels>)>,
     now_ns: u128,
 }
 
@@ -165,6 +166,7 @@ impl Recorder {
             levels: vec![ServiceLevels::default(); plan.services.len()],
             levels_at_grid: vec![ServiceLevels::default(); plan.services.len()],
             levels_at_warm: vec![ServiceLevels::default(); plan.services.len()],
+            levels_at_load_end: None,
             now_ns: 0,
         }
     }
@@ -222,6 +224,7 @@ impl Recorder {
     }
 
     /// A request of a load has ended.
+    #[inline]
     pub(crate) fn ended(&mut self, load: LoadId, done: &Done, now: Time) {
         let (started, outcome) = (done.wanted_at, done.outcome);
         let latency = now.since(started);
@@ -303,6 +306,7 @@ impl Recorder {
     }
 
     /// A request has left a service.
+    #[inline]
     pub(crate) fn departed(&mut self, service: ServiceId, how: Departure, sojourn: Span, now: Time) {
         let warm = u64::from(self.is_warm(now));
         let record = &mut self.services[service.index()];
@@ -365,6 +369,7 @@ impl Recorder {
         record.interval.requests += 1;
     }
 
+    #[inline]
     pub(crate) fn attempt_sent(&mut self, edge: EdgeId, attempt: AttemptSent, now: Time) {
         let warm = self.is_warm(now);
         let record = &mut self.edges[edge.index()];
@@ -398,6 +403,7 @@ impl Recorder {
         }
     }
 
+    #[inline]
     pub(crate) fn call_ended(&mut self, edge: EdgeId, outcome: OutcomeKind, latency: Span, now: Time) {
         let warm = self.is_warm(now);
         let record = &mut self.edges[edge.index()];
@@ -469,6 +475,11 @@ impl Recorder {
 
     pub(crate) fn warm(&mut self) {
         self.levels_at_warm.copy_from_slice(&self.levels);
+    }
+
+    /// The load ends: what services do while the rest is drained says nothing about how busy they were.
+    pub(crate) fn load_ended(&mut self) {
+        self.levels_at_load_end = Some((self.now_ns, self.levels.clone()));
     }
 
     /// The window of an objective begins or ends.

@@ -70,6 +70,7 @@ impl Stream {
     }
 
     /// When the next request starts.
+    #[inline]
     pub(super) fn next_arrival(&mut self, gap_key: Key) -> Option<Time> {
         let left = self.gap_left.take();
         match &mut self.gap {

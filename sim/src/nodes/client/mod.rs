@@ -76,6 +76,7 @@ impl Client {
     }
 
     /// Arms the next arrival of a stream, if it has one while the load lasts.
+    #[inline]
     fn arm(&mut self, index: usize, cx: &mut Cx<'_>) {
         let end = self.end();
         let gap_key = self.keys().gap;
@@ -92,6 +93,7 @@ impl Client {
     }
 
     /// A stream's next request starts.
+    #[inline]
     fn stream_due(&mut self, index: usize, cx: &mut Cx<'_>) {
         let Some(stream) = self.streams.get_mut(index) else { return };
         let number = stream.number;
@@ -109,6 +111,7 @@ impl Client {
         self.arm(index, cx);
     }
 
+    #[inline]
     fn start_request(
         &mut self,
         client: u64,
@@ -142,6 +145,7 @@ impl Client {
         cx.call(spec, Ref::NONE);
     }
 
+    #[inline]
     fn draw_operation(&self, lineage: Lineage) -> OperationId {
         let mix = &self.own().mix;
         if mix.len() == 1 {
@@ -157,6 +161,7 @@ impl Client {
         mix.last().map_or(OperationId(0), |(operation, _)| *operation)
     }
 
+    #[inline]
     fn draw_key(&self, lineage: Lineage, cx: &mut Cx<'_>) -> u64 {
         let seed = cx.seed();
         let hot =
@@ -209,6 +214,7 @@ impl Client {
         self.start_request(hash, number, trace_number, (None, None), client as u64, cx);
     }
 
+    #[inline]
     fn call_done(&mut self, done: &Done, cx: &mut Cx<'_>) {
         cx.ended(self.load, done);
         if self.closed.is_some() {

@@ -98,6 +98,7 @@ impl ServiceNode {
         }
     }
 
+    #[inline]
     fn own(&self) -> &ServicePlan {
         &self.plan.services[self.service.index()]
     }
@@ -111,6 +112,7 @@ impl ServiceNode {
     }
 
     /// The processor time this request takes, a cold start included.
+    #[inline]
     fn demand(&self, request: &Request, now: Time) -> Span {
         let sampler = &self.samplers[request.operation.index().min(self.samplers.len() - 1)];
         let demand = sampler.sample(self.keys().demand, request.lineage.raw());
@@ -124,6 +126,7 @@ impl ServiceNode {
         demand + demand.mul_ratio(extra_milli, 1000).mul_ratio(left.as_nanos(), cold.lasts.as_nanos())
     }
 
+    #[inline]
     fn priority(&self, request: &Request) -> u8 {
         let own =
             self.own().operations.get(request.operation.index()).map_or(0, |operation| operation.priority);
@@ -138,6 +141,7 @@ impl ServiceNode {
         }
     }
 
+    #[inline]
     fn arrive(&mut self, request: Request, cx: &mut Cx<'_>) {
         let demand = self.demand(&request, cx.now());
         let job = self.jobs.insert(Job::new(request, demand, self.priority(&request)));
@@ -214,6 +218,7 @@ impl ServiceNode {
     }
 
     /// Gives a job a worker.
+    #[inline]
     fn take_up(&mut self, at: Ref, cx: &mut Cx<'_>) {
         let drop_expired = self.own().drop_expired;
         let now = cx.now();
@@ -229,16 +234,13 @@ impl ServiceNode {
             cx.resume_work(Token(at.slot()), left);
             return;
         }
-        let request = job.request;
         let demand = job.demand;
-        cx.taken_up(&request);
-        if drop_expired && cx.local_time() >= request.deadline {
-            let path = self.jobs.get(at).map_or(Path::default(), |job| job.path);
-            let reply = Reply { path, ..Reply::refusal(OutcomeKind::DeadlineExceeded) };
+        cx.taken_up(&job.request);
+        if drop_expired && cx.local_time() >= job.request.deadline {
+            let reply = Reply { path: job.path, ..Reply::refusal(OutcomeKind::DeadlineExceeded) };
             self.turn_away(at, reply, cx);
             return;
         }
-        let Some(job) = self.jobs.get_mut(at) else { return };
         job.state = JobState::Working;
         self.busy += 1;
         if demand.is_zero() {
@@ -257,6 +259,7 @@ impl ServiceNode {
     }
 
     /// The own work of a job is done.
+    #[inline]
     fn work_done(&mut self, at: Ref, cx: &mut Cx<'_>) {
         let now = cx.now();
         let blocking = self.own().blocking || self.own().steps.is_empty();
@@ -266,17 +269,13 @@ impl ServiceNode {
         job.worked += now.since(job.since);
         job.path.service_ns += job.worked.as_nanos();
         job.state = JobState::Calling;
-        let (request, worked) = (job.request, job.worked);
-        cx.worked(&request, Time::from_nanos(now.as_nanos() - worked.as_nanos()));
-        if error_ppm > 0 && chance_ppm(key.draw(request.lineage.raw()), error_ppm) {
+        cx.worked(&job.request, Time::from_nanos(now.as_nanos() - job.worked.as_nanos()));
+        if error_ppm > 0 && chance_ppm(key.draw(job.request.lineage.raw()), error_ppm) {
             self.finish(at, OutcomeKind::Error, cx);
             return;
         }
         if let Some(behaviour) = &mut self.behaviour {
-            let missed = behaviour.answer(&request, cx.local_time());
-            if let Some(job) = self.jobs.get_mut(at) {
-                job.answered_missing = missed;
-            }
+            job.answered_missing = behaviour.answer(&job.request, cx.local_time());
         }
         if !blocking {
             self.release_worker(at);
@@ -294,9 +293,12 @@ impl ServiceNode {
     }
 
     /// A job that had a worker leaves with an answer.
+    #[inline]
     fn finish(&mut self, at: Ref, outcome: OutcomeKind, cx: &mut Cx<'_>) {
         let Some(job) = self.jobs.remove(at) else { return };
-        self.cancellable.remove(&(job.request.attempt, at));
+        if job.request.cancellable {
+            self.cancellable.remove(&(job.request.attempt, at));
+        }
         self.busy -= u32::from(job.holds_worker);
         if job.request.forward_to.is_some() && outcome == OutcomeKind::Ok {
             cx.forward(&job.request, job.path);
@@ -308,14 +310,20 @@ impl ServiceNode {
     }
 
     /// Gives free workers to those waiting.
+    #[inline]
     fn serve_next(&mut self, cx: &mut Cx<'_>) {
-        if self.serving {
-            return;
+        if !self.serving && self.waiting > 0 {
+            self.serve_waiting(cx);
         }
+    }
+
+    fn serve_waiting(&mut self, cx: &mut Cx<'_>) {
         self.serving = true;
         let workers = self.own().workers;
+        let mut taken = 0;
         while self.busy < workers && self.waiting > 0 {
-            let chance = self.keys().order.draw(cx.now().as_nanos() ^ u64::from(cx.replica()) << 48);
+            let chance = self.order_chance(taken, cx);
+            taken += 1;
             let Some(at) = self.line.pop(chance) else { break };
             let Some(job) = self.jobs.get(at) else { continue };
             self.waiting -= 1;
@@ -328,7 +336,25 @@ impl ServiceNode {
             }
             self.take_up(at, cx);
         }
+        if self.waiting == 0 {
+            // Whoever is left in it is gone, and must not take part in a draw among those who come.
+            self.line.clear();
+        }
         self.serving = false;
+    }
+
+    /// What decides who is next in random order: a word for each one taken out of the line in this instant.
+    fn order_chance(&self, taken: u64, cx: &Cx<'_>) -> u64 {
+        match self.own().queue.discipline {
+            Discipline::Random => {
+                self.keys().order.draw2(cx.now().as_nanos() ^ u64::from(cx.replica()) << 48, taken)
+            }
+            Discipline::Fifo
+            | Discipline::Lifo
+            | Discipline::ShortestFirst
+            | Discipline::ProcessorSharing
+            | Discipline::Priority { .. } => 0,
+        }
     }
 
     fn cancel(&mut self, attempt: Ref, cx: &mut Cx<'_>) {
@@ -365,6 +391,7 @@ impl ServiceNode {
         }
     }
 
+    #[inline]
     fn report(&self, cx: &mut Cx<'_>) {
         let busy = if self.shares_processors() { self.busy.min(self.own().workers) } else { self.busy };
         cx.occupancy(busy, self.waiting);

@@ -9,14 +9,16 @@ use crate::scenario::plan::{BranchPlan, Join};
 
 impl ServiceNode {
     /// Goes on with the next step that has something to call, or ends the job.
+    #[inline]
     pub(super) fn next_step(&mut self, at: Ref, cx: &mut Cx<'_>) {
         loop {
             let Some(job) = self.jobs.get(at) else { return };
-            let plan = std::sync::Arc::clone(&self.plan);
-            let steps = &plan.services[self.service.index()].steps;
-            let Some(step) = steps.get(job.step as usize) else {
+            let position = job.step as usize;
+            if position >= self.own().steps.len() {
                 return self.finish(at, OutcomeKind::Ok, cx);
-            };
+            }
+            let plan = std::sync::Arc::clone(&self.plan);
+            let step = &plan.services[self.service.index()].steps[position];
             let (request, missed_steps) = (job.request, job.missed_steps);
             let mut started = 0;
             let mut group = Ref::NONE;
