@@ -217,7 +217,7 @@ impl Cluster {
             }
             (true, true) | (false, false) => {}
         }
-        if old.quota != new.quota {
+        if (old.quota, old.quota_since) != (new.quota, new.quota_since) {
             self.change_quota(now, node, new, agenda);
         }
         let mut engine = Engine { now, core: &mut self.core, agenda };
@@ -238,7 +238,9 @@ impl Cluster {
         self.core.processors.set_quota(now, node, new.quota);
         let state = &mut self.core.nodes[node.index()];
         agenda.cancel(std::mem::take(&mut state.quota_timer));
-        state.quota_period_start = now;
+        let period_ns = new.quota.map_or(1, |quota| quota.period.as_nanos().max(1));
+        let into_period_ns = now.since(new.quota_since).as_nanos() % period_ns;
+        state.quota_period_start = Time::from_nanos(now.as_nanos() - into_period_ns);
         if std::mem::take(&mut state.quota_exhausted) {
             self.core.processors.unsuspend(now, node);
         }

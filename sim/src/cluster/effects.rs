@@ -49,6 +49,8 @@ pub(crate) struct NodeEffect {
     pub(crate) slow_entries: Vec<EntryId>,
     pub(crate) quota: Option<Quota>,
     pub(crate) quota_entry: Option<EntryId>,
+    /// Its periods are counted from here.
+    pub(crate) quota_since: Time,
     pub(crate) refuse: Vec<(EntryId, u32)>,
     pub(crate) clock_offset_ns: i64,
     pub(crate) clock_drifts: Vec<Drift>,
@@ -64,6 +66,7 @@ impl Default for NodeEffect {
             slow_entries: Vec::new(),
             quota: None,
             quota_entry: None,
+            quota_since: Time::ZERO,
             refuse: Vec::new(),
             clock_offset_ns: 0,
             clock_drifts: Vec::new(),
@@ -310,6 +313,7 @@ impl Effects {
                 if node.quota.is_none_or(|other| quota.share_ppm() < other.share_ppm()) {
                     node.quota = Some(quota);
                     node.quota_entry = Some(entry);
+                    node.quota_since = active.since;
                 }
             }),
             Fault::Clock(fault) => self.on_nodes(selection, &fault.nodes, |node| {

@@ -90,7 +90,7 @@ impl World for Cluster {
 
 impl Cluster {
     /// The node an event concerns, and a word that tells apart what the event itself does not.
-    #[inline]
+    #[inline(always)]
     fn subject(&self, event: Event) -> (Option<NodeId>, u64) {
         match event {
             Event::Deliver(slot) => {
@@ -158,7 +158,7 @@ impl Cluster {
         true
     }
 
-    #[inline]
+    #[inline(always)]
     fn dispatch(&mut self, now: Time, event: Event, agenda: &mut Agenda<Event>) {
         let mut engine = Engine { now, core: &mut self.core, agenda };
         match event {

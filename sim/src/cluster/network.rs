@@ -304,7 +304,7 @@ impl Engine<'_> {
         self.depart(link, ends, latency, corrupted, slowed, payload);
     }
 
-    #[inline]
+    #[inline(always)]
     fn depart(
         &mut self,
         link: LinkId,
@@ -385,7 +385,10 @@ impl Engine<'_> {
             let identity = self.probe_identity(owner, replica);
             self.send(link, (owner, to), PROBE_BYTES, identity, &Payload::Probe { balancer: index, replica });
         }
-        self.agenda.schedule(self.now + health.interval, Event::HealthCheck(index));
+        // Rounds keep to multiples of the interval: whoever stands still for a while comes back into step.
+        let interval_ns = health.interval.as_nanos().max(1);
+        let rounds = self.now.as_nanos() / interval_ns + 1;
+        self.agenda.schedule(Time::from_nanos(rounds.saturating_mul(interval_ns)), Event::HealthCheck(index));
     }
 
     fn probe_identity(&self, prober: NodeId, replica: u32) -> u64 {

@@ -152,17 +152,24 @@ impl Processors {
         self.processors[id.0 as usize].cores_milli = cores_milli;
     }
 
+    #[inline]
     fn settle(&mut self, now: Time, processor: u32) {
-        let before = self.processors[processor as usize].attained;
-        self.processors[processor as usize].settle(now);
+        let state = &mut self.processors[processor as usize];
+        let before = state.attained;
+        state.settle(now);
         if !self.quota_nodes.is_empty() {
-            let gained = self.processors[processor as usize].attained.saturating_sub(before);
-            for &node in &self.quota_nodes {
-                let share = &mut self.shares[node as usize];
-                if share.processor == processor {
-                    share.consumed =
-                        share.consumed.saturating_add(gained.saturating_mul(u64::from(share.running)));
-                }
+            let gained = state.attained.saturating_sub(before);
+            self.consume_quotas(processor, gained);
+        }
+    }
+
+    /// Charges what was attained on a processor to the nodes with a limit.
+    fn consume_quotas(&mut self, processor: u32, gained: u64) {
+        for &node in &self.quota_nodes {
+            let share = &mut self.shares[node as usize];
+            if share.processor == processor {
+                share.consumed =
+                    share.consumed.saturating_add(gained.saturating_mul(u64::from(share.running)));
             }
         }
     }

@@ -66,9 +66,12 @@ proptest! {
         let (with, without) = (late(&with), late(&without));
         let world = || format!("{document}\npast {}\nlasting {}", Value::from(past.clone()), Value::from(lasting.clone()));
         prop_assert!(with.keys().eq(without.keys()), "other requests start in {}", world());
-        for (name, request) in &with {
+        let mut names: Vec<_> = with.keys().copied().collect();
+        names.sort_unstable_by_key(|name| with[name].started);
+        for name in &names {
+            let request = with[name];
             let (was, would_be) = (story(request), story(without[name]));
-            prop_assert!(was == would_be, "{:?} was {}\nwould be {}\nin {}", name, was, would_be, world());
+            prop_assert!(was == would_be, "in {}\n{:?} was {}\nwould be {}", world(), name, was, would_be);
         }
     }
 }

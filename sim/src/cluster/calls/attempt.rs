@@ -313,28 +313,27 @@ impl Engine<'_> {
     /// Ends an attempt and goes on with its call.
     #[inline]
     fn end_attempt(&mut self, attempt: Ref, end: AttemptEnd) {
-        let Some(call) = self.core.attempts.get(attempt).map(|entry| entry.call) else { return };
-        self.retire_attempt(attempt, end);
+        let Some(call) = self.retire_attempt(attempt, end.outcome) else { return };
         let Some(this) = self.core.calls.get(call) else { return };
         if this.state != CallState::Open {
             return;
         }
         if end.outcome == OutcomeKind::Ok {
-            self.close_call(call, end);
+            self.close_call(call, &end);
         } else if this.first_attempt == Ref::NONE {
             self.after_failure(call, end);
         }
     }
 
-    /// Takes an attempt out of the books: timers, places, breaker, balancer, budget, counts.
+    /// Takes an attempt out of the books: timers, places, breaker, balancer, budget, counts. Returns its call.
     #[inline]
-    pub(super) fn retire_attempt(&mut self, attempt: Ref, end: AttemptEnd) {
-        let Some(entry) = self.core.attempts.remove(attempt).copied() else { return };
+    pub(super) fn retire_attempt(&mut self, attempt: Ref, outcome: OutcomeKind) -> Option<Ref> {
+        let entry = *self.core.attempts.remove(attempt)?;
         self.agenda.cancel(entry.timeout_timer);
         if entry.gate_timer != Handle::NONE {
             self.agenda.cancel(entry.gate_timer);
         }
-        let Some(call) = self.core.calls.get_mut(entry.call) else { return };
+        let call = self.core.calls.get_mut(entry.call)?;
         let (owner, index) = (call.owner, call.edge_state as usize);
         let (edge, traced) = (call.spec.edge, call.spec.traced);
         if call.first_attempt == attempt {
@@ -345,20 +344,20 @@ impl Engine<'_> {
         let local = self.core.nodes[owner.index()].clock.local(self.now);
         let taken = self.now.since(entry.sent_at);
         let sent = entry.stage == Stage::Sent;
-        self.core.recorder.attempt_ended(edge, end.outcome, self.now);
+        self.core.recorder.attempt_ended(edge, outcome, self.now);
         if sent {
             self.core.trace.call_span(traced, edge, owner, entry.sent_at, self.now, entry.number);
         }
         self.leave_gates(&entry, index);
         let state = &mut self.core.edge_states[index];
         if let Some(permit) = entry.permit {
-            let recorded = if sent { recorded_as(end.outcome) } else { Recorded::Ignored };
+            let recorded = if sent { recorded_as(outcome) } else { Recorded::Ignored };
             state.record_breaker(entry.replica, local, permit, recorded, taken);
             self.watch_breaker(index);
         }
         let state = &mut self.core.edge_states[index];
         if let Some(budget) = &mut state.budget {
-            match recorded_as(end.outcome) {
+            match recorded_as(outcome) {
                 Recorded::Success => match entry.charged {
                     Some(cause) => budget.on_success_after_retry(local, cause),
                     None => budget.on_success(local),
@@ -371,11 +370,11 @@ impl Engine<'_> {
             }
         }
         if sent {
-            let ok = recorded_as(end.outcome) != Recorded::Failure;
+            let ok = recorded_as(outcome) != Recorded::Failure;
             self.core.balancers[state.balancer as usize].ended(local, entry.replica, ok);
             if state.policy.cancel
                 && matches!(
-                    end.outcome,
+                    outcome,
                     OutcomeKind::Timeout
                         | OutcomeKind::Cancelled
                         | OutcomeKind::Abandoned
@@ -387,6 +386,7 @@ impl Engine<'_> {
                 self.send(link, (owner, entry.to), 64, identity, &Payload::Cancel(attempt));
             }
         }
+        Some(entry.call)
     }
 
     /// Takes an attempt that is not the first out of the list of its call.

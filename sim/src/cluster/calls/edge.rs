@@ -158,12 +158,14 @@ impl EdgeState {
         }
     }
 
+    #[inline]
     pub(super) fn has_endpoint_breakers(&self) -> bool {
-        self.policy.breaker.as_ref().is_some_and(|breaker| breaker.scope == BreakerScope::Endpoint)
+        !self.breakers.is_empty()
+            && self.policy.breaker.as_ref().is_some_and(|breaker| breaker.scope == BreakerScope::Endpoint)
     }
 
     pub(super) fn acquire_edge_permit(&mut self, local: Time) -> Result<Option<Permit>, BreakerRejection> {
-        if self.has_endpoint_breakers() {
+        if self.breakers.is_empty() || self.has_endpoint_breakers() {
             return Ok(None);
         }
         match self.breakers.first_mut() {

@@ -186,7 +186,10 @@ impl Engine<'_> {
                 self.arm_hedge(call);
             }
         } else {
-            self.close_call(call, AttemptEnd::early(OutcomeKind::DeadlineExceeded));
+            if let Some(budget) = &mut self.core.edge_states[index].budget {
+                budget.on_cancel(local);
+            }
+            self.close_call(call, &AttemptEnd::early(OutcomeKind::DeadlineExceeded));
         }
         call
     }
@@ -297,7 +300,7 @@ impl Engine<'_> {
     pub(crate) fn call_deadline_passed(&mut self, slot: u32) {
         let Some(call) = self.core.calls.by_slot(slot) else { return };
         let Some(deadline) = self.core.calls.get(call).and_then(|this| this.deadline) else { return };
-        self.close_call(call, AttemptEnd::early(deadline.outcome));
+        self.close_call(call, &AttemptEnd::early(deadline.outcome));
     }
 
     /// A failed attempt is over and no other is under way: another one, or the end of the call.
@@ -346,7 +349,7 @@ impl Engine<'_> {
             }
             RetryDecision::GiveUp(reason) => {
                 self.core.recorder.gave_up(this.spec.edge, reason, self.now);
-                self.close_call(call, end);
+                self.close_call(call, &end);
             }
         }
     }
@@ -360,7 +363,7 @@ impl Engine<'_> {
 
     /// Ends a call, takes back what is still under way and lets the owner know.
     #[inline]
-    fn close_call(&mut self, call: Ref, end: AttemptEnd) {
+    fn close_call(&mut self, call: Ref, end: &AttemptEnd) {
         let Some(this) = self.core.calls.get_mut(call) else { return };
         if this.state != CallState::Open {
             return;
@@ -399,7 +402,7 @@ impl Engine<'_> {
             if attempt == Ref::NONE {
                 break;
             }
-            self.retire_attempt(attempt, AttemptEnd::early(outcome));
+            self.retire_attempt(attempt, outcome);
         }
     }
 

@@ -95,7 +95,7 @@ impl Schedule {
             if wanted < in_stage || (left == 0.0 && in_stage > 0.0) {
                 self.passed = wanted;
                 self.offset_ns = stage.offset_of(wanted).max(self.offset_ns);
-                return Some(stage.begins + Span::from_nanos(self.offset_ns as u64));
+                return Some(stage.begins + Span::from_nanos((self.offset_ns + 0.5) as u64));
             }
             left = (wanted - in_stage).max(0.0);
             self.stage += 1;

@@ -46,6 +46,12 @@ impl Codel {
         true
     }
 
+    /// Nobody waits, whichever way the last one left: there is no delay to control.
+    pub(super) fn line_is_empty(&mut self) {
+        self.above_since = None;
+        self.dropping = false;
+    }
+
     fn is_above(&mut self, plan: CodelPlan, now: Time, sojourn: Span, left: u32) -> bool {
         if sojourn < plan.target || left == 0 {
             self.above_since = None;
@@ -83,6 +89,16 @@ mod tests {
             assert!(!codel.drops(ms(at), Span::from_millis(20), 9), "at {at} ms");
         }
         assert!(codel.drops(ms(101), Span::from_millis(20), 9));
+    }
+
+    #[test]
+    fn a_line_that_ran_empty_starts_a_new_interval() {
+        let mut codel = Codel::new(Some(PLAN));
+        assert!(!codel.drops(ms(0), Span::from_millis(20), 9));
+        codel.line_is_empty();
+        assert!(!codel.drops(ms(150), Span::from_millis(20), 9));
+        assert!(!codel.drops(ms(249), Span::from_millis(20), 9));
+        assert!(codel.drops(ms(250), Span::from_millis(20), 9));
     }
 
     #[test]

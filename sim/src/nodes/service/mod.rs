@@ -200,7 +200,11 @@ impl ServiceNode {
             .jobs
             .iter()
             .filter(|(_, other)| matches!(other.state, JobState::Working) && other.priority < urgency)
-            .min_by_key(|(at, other)| (other.priority, std::cmp::Reverse(other.request.arrived_at), *at))
+            .min_by_key(|(at, other)| {
+                // Of two that arrived together their identity decides, not the place they happen to have got.
+                let latest_first = std::cmp::Reverse(other.request.arrived_at);
+                (other.priority, latest_first, other.request.lineage.raw(), *at)
+            })
             .map(|(at, _)| at);
         let Some(weakest) = weakest else { return false };
         let Some(left) = cx.stop_work(Token(weakest.slot())) else { return false };
@@ -339,6 +343,7 @@ impl ServiceNode {
         if self.waiting == 0 {
             // Whoever is left in it is gone, and must not take part in a draw among those who come.
             self.line.clear();
+            self.codel.line_is_empty();
         }
         self.serving = false;
     }
