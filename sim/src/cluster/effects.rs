@@ -448,3 +448,6 @@ impl Selection<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

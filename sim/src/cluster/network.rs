@@ -378,7 +378,10 @@ impl Engine<'_> {
         let balancer = &mut self.core.balancers[index as usize];
         balancer.is_probing = balancer.health.is_some();
         let Some(health) = balancer.health else { return };
-        balancer.probe_round(&mut replicas);
+        let owner = &self.core.nodes[balancer.owner.index()];
+        if owner.up && owner.member {
+            balancer.probe_round(&mut replicas);
+        }
         let (owner, service, link) = (balancer.owner, balancer.service, balancer.links.0);
         for replica in replicas {
             let to = self.core.replica_node(service, replica);
