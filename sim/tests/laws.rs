@@ -31,3 +31,5 @@ mod probe;
 mod quiet_gap;
 #[path = "laws/random_worlds.rs"]
 mod random_worlds;
+#[path = "laws/timelines.rs"]
+mod timelines;

@@ -333,6 +333,12 @@ impl Cluster {
             }
             Action::Deploy(deploy) => {
                 self.timeline.entries[entry.index()].undoing = true;
+                // Replicas that are no more have no turn in undoing it; should they come back, it is without it.
+                let first = self.core.replica_node(deploy.service, 0).0;
+                let there = first..first + self.timeline.replicas[deploy.service.index()];
+                self.timeline.layers.retain(|layer| {
+                    layer.entry != entry || layer.node.is_none_or(|node| there.contains(&node.0))
+                });
                 self.remove_layers(now, entry, None, agenda)?;
                 self.schedule_replacements(now, entry, deploy, agenda);
             }
@@ -497,12 +503,48 @@ impl Cluster {
             let node = NodeId(node);
             let joins = !self.core.nodes[node.index()].member;
             self.refresh_member(now, node);
-            if joins && self.core.nodes[node.index()].member && self.core.nodes[node.index()].up {
-                self.start_process(now, node, agenda);
+            if joins && self.core.nodes[node.index()].member {
+                self.take_deployed_versions(now, service, node, agenda);
+                if self.core.nodes[node.index()].up {
+                    self.start_process(now, node, agenda);
+                }
             }
         }
         // What befalls every replica of the service befalls the new ones, too.
         self.apply_effects(now, agenda);
+    }
+
+    /// A new replica runs what is deployed to its service; a canary stays with those it was given to.
+    fn take_deployed_versions(
+        &mut self,
+        now: Time,
+        service: ServiceId,
+        node: NodeId,
+        agenda: &mut Agenda<Event>,
+    ) {
+        let base = std::sync::Arc::clone(&self.base);
+        let name = &base.services[service.index()].name;
+        for (index, entry) in base.timeline.iter().enumerate() {
+            let Action::Deploy(deploy) = &entry.action else { continue };
+            let state = self.timeline.entries[index];
+            let is_for_all = !matches!(deploy.strategy, Strategy::Canary { .. });
+            if deploy.service != service || !state.running || !is_for_all {
+                continue;
+            }
+            let id = EntryId(index as u32);
+            let has_it =
+                self.timeline.layers.iter().any(|layer| layer.entry == id && layer.node == Some(node));
+            let settings: Vec<_> =
+                deploy.set.iter().filter(|setting| is_own(setting, name)).cloned().collect();
+            if !has_it
+                && !settings.is_empty()
+                && let Err(reason) =
+                    self.add_layer(now, Layer { entry: id, node: Some(node), settings }, agenda)
+            {
+                let detail = format!("{}: {reason}", self.core.nodes[node.index()].name);
+                self.note(now, id, "skipped", detail);
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ fn report(outcome: &Outcome) -> String {
 }
 
 proptest! {
-    #![proptest_config(cases(150))]
+    #![proptest_config(cases(400))]
 
     /// Laws 1, 2, 9 and 10 in worlds that nobody thought of.
     #[test]

@@ -307,7 +307,11 @@ impl Engine<'_> {
 
     /// An attempt has waited too long at a gate.
     pub(crate) fn gate_timed_out(&mut self, slot: u32) {
-        self.attempt_timed_out(slot);
+        let attempt = self.core.attempts.by_slot(slot).and_then(|at| self.core.attempts.get(at));
+        // A paused caller learns late that its time was up; it may have been let in since.
+        if attempt.is_some_and(|attempt| attempt.stage != Stage::Sent) {
+            self.attempt_timed_out(slot);
+        }
     }
 
     /// Ends an attempt and goes on with its call.

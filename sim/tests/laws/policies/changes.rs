@@ -396,3 +396,64 @@ fn a_rollback_of_what_is_not_in_force_is_skipped_with_its_reason() {
         700ms twice skipped: change is not in force",
     );
 }
+
+#[test]
+fn a_replica_that_joins_after_a_deploy_runs_the_new_version_and_after_its_rollback_the_old_one() {
+    let outcome = ran(
+        "
+        run: {duration: 4s}
+        services: {api: {replicas: 2, service_time: 10ms, workers: unlimited}}
+        load: [{name: users, to: api, arrivals: constant, rate: 97/s}]
+        timeline:
+          - {id: v2, at: 500ms, deploy: {service: api, version: v2, every: 100ms, set: {api.service_time: 20ms}}}
+          - {id: peak, at: 1s, for: 1s, scale: {service: api, replicas: 4}}
+          - {id: back, at: 2500ms, rollback: {of: v2}}
+          - {id: again, at: 3s, scale: {service: api, replicas: 4}}",
+    );
+    assert_took(&outcome, |node, started_ms| match (node, started_ms) {
+        ("api/1", 500..2500) | ("api/2", 600..2600) | ("api/3" | "api/4", 1000..2000) => 20,
+        _ => 10,
+    });
+    let served = |node: &str| {
+        outcome
+            .trace
+            .requests
+            .iter()
+            .filter(|request| request.spans.iter().any(|span| span.node == node))
+            .count()
+    };
+    assert!(served("api/4") > 30, "the new replicas serve");
+}
+
+#[test]
+fn a_canary_stays_with_the_replicas_it_was_given_to() {
+    let outcome = ran("
+        run: {duration: 2s}
+        services: {api: {replicas: 2, service_time: 10ms, workers: unlimited}}
+        load: [{name: users, to: api, arrivals: constant, rate: 97/s}]
+        timeline:
+          - id: v2
+            at: 500ms
+            deploy: {service: api, version: v2, strategy: canary, share: 50%, set: {api.service_time: 20ms}}
+          - {id: peak, at: 1s, scale: {service: api, replicas: 4}}");
+    assert_took(&outcome, |node, started_ms| if node == "api/1" && started_ms >= 500 { 20 } else { 10 });
+}
+
+#[test]
+fn a_surge_of_a_recorded_load_repeats_what_comes_as_often_as_it_says() {
+    let starts = |factor: &str| -> Vec<u64> {
+        let outcome = ran(&format!(
+            "
+            services: {{api: {{workers: unlimited, service_time: 1ms}}}}
+            load: [{{name: users, to: api, arrivals: {{trace: '0ms,10ms,20ms,30ms,40ms,50ms,60ms'}}}}]
+            timeline: [{{id: more, at: 15ms, for: 40ms, fault: {{surge: {{load: users, factor: {factor}}}}}}}]"
+        ));
+        let own = outcome.trace.requests.iter().filter(|request| request.number < 7).count();
+        assert_eq!(own, 7, "the load's own requests stay as they are");
+        vec![outcome.measured.loads[0].all.offered, outcome.measured.entries[0].touched]
+    };
+    assert_eq!(starts("x1"), [7, 0]);
+    assert_eq!(starts("x2"), [11, 4]);
+    assert_eq!(starts("x3"), [15, 8]);
+    assert_eq!(starts("x1.5"), [9, 2]);
+}

@@ -288,3 +288,42 @@ fn failing_replicas_are_ejected_for_a_while() {
         "and one of the last two reaches it again"
     );
 }
+
+#[test]
+fn replicas_that_are_down_or_do_not_exist_yet_send_no_probes() {
+    let probes = |timeline: &str| -> u64 {
+        let outcome = crate::harness::ran(&format!(
+            "
+            run: {{duration: 1s, drain: 1ms}}
+            services:
+              front: {{calls: [{{to: back}}]}}
+              back: {{health_check: {{interval: 100ms}}}}
+            load: [{{name: users, to: front, arrivals: {{trace: 0ms}}}}]
+            {timeline}"
+        ));
+        outcome.measured.links.iter().find(|link| link.name == "front -> back").unwrap().sent - 1
+    };
+    // One from the start, one each 100 ms, the last at 1 s.
+    assert_eq!(probes(""), 11);
+    assert_eq!(probes("timeline: [{id: more, at: 450ms, scale: {service: front, replicas: 3}}]"), 11 + 2 * 6);
+    assert_eq!(
+        probes("timeline: [{id: down, at: 450ms, for: 300ms, fault: {crash: {service: front}}}]"),
+        11 - 3
+    );
+}
+
+#[test]
+fn a_paused_caller_that_was_let_in_meanwhile_takes_its_answer_when_it_goes_on() {
+    check(
+        "the wait was over at 50 ms, the connection came at 100 ms; at 200 ms the answer is there",
+        "
+        services:
+          api: {pools: {db: {size: 1, acquire_timeout: 50ms}}, calls: [{to: db, pool: db}]}
+          db: {service_time: 10ms}
+        load: [{name: users, to: api, arrivals: {trace: 0ms}}]
+        timeline:
+          - {id: leak, at: 0s, for: 100ms, fault: {pool_exhaustion: {service: api, pool: db, leaked: all}}}
+          - {id: stop, at: 10ms, for: 190ms, fault: {pause: {service: api}}}",
+        "users 0: 0s..200ms ok",
+    );
+}
