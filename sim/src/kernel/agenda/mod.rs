@@ -9,6 +9,7 @@
 mod heap;
 #[cfg(test)]
 mod laws;
+mod near;
 #[cfg(test)]
 mod sorted;
 mod wheel;

@@ -1,21 +1,24 @@
 //! Hierarchical timing wheel: 64 slots on each of 11 levels over the whole range of `u64` nanoseconds.
 //! Never looks at an event, never moves past the last entry it gave out, and leaves no tombstones.
 //!
-//! `base` is the time of the last entry popped. An entry lives on the level of the highest digit (of six bits)
-//! in which its time differs from `base`, in the slot which that digit names. From this follow the three facts
+//! `base` is a time that no entry of the wheel is before. An entry lives on the level of the highest digit (of six
+//! bits) in which its time differs from `base`, in the slot which that digit names. From this follow the three facts
 //! that everything below relies on:
 //! - the first entry is in the lowest occupied slot of the lowest occupied level;
 //! - an entry's list can be computed from its time, so nothing has to remember it;
 //! - equal times share one list, which is kept in scheduling order, so ties are first in, first out.
 //!
-//! `base` moves only to the first entry's time, and only when that entry is given out. If the entry shared a
-//! slot above the lowest level, its neighbours now differ from `base` in a lower digit and move down: they
-//! cascade.
+//! `base` moves only when the first entry is given out. If that entry is alone in its slot, or on the lowest level,
+//! `base` moves to its time. If it shares a slot above the lowest level with a few others, all of them leave the wheel
+//! for [`Near`], where they are sorted, and `base` moves to the start of the slot: everything before the slot's end,
+//! the `horizon`, now belongs there. If it shares the slot with many, `base` moves to its time, and its neighbours,
+//! which now differ from `base` in a lower digit, move down: they cascade.
 //!
 //! Cascading a long list waits for memory once per entry, because each says where the next one is; with 256k
 //! entries that is three quarters of a run. So long lists carry hints by which entries are looked at before
 //! their turn, many at a time. Hints are never trusted.
 
+use super::near::Near;
 use super::{FIRST_GENERATION, Handle, NIL, PendingSet, RETIRED_GENERATION, Time};
 
 const DIGIT_BITS: u32 = 6;
@@ -73,11 +76,17 @@ const HINTED_LEVEL: usize = 2;
 /// The most hints that a list has.
 const MAX_HINTS: usize = if cfg!(test) { 16 } else { 1 << 16 };
 
+/// A list of at most so many entries is sorted at once and not moved down. Tests want both.
+const FEW: usize = if cfg!(test) { 3 } else { 16 };
+
 /// How many places a cascade looks at ahead of the one it moves.
 const LOOK_AHEAD: usize = if cfg!(test) { 2 } else { 16 };
 
 pub(super) struct Wheel<E> {
     base_ns: u64,
+    /// Entries before this are in `near`, all others on the wheel.
+    horizon_ns: u64,
+    near: Near,
     /// No entry is earlier than this; spares looking again for one that was found to be past a bound.
     floor_ns: u64,
     /// Bit n: level n has an occupied slot.
@@ -96,6 +105,8 @@ impl<E: Copy> Wheel<E> {
     pub(super) fn new() -> Wheel<E> {
         Wheel {
             base_ns: 0,
+            horizon_ns: 0,
+            near: Near::new(),
             floor_ns: 0,
             levels: 0,
             slots: [0; LEVELS],
@@ -167,6 +178,61 @@ impl<E: Copy> Wheel<E> {
             self.entries[previous as usize].next = NIL;
             self.lists[level][slot].tail = previous;
         }
+    }
+
+    /// Takes the entries of a slot above the lowest level off the wheel if they are few; `false` if nothing was done.
+    #[inline]
+    fn bring_near(&mut self, level: usize, slot: usize) -> bool {
+        let shift = level as u32 * DIGIT_BITS;
+        let above = u64::MAX.checked_shl(shift + DIGIT_BITS).unwrap_or(0);
+        let start_ns = self.base_ns & above | (slot as u64) << shift;
+        // The last slot of all has no end.
+        let Some(end_ns) = start_ns.checked_add(1 << shift) else { return false };
+        let mut index = self.lists[level][slot].head;
+        let mut count = 0;
+        while index != NIL {
+            count += 1;
+            if count > FEW {
+                return false;
+            }
+            index = self.entries[index as usize].next;
+        }
+        index = self.lists[level][slot].head;
+        self.mark_empty(level, slot);
+        while index != NIL {
+            let Entry { at_ns, next, .. } = self.entries[index as usize];
+            self.near.insert(at_ns, index);
+            index = next;
+        }
+        self.base_ns = start_ns;
+        self.horizon_ns = end_ns;
+        true
+    }
+
+    /// Takes the first entry, which is at `at_ns` and on the wheel.
+    #[inline]
+    fn take_from_wheel(&mut self, at_ns: u64) -> u32 {
+        const FOUND: &str = "whoever knows the first time has seen its entry";
+        let (level, slot) = self.first_slot().expect(FOUND);
+        let list = self.lists[level][slot];
+        if level == 0 || list.head == list.tail {
+            self.base_ns = at_ns;
+            return self.take_head(level, slot);
+        }
+        if self.bring_near(level, slot) {
+            return self.near.take_first().expect(FOUND);
+        }
+        self.cascade(level, slot, at_ns);
+        self.take_head(0, (at_ns & SLOT_MASK) as usize)
+    }
+
+    /// Gives the wheel back what is too much for sorting by insertion.
+    #[cold]
+    fn push_away(&mut self, horizon_ns: u64) {
+        let mut near = std::mem::take(&mut self.near);
+        near.drain_from(horizon_ns, |(at_ns, index)| self.link(index, at_ns));
+        self.near = near;
+        self.horizon_ns = horizon_ns;
     }
 
     /// Takes the first entry out of an occupied slot.
@@ -309,7 +375,14 @@ impl<E: Copy> PendingSet<E> for Wheel<E> {
         let index = if index != NIL { index } else { self.entries.len() as u32 - 1 };
         self.len += 1;
         self.floor_ns = self.floor_ns.min(at_ns);
-        self.link(index, at_ns);
+        if at_ns >= self.horizon_ns {
+            self.link(index, at_ns);
+        } else {
+            self.near.insert(at_ns, index);
+            if let Some(horizon_ns) = self.near.overflow_ns() {
+                self.push_away(horizon_ns);
+            }
+        }
         Handle { slot: index, generation }
     }
 
@@ -317,7 +390,11 @@ impl<E: Copy> PendingSet<E> for Wheel<E> {
     fn cancel(&mut self, handle: Handle) -> bool {
         let pending = self.pending(handle);
         if pending {
-            self.unlink(handle.slot);
+            if self.entries[handle.slot as usize].at_ns >= self.horizon_ns {
+                self.unlink(handle.slot);
+            } else {
+                self.near.remove(handle.slot);
+            }
             self.release(handle.slot);
         }
         pending
@@ -338,25 +415,29 @@ impl<E: Copy> PendingSet<E> for Wheel<E> {
         if bound_ns < self.floor_ns {
             return None;
         }
-        let (level, slot) = self.first_slot()?;
-        let list = self.lists[level][slot];
-        let at_ns = self.earliest_ns(level, list);
+        let at_ns = match self.near.first_ns() {
+            Some(at_ns) => at_ns,
+            None => {
+                let (level, slot) = self.first_slot()?;
+                self.earliest_ns(level, self.lists[level][slot])
+            }
+        };
         if at_ns > bound_ns {
             self.floor_ns = at_ns;
             return None;
         }
-        let index = if level == 0 || list.head == list.tail {
-            self.take_head(level, slot)
-        } else {
-            self.cascade(level, slot, at_ns);
-            self.take_head(0, (at_ns & SLOT_MASK) as usize)
+        let index = match self.near.take_first() {
+            Some(index) => index,
+            None => self.take_from_wheel(at_ns),
         };
-        self.base_ns = at_ns;
         self.release(index);
         Some((Time::from_nanos(at_ns), self.entries[index as usize].event))
     }
 
     fn peek_time(&self) -> Option<Time> {
+        if let Some(at_ns) = self.near.first_ns() {
+            return Some(Time::from_nanos(at_ns));
+        }
         let (level, slot) = self.first_slot()?;
         Some(Time::from_nanos(self.earliest_ns(level, self.lists[level][slot])))
     }
