@@ -49,6 +49,7 @@ def in_simpy(simpy, scale):
         "mm1": lambda: mm1.run(simpy, 1_000_000 // scale),
         "timers": lambda: timers.run(simpy, 10_000, 1_000_000 // scale),
         "request": lambda: request.run(simpy, 100_000 // scale),
+        "request_steady": lambda: request.run(simpy, 100_000 // scale, steady=True),
     }
 
 

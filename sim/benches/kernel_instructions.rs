@@ -12,6 +12,7 @@ use foreshock::kernel::{AgendaTuning, Simulation};
 use foreshock::run::Outcome;
 use foreshock::scenario::plan::Plan;
 use gungraun::{library_benchmark, library_benchmark_group, main};
+use workload::request::Chance;
 use workload::{ArmCancel, Delays, Mm1, Phold, Timers};
 
 /// How many events, customers or pairs are counted.
@@ -55,7 +56,8 @@ fn arm_cancel(mut agenda: ArmCancel) -> ArmCancel {
 }
 
 #[library_benchmark]
-#[bench::requests_10k(workload::request::plan(10_000))]
+#[bench::drawn_10k(workload::request::plan(10_000, Chance::Drawn))]
+#[bench::steady_10k(workload::request::plan(10_000, Chance::Steady))]
 fn request(plan: Plan) -> Outcome {
     workload::request::simulate(black_box(&plan))
 }

@@ -5,18 +5,19 @@
 mod workload;
 
 use criterion::{Criterion, Throughput};
+use workload::request::Chance;
 
 /// How many requests one measured run makes.
 const REQUESTS: u64 = 100_000;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    let plan = workload::request::plan(REQUESTS);
     let mut group = criterion.benchmark_group("request");
     group.throughput(Throughput::Elements(REQUESTS)).sample_size(20);
-    group.bench_function("client_balancer_server", |bencher| {
-        bencher.iter(|| workload::request::simulate(&plan))
-    });
+    for (name, chance) in [("drawn", Chance::Drawn), ("steady", Chance::Steady)] {
+        let plan = workload::request::plan(REQUESTS, chance);
+        group.bench_function(name, |bencher| bencher.iter(|| workload::request::simulate(&plan)));
+    }
     group.finish();
     criterion.final_summary();
 }

@@ -8,6 +8,7 @@ mod workload;
 
 use foreshock::kernel::AgendaTuning;
 use workload::Delays;
+use workload::request::Chance;
 
 /// Runs what `prepare` makes and returns nanoseconds per unit of work, the best of three.
 #[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a benchmark reads the wall clock")]
@@ -70,16 +71,16 @@ fn arm_cancel_ns(tuning: AgendaTuning) -> f64 {
 }
 
 /// A whole simulated request, through every layer.
-fn request_ns() -> f64 {
+fn request_ns(chance: Chance) -> f64 {
     let requests = 1_000_000;
     let simulate =
         |plan: &mut _| assert!(workload::request::simulate(plan).measured.loads[0].good > requests / 2);
-    cost_ns(requests, || workload::request::plan(requests), simulate)
+    cost_ns(requests, || workload::request::plan(requests, chance), simulate)
 }
 
 type Workload = (&'static str, fn(AgendaTuning) -> f64);
 
-const WORKLOADS: [Workload; 10] = [
+const WORKLOADS: [Workload; 11] = [
     ("phold_1k", |tuning| phold_ns(1 << 10, Delays::Exponential, tuning)),
     ("phold_16k", |tuning| phold_ns(1 << 14, Delays::Exponential, tuning)),
     ("phold_256k", |tuning| phold_ns(1 << 18, Delays::Exponential, tuning)),
@@ -89,7 +90,8 @@ const WORKLOADS: [Workload; 10] = [
     ("mm1", mm1_ns),
     ("timers", timers_ns),
     ("arm_cancel", arm_cancel_ns),
-    ("request", |_| request_ns()),
+    ("request", |_| request_ns(Chance::Drawn)),
+    ("request_steady", |_| request_ns(Chance::Steady)),
 ];
 
 fn main() {

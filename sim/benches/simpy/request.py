@@ -1,8 +1,10 @@
 """A full request in SimPy: Poisson clients, the less loaded of two of three servers, a link each way, a timeout.
 
-The counterpart of `request` in `../workload/request.rs`. What there is a histogram is a plain list here.
+Or steady: even arrivals and service times, servers in turn. The counterparts of `request` and `request_steady` in
+`../workload/request.rs`. What there is a histogram is a plain list here.
 """
 
+import itertools
 import random
 import time
 
@@ -14,26 +16,38 @@ REPLICAS = 3
 WORKERS = 8
 
 
-def run(simpy, requests):
+def run(simpy, requests, steady=False):
     """Nanoseconds per request, over a whole run."""
     source = random.Random(11)
     environment = simpy.Environment()
     servers = [simpy.Resource(environment, capacity=WORKERS) for _ in range(REPLICAS)]
     in_flight = [0] * REPLICAS
     latencies_ms = []
+    turns = itertools.cycle(range(REPLICAS))
+
+    def gap_ms():
+        return 1 / RATE_PER_MS if steady else source.expovariate(RATE_PER_MS)
+
+    def service_ms():
+        return MEAN_SERVICE_MS if steady else source.expovariate(1 / MEAN_SERVICE_MS)
+
+    def choose():
+        if steady:
+            return next(turns)
+        one, other = source.sample(range(REPLICAS), 2)
+        return one if in_flight[one] <= in_flight[other] else other
 
     def serve(server, answer):
         yield environment.timeout(LINK_MS)
         with server.request() as turn:
             yield turn
-            yield environment.timeout(source.expovariate(1 / MEAN_SERVICE_MS))
+            yield environment.timeout(service_ms())
         yield environment.timeout(LINK_MS)
         answer.succeed()
 
     def client():
         came = environment.now
-        one, other = source.sample(range(REPLICAS), 2)
-        chosen = one if in_flight[one] <= in_flight[other] else other
+        chosen = choose()
         in_flight[chosen] += 1
         answer = environment.event()
         environment.process(serve(servers[chosen], answer))
@@ -43,7 +57,7 @@ def run(simpy, requests):
 
     def arrivals():
         for _ in range(requests):
-            yield environment.timeout(source.expovariate(RATE_PER_MS))
+            yield environment.timeout(gap_ms())
             environment.process(client())
 
     environment.process(arrivals())
