@@ -239,6 +239,7 @@ impl Checker<'_> {
             open_cap: span_or(raw.open_cap.as_ref(), usual_cap),
             half_open_probes: raw.half_open_probes.as_ref().map_or(usual.half_open_probes, |probes| probes.0),
             half_open_max_wait: span_or(raw.half_open_max_wait.as_ref(), usual.half_open_max_wait),
+            ..usual
         };
         let config = self.validated(path, config, BreakerConfig::validate)?;
         let scope = match raw.scope {
