@@ -323,6 +323,7 @@ impl Checker<'_> {
                 .map_or(usual.consecutive_failures, |n| n.0),
             base_ejection: span_or(raw.base.as_ref(), usual.base_ejection),
             max_ejected_ppm: raw.max_ejected.as_ref().map_or(usual.max_ejected_ppm, |share| share.0),
+            ..usual
         };
         self.validated(path, config, OutlierConfig::validate)
     }
