@@ -418,4 +418,57 @@ impl Breaker {
     pub(super) fn add_rejections(&mut self, calls: u64) {
         self.counters.of_mut(State::Open).rejected += calls;
     }
+
+    /// How many results, of `most`, could come without opening it, whatever they are; none unless it is closed.
+    ///
+    /// All failed and slow is the worst they can be: with F of C calls failed, (F + m) / (C + m) grows with m, and so
+    /// it does once the window is full and C stays.
+    pub(super) fn harmless_results(&self, most: u32) -> u32 {
+        if self.state != State::Closed || self.window_unchanged_until() == Time::ZERO {
+            return 0;
+        }
+        (1..=most).rev().find(|results| self.stays_closed_after(*results)).unwrap_or(0)
+    }
+
+    fn stays_closed_after(&self, results: u32) -> bool {
+        let config = &self.config;
+        let in_a_row = self.failures_in_a_row.saturating_add(results);
+        if config.consecutive_failures.is_some_and(|limit| in_a_row >= limit.max(1)) {
+            return false;
+        }
+        let Tally { calls, failures, slow } = self.window.total();
+        let more = u64::from(results);
+        if calls + more < config.enough_calls() {
+            return true;
+        }
+        let calls = (calls + more).min(u64::from(config.window_size()));
+        let by_rate = config.open_at_ppm > 0 && reaches_share(failures + more, calls, config.open_at_ppm);
+        let by_count =
+            config.failures_in_window.is_some_and(|limit| failures + more >= u64::from(limit.max(1)));
+        let by_slowness =
+            config.slow_rule().is_some_and(|(_, share_ppm)| reaches_share(slow + more, calls, share_ppm));
+        !(by_rate || by_count || by_slowness)
+    }
+
+    /// Until when results may be recorded late or together and still count the same: the end of the window's latest
+    /// bucket. [`Time::ZERO`] if never.
+    pub(super) fn window_unchanged_until(&self) -> Time {
+        self.window.unchanged_until()
+    }
+
+    /// From how long a call is slow, if that matters.
+    pub(super) fn slow_from(&self) -> Option<Span> {
+        self.config.slow_rule().map(|(from, _)| from)
+    }
+
+    /// A result of the present stay, one of those that cannot open it.
+    pub(super) fn add_harmless(&mut self, failed: bool, slow: bool) {
+        self.under_way -= 1;
+        self.counters.succeeded += u64::from(!failed);
+        self.counters.failed += u64::from(failed);
+        self.counters.slow += u64::from(slow);
+        // A time that is behind joins the latest bucket.
+        self.window.record(Time::ZERO, failed, slow);
+        self.failures_in_a_row = if failed { self.failures_in_a_row.saturating_add(1) } else { 0 };
+    }
 }

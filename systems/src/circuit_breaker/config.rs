@@ -258,7 +258,7 @@ impl BreakerConfig {
     }
 
     /// The most calls the window can hold.
-    fn window_size(&self) -> u32 {
+    pub(super) fn window_size(&self) -> u32 {
         match self.window {
             WindowConfig::Count { calls } | WindowConfig::Sliding { max_calls: calls, .. } => {
                 calls.clamp(1, MAX_CALLS)

@@ -150,6 +150,16 @@ impl Window {
         self.total
     }
 
+    /// Before when a call counts the same whenever it is recorded: the end of the latest bucket. Never where calls
+    /// are kept with their time.
+    pub(super) fn unchanged_until(&self) -> Time {
+        match &self.shape {
+            Shape::Count { .. } => Time::MAX,
+            Shape::Time { ends_ns, .. } => Time::from_nanos(*ends_ns),
+            Shape::Sliding { .. } => Time::ZERO,
+        }
+    }
+
     /// Forgets everything and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.total = Tally::default();

@@ -8,16 +8,21 @@ use super::super::log::{LogCursor, TransitionLog};
 use super::super::permit::{BreakerRejection, Permit, Recorded, Taken};
 use super::super::state::{IllegalTransition, State, Transition};
 use super::guard::CallGuard;
-use super::word::{PASSAGES_BEFORE_TAKEOVER, Word};
+use super::word::{MOST_RESULTS, ONE_PASSAGE, Word};
 use crate::time::{Span, Time};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// Fewer results beside the breaker than this cost more than they save.
+const WORTHWHILE_ROOM: u32 = 3;
+
 /// A circuit breaker with `&self`.
 ///
-/// While calls pass freely, [`try_acquire`](Self::try_acquire) is one atomic addition; while open, a refusal is a
-/// few loads and one addition; [`record`](Self::record) holds a lock for a few nanoseconds. Threads should read
-/// `now` from one monotonic clock; where theirs differ, a time that is behind counts as a clock that stepped back.
+/// While calls pass freely, [`try_acquire`](Self::try_acquire) is one atomic addition. While closed,
+/// [`record`](Self::record) is one atomic exchange as long as the few results left beside the breaker could not open
+/// it; every dozen of them, or where they could, it holds a lock for some nanoseconds. While open, a refusal is a few
+/// loads and one addition. Threads should read `now` from one monotonic clock; where theirs differ, a time that is
+/// behind counts as a clock that stepped back.
 #[derive(Debug)]
 pub struct SharedBreaker {
     front: Front,
@@ -35,13 +40,17 @@ struct Front {
     open_until_ns: AtomicU64,
     /// Refusals without the lock that were not yet taken over.
     rejections: AtomicU64,
+    /// Before when results may be left in the word.
+    results_until_ns: AtomicU64,
+    /// From how long a call is slow; `u64::MAX` for no rule.
+    slow_from_ns: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Inner {
     breaker: Breaker,
     /// Of the word's passages, those the breaker knows of.
-    taken_over: u32,
+    taken_over: u64,
     log: TransitionLog,
 }
 
@@ -65,7 +74,7 @@ impl SharedBreaker {
     pub fn try_acquire(&self, now: Time) -> Result<Permit, BreakerRejection> {
         let seen = Word(self.front.word.load(Ordering::Acquire));
         if seen.state().admits_all() {
-            if seen.passages() < PASSAGES_BEFORE_TAKEOVER
+            if !seen.is_full_of_passages()
                 && let Some(permit) = self.front.pass()
             {
                 return Ok(permit);
@@ -89,6 +98,9 @@ impl SharedBreaker {
     /// Takes a permit back with the result of its call and the time the call took.
     #[inline]
     pub fn record(&self, now: Time, permit: Permit, recorded: Recorded, duration: Span) -> Taken {
+        if self.front.leave_result(now, permit, recorded, duration) {
+            return Taken::Counted;
+        }
         self.locked(|breaker| breaker.record(now, permit, recorded, duration))
     }
 
@@ -138,56 +150,70 @@ impl SharedBreaker {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The only way to the breaker: tells it first what passed without the lock, and the front afterwards what
-    /// became of it.
-    #[inline]
+    /// The only way to the breaker: tells it first what passed and ended without the lock, and the front
+    /// afterwards what became of it.
     fn locked<T>(&self, act: impl FnOnce(&mut Breaker) -> T) -> T {
         let mut inner = self.lock();
         let inner = &mut *inner;
         self.take_over(inner);
-        let (generation, open_until) = (inner.breaker.generation(), inner.breaker.open_until());
+        let generation = inner.breaker.generation();
         let result = act(&mut inner.breaker);
         if inner.breaker.generation() != generation {
+            while let Some(transition) = inner.breaker.take_transition() {
+                inner.log.push(transition);
+            }
             self.publish(inner);
-        } else if inner.breaker.open_until() != open_until {
-            // A new config in the same stay.
-            self.front.open_until_ns.store(inner.breaker.open_until().as_nanos(), Ordering::Release);
+        } else {
+            self.make_room(inner);
         }
         result
     }
 
-    #[inline]
+    /// Nobody leaves a result from here on until there is room again.
     fn take_over(&self, inner: &mut Inner) {
-        let word = Word(self.front.word.load(Ordering::Acquire));
-        if word.state().admits_all() {
-            inner.breaker.add_permits(u64::from(word.passages() - inner.taken_over));
-            inner.taken_over = word.passages();
-            if word.passages() >= PASSAGES_BEFORE_TAKEOVER {
-                self.front.word.fetch_sub(u64::from(inner.taken_over), Ordering::AcqRel);
-                inner.taken_over = 0;
-            }
+        let breaker = &mut inner.breaker;
+        let seen = Word(self.front.word.load(Ordering::Acquire));
+        if !seen.state().admits_all() {
+            breaker.add_rejections(self.front.rejections.swap(0, Ordering::AcqRel));
+        } else if seen.holds_results() || seen.is_full_of_passages() {
+            let none = Word::new(breaker.generation(), breaker.state(), 0);
+            let last = Word(self.front.word.swap(none.0, Ordering::AcqRel));
+            breaker.add_permits(last.passages() - inner.taken_over);
+            inner.taken_over = 0;
+            last.results().for_each(|(failed, slow)| breaker.add_harmless(failed, slow));
         } else {
-            inner.breaker.add_rejections(self.front.rejections.swap(0, Ordering::AcqRel));
+            breaker.add_permits(seen.passages() - inner.taken_over);
+            inner.taken_over = seen.passages();
         }
     }
 
-    /// Shows the present stay to those without the lock. Who passed since the last look belongs to the stay that
-    /// is over.
+    /// In the same stay: lets results be left again, if they are enough to be worth it.
+    fn make_room(&self, inner: &mut Inner) {
+        let breaker = &mut inner.breaker;
+        self.front.open_until_ns.store(breaker.open_until().as_nanos(), Ordering::Release);
+        let room = breaker.harmless_results(MOST_RESULTS);
+        if room >= WORTHWHILE_ROOM {
+            self.front.show_rules(breaker);
+            let next = Word::new(breaker.generation(), breaker.state(), room);
+            let last = Word(self.front.word.swap(next.0, Ordering::AcqRel));
+            breaker.add_permits(last.passages() - inner.taken_over);
+            inner.taken_over = 0;
+        }
+    }
+
+    /// Shows a new stay to those without the lock. Who passed since the last look belongs to the stay that is over.
     #[cold]
     fn publish(&self, inner: &mut Inner) {
         let breaker = &mut inner.breaker;
         self.front.generation.store(breaker.generation(), Ordering::Release);
         self.front.open_until_ns.store(breaker.open_until().as_nanos(), Ordering::Release);
-        let next = Word::new(breaker.generation(), breaker.state());
+        let next = Word::new(breaker.generation(), breaker.state(), 0);
         let last = Word(self.front.word.swap(next.0, Ordering::AcqRel));
         if last.state().admits_all() {
-            breaker.add_late_permits(last.state(), u64::from(last.passages() - inner.taken_over));
+            breaker.add_late_permits(last.state(), last.passages() - inner.taken_over);
         }
         inner.taken_over = 0;
         breaker.add_rejections(self.front.rejections.swap(0, Ordering::AcqRel));
-        while let Some(transition) = breaker.take_transition() {
-            inner.log.push(transition);
-        }
     }
 }
 
@@ -200,10 +226,12 @@ impl From<Breaker> for SharedBreaker {
         }
         SharedBreaker {
             front: Front {
-                word: AtomicU64::new(Word::new(breaker.generation(), breaker.state()).0),
+                word: AtomicU64::new(Word::new(breaker.generation(), breaker.state(), 0).0),
                 generation: AtomicU64::new(breaker.generation()),
                 open_until_ns: AtomicU64::new(breaker.open_until().as_nanos()),
                 rejections: AtomicU64::new(0),
+                results_until_ns: AtomicU64::new(0),
+                slow_from_ns: AtomicU64::new(u64::MAX),
             },
             inner: Mutex::new(Inner { breaker, taken_over: 0, log }),
         }
@@ -214,7 +242,7 @@ impl Front {
     /// Passes without the lock, unless the state has changed since it was looked at.
     #[inline]
     fn pass(&self) -> Option<Permit> {
-        let word = Word(self.word.fetch_add(1, Ordering::AcqRel));
+        let word = Word(self.word.fetch_add(ONE_PASSAGE, Ordering::AcqRel));
         // What is added to a word that lets nobody pass is never looked at.
         word.state().admits_all().then(|| {
             let generation = word.generation(self.generation.load(Ordering::Acquire));
@@ -233,5 +261,37 @@ impl Front {
         }
         self.rejections.fetch_add(1, Ordering::AcqRel);
         Some(BreakerRejection { state: State::Open, retry_after: open_until.since(now) })
+    }
+
+    /// Leaves a result in the word, if it belongs to the present stay and cannot open the breaker.
+    #[inline]
+    fn leave_result(&self, now: Time, permit: Permit, recorded: Recorded, duration: Span) -> bool {
+        let failed = match recorded {
+            Recorded::Success => false,
+            Recorded::Failure => true,
+            Recorded::Ignored | Recorded::Cancelled => return false,
+        };
+        let in_time = now.as_nanos() < self.results_until_ns.load(Ordering::Acquire);
+        if permit.is_probe() || !in_time || duration == Span::MAX {
+            return false;
+        }
+        let slow = duration.as_nanos() >= self.slow_from_ns.load(Ordering::Acquire);
+        let mut word = Word(self.word.load(Ordering::Acquire));
+        while self.generation.load(Ordering::Acquire) == permit.generation
+            && let Some(next) = word.with_result(permit.generation, failed, slow)
+        {
+            match self.word.compare_exchange_weak(word.0, next.0, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(changed) => word = Word(changed),
+            }
+        }
+        false
+    }
+
+    /// What those who leave results have to know.
+    fn show_rules(&self, breaker: &Breaker) {
+        let slow_from = breaker.slow_from().unwrap_or(Span::MAX);
+        self.slow_from_ns.store(slow_from.as_nanos(), Ordering::Release);
+        self.results_until_ns.store(breaker.window_unchanged_until().as_nanos(), Ordering::Release);
     }
 }
