@@ -5,6 +5,7 @@ use super::drive::{Subject, any_config, difference, steps};
 use super::model::Model;
 use super::*;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
@@ -49,6 +50,94 @@ proptest! {
         let breaker = SharedBreaker::from(Breaker::new(config.clone()).with_seed(seed));
         let mut front = Front { breaker, cursor: LogCursor::default() };
         prop_assert_eq!(difference(&mut front, &mut Model::new(&config, seed), &steps), None);
+    }
+}
+
+/// Broken on purpose: leaves every result beside the breaker until somebody looks, three are together, or it may
+/// not pass; also those that would open it.
+struct TooMuchRoom {
+    breaker: Breaker,
+    left: Vec<(Time, Permit, Recorded, Span)>,
+}
+
+impl TooMuchRoom {
+    fn tell(&mut self) -> &mut Breaker {
+        for (now, permit, recorded, took) in self.left.drain(..) {
+            self.breaker.record(now, permit, recorded, took);
+        }
+        &mut self.breaker
+    }
+}
+
+impl Subject for TooMuchRoom {
+    fn try_acquire(&mut self, now: Time) -> Result<Permit, BreakerRejection> {
+        if self.breaker.state() != State::Closed {
+            self.tell();
+        }
+        self.breaker.try_acquire(now)
+    }
+    fn record(&mut self, now: Time, permit: Permit, recorded: Recorded, took: Span) -> Taken {
+        let is_simple =
+            self.breaker.state() == State::Closed && permit.generation == self.breaker.generation();
+        if is_simple && self.left.len() < 2 && matches!(recorded, Recorded::Success | Recorded::Failure) {
+            self.left.push((now, permit, recorded, took));
+            return Taken::Counted;
+        }
+        self.tell().record(now, permit, recorded, took)
+    }
+    fn expire(&mut self, now: Time) {
+        self.tell().expire(now);
+    }
+    fn command(&mut self, now: Time, to: State) -> Result<(), IllegalTransition> {
+        self.tell().command(now, to)
+    }
+    fn deadline(&mut self) -> Option<Time> {
+        self.breaker.deadline()
+    }
+    fn changes(&mut self) -> Vec<Transition> {
+        self.breaker.changes()
+    }
+    fn metrics(&mut self, now: Time) -> BreakerMetrics {
+        self.tell().metrics(now)
+    }
+}
+
+#[test]
+fn a_front_that_leaves_results_which_open_the_breaker_is_caught() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let caught = (0..100).filter(|_| {
+        let history = steps(false, false).new_tree(&mut runner).expect("a history can be drawn").current();
+        let mut front = TooMuchRoom { breaker: Breaker::new(small()), left: Vec::new() };
+        difference(&mut front, &mut Model::new(&small(), 0), &history).is_some()
+    });
+    assert!(caught.count() > 50);
+}
+
+proptest! {
+    #[test]
+    fn what_is_called_harmless_does_not_open_it(
+        config in any_config(),
+        history in prop::collection::vec((any::<bool>(), any::<bool>(), 0u64..60), 0..40),
+        more in prop::collection::vec(any::<(bool, bool)>(), 12),
+    ) {
+        let mut breaker = Breaker::new(config);
+        let mut now = at(0);
+        let end = |breaker: &mut Breaker, now: Time, failed: bool, slow: bool| {
+            if let Ok(permit) = breaker.try_acquire(now) {
+                let recorded = if failed { Recorded::Failure } else { Recorded::Success };
+                breaker.record(now, permit, recorded, ms(if slow { 150 } else { 1 }));
+            }
+        };
+        for (failed, slow, pause) in history {
+            now += ms(pause);
+            end(&mut breaker, now, failed, slow);
+        }
+        let harmless = breaker.harmless_results(12) as usize;
+        prop_assert!(harmless == 0 || breaker.state() == State::Closed);
+        for (failed, slow) in &more[..harmless] {
+            end(&mut breaker, now, *failed, *slow);
+            prop_assert_eq!(breaker.state(), State::Closed);
+        }
     }
 }
 
