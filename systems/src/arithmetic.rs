@@ -13,6 +13,15 @@ pub(crate) fn uniform(entropy: u64, low: u64, high: u64) -> u64 {
     low + ((u128::from(entropy) * width) >> 64) as u64
 }
 
+/// The `number`th uniformly distributed word of a sequence that `seed` names: the output function of SplitMix64
+/// (Steele, Lea and Flood, OOPSLA 2014).
+pub(crate) fn keyed_word(seed: u64, number: u64) -> u64 {
+    let word = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    word ^ (word >> 31)
+}
+
 /// Whether `part` is at least `share_ppm` of `whole`. An empty whole reaches no share.
 pub(crate) fn reaches_share(part: u64, whole: u64, share_ppm: u32) -> bool {
     whole > 0 && u128::from(part) * u128::from(WHOLE_PPM) >= u128::from(whole) * u128::from(share_ppm)
@@ -89,6 +98,13 @@ mod tests {
             assert_eq!(uniform(0, low, high), low);
             assert_eq!(uniform(u64::MAX, low, high), high.max(low));
         }
+    }
+
+    #[test]
+    fn keyed_words_are_those_of_splitmix64() {
+        // The published first outputs for the seed 1234567.
+        let expected = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
+        assert_eq!([0, 1, 2].map(|number| keyed_word(1_234_567, number)), expected);
     }
 
     proptest! {

@@ -1,6 +1,13 @@
 //! Bounds how many callers are inside at once and how many may wait; the longest waiting is let in next. Also
 //! the core of a connection pool. Never runs anything and never times a wait: whoever waits too long is told
 //! so by the driver and forgotten here.
+//!
+//! [`AdmissionLimits`] is the bulkhead without a queue that many threads share: static limits on connections,
+//! requests and retries.
+
+mod admission;
+
+pub use admission::{AdmissionConfig, AdmissionError, AdmissionLimits, Overflow, Resource, RetryLimit};
 
 use crate::linked_slots::LinkedSlots;
 use std::fmt;

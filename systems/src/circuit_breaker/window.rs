@@ -2,7 +2,8 @@
 //! keep running totals, so that a judgement costs the same however long the window is.
 
 use super::config::{MAX_BUCKETS, MAX_CALLS, WindowConfig};
-use crate::time::Time;
+use crate::time::{Span, Time};
+use std::collections::VecDeque;
 
 /// Calls by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,9 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// No calls.
+    pub(super) const NONE: Tally = Tally { calls: 0, failures: 0, slow: 0 };
+
     pub(super) fn of(failed: bool, slow: bool) -> Tally {
         Tally { calls: 1, failures: u64::from(failed), slow: u64::from(slow) }
     }
@@ -47,6 +51,16 @@ enum Shape {
     /// Ring of buckets; `current` is the number of the bucket being filled, since the origin of time, `place`
     /// its place in the ring, `ends_ns` its end.
     Time { ring: Vec<Tally>, bucket_ns: u64, current: u64, place: usize, ends_ns: u64 },
+    /// The calls themselves, oldest first, each with the time it was recorded.
+    Sliding { calls: VecDeque<Call>, size: usize, length: Span, latest: Time },
+}
+
+/// One call of a sliding window.
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    at: Time,
+    failed: bool,
+    slow: bool,
 }
 
 impl Window {
@@ -61,6 +75,11 @@ impl Window {
                 let bucket_ns = (length.as_nanos() / u64::from(buckets)).max(1);
                 let ring = vec![Tally::default(); buckets as usize];
                 Shape::Time { ring, bucket_ns, current: 0, place: 0, ends_ns: bucket_ns }
+            }
+            WindowConfig::Sliding { length, max_calls } => {
+                let size = max_calls.clamp(1, MAX_CALLS) as usize;
+                let length = length.max(Span::from_nanos(1));
+                Shape::Sliding { calls: VecDeque::new(), size, length, latest: Time::ZERO }
             }
         };
         Window { total: Tally::default(), shape }
@@ -82,12 +101,26 @@ impl Window {
                 }
             }
             Shape::Time { ring, place, .. } => ring[*place].add(call),
+            Shape::Sliding { calls, size, latest, .. } => {
+                if calls.len() == *size
+                    && let Some(Call { failed, slow, .. }) = calls.pop_front()
+                {
+                    self.total.subtract(Tally::of(failed, slow));
+                }
+                calls.push_back(Call { at: *latest, failed, slow });
+            }
         }
     }
 
     /// Forgets what has become too old.
     pub(super) fn advance(&mut self, now: Time) {
-        let Shape::Time { ring, bucket_ns, current, place, ends_ns } = &mut self.shape else { return };
+        let (ring, bucket_ns, current, place, ends_ns) = match &mut self.shape {
+            Shape::Count { .. } => return,
+            Shape::Sliding { .. } => return self.slide(now),
+            Shape::Time { ring, bucket_ns, current, place, ends_ns } => {
+                (ring, bucket_ns, current, place, ends_ns)
+            }
+        };
         // Most calls come in the same bucket as the one before: no division for them.
         if now.as_nanos() < *ends_ns {
             return;
@@ -103,9 +136,28 @@ impl Window {
         *ends_ns = arrived.saturating_add(1).saturating_mul(*bucket_ns);
     }
 
+    fn slide(&mut self, now: Time) {
+        let Shape::Sliding { calls, length, latest, .. } = &mut self.shape else { return };
+        *latest = now.max(*latest);
+        while let Some(oldest) = calls.front().filter(|oldest| latest.since(oldest.at) >= *length) {
+            self.total.subtract(Tally::of(oldest.failed, oldest.slow));
+            calls.pop_front();
+        }
+    }
+
     /// The calls in the window as of the latest record or advance.
     pub(super) fn total(&self) -> Tally {
         self.total
+    }
+
+    /// Before when a call counts the same whenever it is recorded: the end of the latest bucket. Never where calls
+    /// are kept with their time.
+    pub(super) fn unchanged_until(&self) -> Time {
+        match &self.shape {
+            Shape::Count { .. } => Time::MAX,
+            Shape::Time { ends_ns, .. } => Time::from_nanos(*ends_ns),
+            Shape::Sliding { .. } => Time::ZERO,
+        }
     }
 
     /// Forgets everything and keeps the memory.
@@ -117,6 +169,7 @@ impl Window {
                 *next = 0;
             }
             Shape::Time { ring, .. } => ring.fill(Tally::default()),
+            Shape::Sliding { calls, .. } => calls.clear(),
         }
     }
 
@@ -128,6 +181,9 @@ impl Window {
                 ring.iter().for_each(|(failed, slow)| sum.add(Tally::of(*failed, *slow)))
             }
             Shape::Time { ring, .. } => ring.iter().for_each(|bucket| sum.add(*bucket)),
+            Shape::Sliding { calls, .. } => {
+                calls.iter().for_each(|call| sum.add(Tally::of(call.failed, call.slow)));
+            }
         }
         sum
     }

@@ -367,7 +367,7 @@ impl Engine<'_> {
                     None => budget.on_success(local),
                 },
                 Recorded::Failure => budget.on_failure(local),
-                Recorded::Ignored => budget.on_cancel(local),
+                Recorded::Ignored | Recorded::Cancelled => budget.on_cancel(local),
             }
             if entry.charged.is_some() {
                 budget.on_retry_finished(local);

@@ -463,7 +463,7 @@ impl Recorder {
             State::Open => breaker.opened += 1,
             State::HalfOpen => breaker.half_opened += 1,
             State::Closed => breaker.closed += 1,
-            State::ForcedOpen | State::Disabled => {}
+            State::ForcedOpen | State::Disabled | State::MetricsOnly => {}
         }
     }
 

@@ -239,6 +239,7 @@ impl Checker<'_> {
             open_cap: span_or(raw.open_cap.as_ref(), usual_cap),
             half_open_probes: raw.half_open_probes.as_ref().map_or(usual.half_open_probes, |probes| probes.0),
             half_open_max_wait: span_or(raw.half_open_max_wait.as_ref(), usual.half_open_max_wait),
+            ..usual
         };
         let config = self.validated(path, config, BreakerConfig::validate)?;
         let scope = match raw.scope {
@@ -322,6 +323,7 @@ impl Checker<'_> {
                 .map_or(usual.consecutive_failures, |n| n.0),
             base_ejection: span_or(raw.base.as_ref(), usual.base_ejection),
             max_ejected_ppm: raw.max_ejected.as_ref().map_or(usual.max_ejected_ppm, |share| share.0),
+            ..usual
         };
         self.validated(path, config, OutlierConfig::validate)
     }

@@ -1,8 +1,17 @@
-//! Tests of the breaker: stories of single breakers, and laws over random histories.
+//! Tests of the breaker: stories, laws over random histories, a dumber breaker as second opinion, closed forms,
+//! threads.
 
 use super::*;
+use crate::{Span, Time};
 
+mod drive;
+mod keyed;
 mod laws;
+mod log;
+mod model;
+mod numbers;
+mod policies;
+mod shared;
 mod stories;
 
 const fn ms(ms: u64) -> Span {
@@ -21,11 +30,16 @@ fn small() -> BreakerConfig {
         open_at_ppm: 500_000,
         slow_at_ppm: 750_000,
         slow_call: Some(ms(100)),
-        consecutive_failures: None,
         open_for: ms(1_000),
         open_growth_milli: 2_000,
         open_cap: ms(3_000),
         half_open_probes: 2,
         half_open_max_wait: ms(500),
+        ..BreakerConfig::default()
     }
+}
+
+/// Opens at the first failure, otherwise [`small`].
+fn fragile() -> BreakerConfig {
+    BreakerConfig { consecutive_failures: Some(1), ..small() }
 }

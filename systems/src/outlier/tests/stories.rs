@@ -3,12 +3,13 @@
 use super::*;
 use proptest::prelude::*;
 
-const fn at(ms: u64) -> Time {
-    Time::from_nanos(ms * 1_000_000)
-}
-
-const fn three_failures(max_ejected_ppm: u32) -> OutlierConfig {
-    OutlierConfig { consecutive_failures: 3, base_ejection: Span::from_millis(1_000), max_ejected_ppm }
+fn three_failures(max_ejected_ppm: u32) -> OutlierConfig {
+    OutlierConfig {
+        consecutive_failures: 3,
+        base_ejection: Span::from_millis(1_000),
+        max_ejected_ppm,
+        ..OutlierConfig::default()
+    }
 }
 
 /// Lets an endpoint fail until it is ejected or `times` are over.
@@ -86,13 +87,26 @@ fn fewer_endpoints_call_those_back_that_were_due_first() {
 
 #[test]
 fn a_config_out_of_range_is_refused_with_what_to_write_instead() {
-    assert_eq!(OutlierConfig::default().validate(), Ok(()));
-    let fine = three_failures(1);
+    for preset in [OutlierConfig::default(), OutlierConfig::envoy(), OutlierConfig::grpc()] {
+        assert_eq!(preset.validate(), Ok(()));
+    }
+    let fine = OutlierConfig { max_ejected_ppm: 1, ..OutlierConfig::grpc() };
+    let (rate, share) = (SuccessRate::default(), FailurePercentage::default());
     let cases = [
-        OutlierConfig { consecutive_failures: 0, ..fine },
+        OutlierConfig { consecutive_failures: 0, ..three_failures(1) },
         OutlierConfig { base_ejection: Span::ZERO, ..fine },
         OutlierConfig { max_ejected_ppm: 0, ..fine },
         OutlierConfig { max_ejected_ppm: 1_000_001, ..fine },
+        OutlierConfig { interval: Span::ZERO, ..fine },
+        OutlierConfig { forgiven_after: Some(Span::ZERO), ..fine },
+        OutlierConfig { success_rate: Some(SuccessRate { request_volume: 0, ..rate }), ..fine },
+        OutlierConfig { success_rate: Some(SuccessRate { enforced_ppm: 0, ..rate }), ..fine },
+        OutlierConfig { failure_percentage: Some(FailurePercentage { failing_at_ppm: 0, ..share }), ..fine },
+        OutlierConfig {
+            failure_percentage: Some(FailurePercentage { failing_at_ppm: 1_000_001, ..share }),
+            ..fine
+        },
+        OutlierConfig { failure_percentage: Some(FailurePercentage { request_volume: 0, ..share }), ..fine },
     ];
     for config in cases {
         assert!(config.validate().is_err_and(|error| error.to_string().contains("use ")), "{config:?}");
@@ -133,28 +147,6 @@ proptest! {
                 let overdue = endpoint < detector.len() && failures[endpoint] >= limit;
                 prop_assert!(!overdue, "there was room to eject");
             }
-        }
-    }
-
-    #[test]
-    fn nothing_makes_it_panic(
-        numbers in any::<(u32, u64, u32)>(),
-        history in prop::collection::vec((0u8..4, any::<u64>(), 0usize..9), 0..80),
-    ) {
-        let (consecutive_failures, base_ns, max_ejected_ppm) = numbers;
-        let config = OutlierConfig {
-            consecutive_failures: consecutive_failures % 3,
-            base_ejection: Span::from_nanos(base_ns),
-            max_ejected_ppm,
-        };
-        let mut detector = OutlierDetector::new(config, 3);
-        for (what, ns, number) in history {
-            match what {
-                0 | 1 => drop(detector.record(Time::from_nanos(ns), number, what == 0)),
-                2 => detector.resize(number),
-                _ => detector.reconfigure(config),
-            }
-            let _ = detector.ejected_until(Time::from_nanos(ns), number);
         }
     }
 }

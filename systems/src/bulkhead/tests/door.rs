@@ -1,6 +1,6 @@
 //! Stories of one door, and any history against two plain lists.
 
-use super::*;
+use super::super::*;
 use proptest::prelude::*;
 use std::collections::VecDeque;
 

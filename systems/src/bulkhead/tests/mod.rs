@@ -1,0 +1,4 @@
+//! Tests of the bulkhead and of static limits.
+
+mod admission;
+mod door;
