@@ -100,9 +100,7 @@ pub(super) fn wait_for(missing: u128, per_ns: u64) -> Span {
     // One machine division where it suffices: refusals are the hot path of an overloaded limiter.
     match u64::try_from(missing) {
         Ok(missing) => Span::from_nanos(missing.div_ceil(per_ns)),
-        Err(_) => {
-            Span::from_nanos(u64::try_from(missing.div_ceil(u128::from(per_ns))).unwrap_or(u64::MAX))
-        }
+        Err(_) => Span::from_nanos(u64::try_from(missing.div_ceil(u128::from(per_ns))).unwrap_or(u64::MAX)),
     }
 }
 

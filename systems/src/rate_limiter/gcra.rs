@@ -132,9 +132,9 @@ impl Quota for Gcra {
         let ahead = self.ahead(now);
         // Without an interval there is no end of permits.
         let whole = |units: u128| {
-            units.checked_div(u128::from(self.interval)).map_or(u64::MAX, |permits| {
-                u64::try_from(permits).unwrap_or(u64::MAX)
-            })
+            units
+                .checked_div(u128::from(self.interval))
+                .map_or(u64::MAX, |permits| u64::try_from(permits).unwrap_or(u64::MAX))
         };
         QuotaStatus {
             limit: whole(self.reach),

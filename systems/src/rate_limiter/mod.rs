@@ -3,19 +3,46 @@
 //!
 //! A *permit* is the unit of all limits; a request costs one or more. All decide on `now` as it is passed in.
 
+pub mod concurrency; // bounds calls in flight: fixed, AIMD, Vegas, Gradient2
 mod config; // RateLimitConfig and the exact units behind it
+pub mod distributed; // one limit for many nodes
+mod fixed_window; // counts per window
 mod gcra; // the leaky bucket as a meter
+mod headers; // RateLimit-* and Retry-After
+mod hierarchy; // user x route x plan: limits on several levels
 mod inherit; // what becomes of saved permits when the limit changes
+mod keyed; // one limiter for each key, idle ones dropped
+mod leaky_bucket; // the leaky bucket as a queue: pacing
+mod multi_bucket; // several bandwidths in one bucket
+mod observed; // counts, near-limit, shadow mode
+pub mod shared; // fronts for many threads
+pub mod shedding; // reserve for critical calls, shedding by utilisation
+mod sliding_log; // remembers every permit of the window
+mod sliding_window; // two counters that stand for a sliding window
 mod token_bucket; // fills at the rate up to the burst
+mod warm_up; // paced, slower while cold
+mod window; // what limits by window are told
 
 pub use config::{MAX_RATE_PER_S_MILLI, RateLimitConfig, RateLimitError};
+pub use fixed_window::FixedWindow;
 pub use gcra::Gcra;
+pub use headers::RateLimitHeaders;
+pub use hierarchy::{
+    Hierarchy, HierarchyConfig, HierarchyError, HierarchyRefusal, Level, Match, Pattern, Rule,
+};
 pub use inherit::Inherit;
+pub use keyed::{EmptyKey, Keyed, KeyedConfig, KeyedRefusal, KeyedStats, NoKeysAllowed, OnFull};
+pub use leaky_bucket::{LeakyBucket, LeakyBucketConfig};
+pub use multi_bucket::{Bandwidth, BandwidthError, MAX_BANDWIDTH_PERMITS, MultiBucket, Refill};
+pub use observed::{Enforcement, LimiterCounts, NEAR_LIMIT_PPM, Observed};
+pub use sliding_log::SlidingLog;
+pub use sliding_window::SlidingWindowCounter;
 pub use token_bucket::TokenBucket;
-
-use config::PERMIT;
+pub use warm_up::{WarmUp, WarmUpConfig};
+pub use window::{MAX_LOG_LIMIT, WindowAlignment, WindowConfig, WindowError};
 
 use crate::time::{Span, Time};
+use config::PERMIT;
 
 /// Decides whether something may happen now. Implement it for a rule of your own.
 pub trait Limiter {
@@ -35,7 +62,7 @@ pub struct RetryAt(pub Span);
 pub trait Reserve: Limiter {
     /// Takes `cost` permits now for use after the wait it returns, which is at most `max_wait`; they are owed
     /// until then. Whoever gives up a reservation gives its permits back. What is used when its wait is over
-    /// keeps every window within `burst + rate * length`.
+    /// keeps every window within `burst + rate * length`, to the nanosecond to which waits are rounded up.
     ///
     /// # Errors
     /// [`RetryAt`]: asked again then, `max_wait` will suffice. A cost above the burst never passes.

@@ -17,6 +17,9 @@ pub struct TokenBucket {
     last: Time,
 }
 
+/// The most that can be owed, in units: far beyond what refills in a lifetime, and far from overflow.
+const MAX_DEBT: i128 = 1 << 120;
+
 impl TokenBucket {
     /// A full bucket.
     pub fn new(config: RateLimitConfig, now: Time) -> TokenBucket {
@@ -61,6 +64,26 @@ impl TokenBucket {
         self.refill(now);
         self.level = inherit.level(self.level, permits(self.config.burst), config.burst, PERMIT);
         self.config = config;
+    }
+
+    /// A bucket with a balance that may be owed.
+    pub(super) fn with_balance(config: RateLimitConfig, balance: i64, now: Time) -> TokenBucket {
+        let level = i128::from(balance) * i128::from(PERMIT);
+        TokenBucket { level: level.min(permits(config.burst) as i128), config, last: now }
+    }
+
+    /// Whole permits, rounded down; below zero if some are owed.
+    pub(super) fn balance(&mut self, now: Time) -> i64 {
+        self.refill(now);
+        let whole = self.level.div_euclid(i128::from(PERMIT));
+        i64::try_from(whole).unwrap_or(if whole < 0 { i64::MIN } else { i64::MAX })
+    }
+
+    /// Puts `back` permits in and takes `used` out at once, whether they are there or not.
+    pub(super) fn settle(&mut self, now: Time, back: u64, used: u64) {
+        self.refill(now);
+        let level = self.level + permits(back) as i128 - permits(used) as i128;
+        self.level = level.clamp(-MAX_DEBT, self.capacity());
     }
 
     fn capacity(&self) -> i128 {
@@ -110,6 +133,8 @@ impl Forgettable for TokenBucket {
 impl Quota for TokenBucket {
     fn quota(&mut self, now: Time) -> QuotaStatus {
         let remaining = self.available(now);
-        QuotaStatus { limit: self.config.burst, remaining, reset: self.settled_at().since(now) }
+        let missing = (self.capacity() - self.level) as u128;
+        let reset = wait_for(missing, units_per_ns(self.config));
+        QuotaStatus { limit: self.config.burst, remaining, reset }
     }
 }

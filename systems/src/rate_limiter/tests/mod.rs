@@ -1,6 +1,10 @@
 //! One file per part; what they share stands here.
 
+mod against_governor; // against another implementation, a million steps
 mod core; // token bucket and GCRA: the reference case, against each other and against an exact log, mutants
+mod multi_bucket; // several bandwidths
+mod permits; // reservations, inheritance
+mod windows; // fixed window, sliding log, sliding-window counter
 
 use super::*;
 use proptest::prelude::*;
