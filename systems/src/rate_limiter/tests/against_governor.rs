@@ -1,7 +1,7 @@
 //! GCRA, token bucket and the lock-free front against `governor` under a clock of our own: a million random steps.
 
-use super::shared::SharedGcra;
 use super::*;
+use crate::rate_limiter::shared::SharedGcra;
 use governor::clock::{Clock, FakeRelativeClock};
 use governor::{Quota as GovernorQuota, RateLimiter};
 use std::num::NonZeroU32;

@@ -114,15 +114,12 @@ fn a_limit_that_is_not_used_does_not_grow() {
     }
 }
 
-fn adaptive() -> [(&'static str, ConcurrencyLimit, Span); 3] {
+fn adaptive() -> [(&'static str, ConcurrencyLimit); 3] {
+    let aimd = Aimd::new(AimdConfig { slow_call: ms(25), ..AimdConfig::default() });
     [
-        (
-            "aimd",
-            limited(BOUNDS, Aimd::new(AimdConfig { slow_call: ms(25), ..AimdConfig::default() })),
-            ms(0),
-        ),
-        ("vegas", limited(BOUNDS, Vegas::new(VegasConfig::default())), ms(0)),
-        ("gradient", limited(BOUNDS, Gradient::new(GradientConfig::default())), ms(0)),
+        ("aimd", limited(BOUNDS, aimd)),
+        ("vegas", limited(BOUNDS, Vegas::new(VegasConfig::default()))),
+        ("gradient", limited(BOUNDS, Gradient::new(GradientConfig::default()))),
     ]
 }
 
@@ -135,7 +132,7 @@ fn mean(limits: &[u32]) -> u32 {
 
 #[test]
 fn every_algorithm_finds_the_capacity_and_leaves_a_short_queue() {
-    for (name, mut limit, _) in adaptive() {
+    for (name, mut limit) in adaptive() {
         let mut now = Time::ZERO;
         PATIENT.saturate(&mut limit, &mut now, 500);
         let found = mean(&PATIENT.saturate(&mut limit, &mut now, 200));
@@ -146,7 +143,7 @@ fn every_algorithm_finds_the_capacity_and_leaves_a_short_queue() {
 #[test]
 fn a_dependency_five_times_slower_lowers_the_limit_and_it_comes_back_when_that_ends() {
     let slow = Bottleneck { service: ms(50), ..PATIENT };
-    for (name, mut limit, _) in adaptive() {
+    for (name, mut limit) in adaptive() {
         let mut now = Time::ZERO;
         PATIENT.saturate(&mut limit, &mut now, 500);
         let before = mean(&PATIENT.saturate(&mut limit, &mut now, 200));

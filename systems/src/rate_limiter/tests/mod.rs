@@ -3,11 +3,13 @@
 mod against_governor; // against another implementation, a million steps
 mod concurrency; // calls in flight
 mod core; // token bucket and GCRA: the reference case, against each other and against an exact log, mutants
+mod distributed; // one limit for many nodes
 mod fronts; // levels, shadow mode, headers
 mod keyed; // one limiter for each key
 mod multi_bucket; // several bandwidths
 mod pacing; // leaky bucket, warm-up
 mod permits; // reservations, inheritance
+mod shared; // real threads
 mod shedding; // by priority
 mod windows; // fixed window, sliding log, sliding-window counter
 
