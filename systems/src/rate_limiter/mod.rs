@@ -1,15 +1,48 @@
-//! Bounds how fast something may be used: whatever window one looks at, no more than `burst + rate * length`
-//! passes. Exact integers, so nothing is lost to rounding however often one asks. Never waits: a refusal says
-//! when to come back.
+//! Bounds how fast, or how many at once, something may be used. Exact integers, so nothing is lost to rounding
+//! however often one asks. Never waits: a refusal says when to come back.
+//!
+//! A *permit* is the unit of all limits; a request costs one or more. All decide on `now` as it is passed in.
 
-mod gcra;
-mod token_bucket;
+pub mod concurrency; // bounds calls in flight: fixed, AIMD, Vegas, Gradient2
+mod config; // RateLimitConfig and the exact units behind it
+pub mod distributed; // one limit for many nodes
+mod fixed_window; // counts per window
+mod gcra; // the leaky bucket as a meter
+mod headers; // RateLimit-* and Retry-After
+mod hierarchy; // user x route x plan: limits on several levels
+mod inherit; // what becomes of saved permits when the limit changes
+mod keyed; // one limiter for each key, idle ones dropped
+mod leaky_bucket; // the leaky bucket as a queue: pacing
+mod multi_bucket; // several bandwidths in one bucket
+mod observed; // counts, near-limit, shadow mode
+pub mod shared; // fronts for many threads
+pub mod shedding; // reserve for critical calls, shedding by utilisation
+mod sliding_log; // remembers every permit of the window
+mod sliding_window; // two counters that stand for a sliding window
+mod token_bucket; // fills at the rate up to the burst
+mod warm_up; // paced, slower while cold
+mod window; // what limits by window are told
 
+pub use config::{MAX_RATE_PER_S_MILLI, RateLimitConfig, RateLimitError};
+pub use fixed_window::FixedWindow;
 pub use gcra::Gcra;
+pub use headers::RateLimitHeaders;
+pub use hierarchy::{
+    Hierarchy, HierarchyConfig, HierarchyError, HierarchyRefusal, Level, Match, Pattern, Rule,
+};
+pub use inherit::Inherit;
+pub use keyed::{EmptyKey, Keyed, KeyedConfig, KeyedRefusal, KeyedStats, NoKeysAllowed, OnFull};
+pub use leaky_bucket::{LeakyBucket, LeakyBucketConfig};
+pub use multi_bucket::{Bandwidth, BandwidthError, MAX_BANDWIDTH_PERMITS, MultiBucket, Refill};
+pub use observed::{Enforcement, LimiterCounts, NEAR_LIMIT_PPM, Observed};
+pub use sliding_log::SlidingLog;
+pub use sliding_window::SlidingWindowCounter;
 pub use token_bucket::TokenBucket;
+pub use warm_up::{WarmUp, WarmUpConfig};
+pub use window::{MAX_LOG_LIMIT, WindowAlignment, WindowConfig, WindowError};
 
 use crate::time::{Span, Time};
-use std::fmt;
+use config::PERMIT;
 
 /// Decides whether something may happen now. Implement it for a rule of your own.
 pub trait Limiter {
@@ -25,76 +58,41 @@ pub trait Limiter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RetryAt(pub Span);
 
-/// A rate and the burst on top of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimitConfig {
-    /// Permits per second, in thousandths: 2500 is five permits in two seconds. 1 to
-    /// [`MAX_RATE_PER_S_MILLI`].
-    pub rate_per_s_milli: u64,
-    /// Permits that may be used at once after a pause. At least 1.
-    pub burst: u64,
-}
-
-/// Highest rate: a million permits per nanosecond. Higher ones are cut to it.
-pub const MAX_RATE_PER_S_MILLI: u64 = 1_000_000_000_000_000_000;
-
-impl RateLimitConfig {
-    /// Checks the ranges.
+/// Takes permits that are not there yet, for later use.
+pub trait Reserve: Limiter {
+    /// Takes `cost` permits now for use after the wait it returns, which is at most `max_wait`; they are owed
+    /// until then. Whoever gives up a reservation gives its permits back. What is used when its wait is over
+    /// keeps every window within `burst + rate * length`, to the nanosecond to which waits are rounded up.
     ///
     /// # Errors
-    /// [`RateLimitError`] names the first field out of range. A limiter made from a config that was not
-    /// checked is safe all the same: at rate 0 it passes one burst, with burst 0 nothing.
-    pub fn validate(&self) -> Result<(), RateLimitError> {
-        if !(1..=MAX_RATE_PER_S_MILLI).contains(&self.rate_per_s_milli) {
-            return Err(RateLimitError::Rate { rate_per_s_milli: self.rate_per_s_milli });
-        }
-        if self.burst == 0 { Err(RateLimitError::NoBurst) } else { Ok(()) }
-    }
+    /// [`RetryAt`]: asked again then, `max_wait` will suffice. A cost above the burst never passes.
+    fn reserve(&mut self, now: Time, cost: u64, max_wait: Span) -> Result<Span, RetryAt>;
 }
 
-/// Why a rate limit is refused.
+/// A limiter that after a pause is as good as new, so that it need not be kept.
+pub trait Forgettable {
+    /// A new one with the same limit.
+    fn renewed(&self, now: Time) -> Self;
+
+    /// From when on it decides like a new one if nobody asks meanwhile; [`Time::MAX`] if never.
+    fn settled_at(&self) -> Time;
+}
+
+/// Tells how much of a limit is left, for response headers and near-limit counts.
+pub trait Quota {
+    /// The state at `now`.
+    fn quota(&mut self, now: Time) -> QuotaStatus;
+}
+
+/// How much of a limit is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RateLimitError {
-    /// The rate is zero or above [`MAX_RATE_PER_S_MILLI`].
-    Rate {
-        /// Thousandths of a permit per second.
-        rate_per_s_milli: u64,
-    },
-    /// The burst is zero.
-    NoBurst,
-}
-
-impl fmt::Display for RateLimitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RateLimitError::Rate { rate_per_s_milli } => write!(
-                f,
-                "a rate of {rate_per_s_milli} thousandths of a permit per second: \
-                 use 1 to {MAX_RATE_PER_S_MILLI}"
-            ),
-            RateLimitError::NoBurst => f.write_str("a burst of 0 lets nothing through: use 1 for no burst"),
-        }
-    }
-}
-
-impl std::error::Error for RateLimitError {}
-
-/// One permit, in the unit that a rate of a thousandth per second yields per nanosecond. In this unit every
-/// rate is a whole number per nanosecond, so that both limiters are exact.
-const PERMIT: u64 = 1_000_000_000_000;
-
-/// `rate` in units per nanosecond.
-fn units_per_ns(config: RateLimitConfig) -> u64 {
-    config.rate_per_s_milli.min(MAX_RATE_PER_S_MILLI)
-}
-
-/// Nanoseconds until `missing` units have come in at `per_ns`, rounded up.
-fn wait_for(missing: u128, per_ns: u64) -> RetryAt {
-    if per_ns == 0 {
-        return RetryAt(Span::MAX);
-    }
-    let wait_ns = missing.div_ceil(u128::from(per_ns));
-    RetryAt(Span::from_nanos(u64::try_from(wait_ns).unwrap_or(u64::MAX)))
+pub struct QuotaStatus {
+    /// Permits at most at once.
+    pub limit: u64,
+    /// Whole permits left now.
+    pub remaining: u64,
+    /// How long until all of them are back if nobody asks; [`Span::MAX`] if never.
+    pub reset: Span,
 }
 
 #[cfg(test)]

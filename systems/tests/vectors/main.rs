@@ -3,3 +3,4 @@
 //! system.
 
 mod folder;
+mod rate_limiter;

@@ -1,19 +1,6 @@
-//! The reference case, both limiters against each other and against an exact log, and mutants.
+//! Token bucket and GCRA: the reference case, both against each other and against an exact log, and mutants.
 
 use super::*;
-use proptest::prelude::*;
-
-const fn ms(ms: u64) -> Span {
-    Span::from_millis(ms)
-}
-
-const fn at(ms: u64) -> Time {
-    Time::from_nanos(ms * 1_000_000)
-}
-
-const fn per_second(rate: u64, burst: u64) -> RateLimitConfig {
-    RateLimitConfig { rate_per_s_milli: rate * 1_000, burst }
-}
 
 #[test]
 fn gcra_conforms_as_the_standard_says() {
@@ -141,21 +128,6 @@ fn a_config_out_of_range_is_refused_with_what_to_write_instead() {
     assert_eq!(never.check(at(0), 1), Ok(()));
     assert_eq!(never.check(at(0), 1), Err(RetryAt(Span::MAX)));
     assert_eq!(Gcra::new(per_second(1, 0), at(0)).check(at(0), 1), Err(RetryAt(Span::MAX)));
-}
-
-/// Pauses and costs: mostly dense, sometimes idle for long.
-fn any_trace(longest: usize) -> impl Strategy<Value = Vec<(u64, u64)>> {
-    let pause = prop_oneof![4 => 0u64..1_000, 3 => 0u64..300_000_000, 1 => 0u64..20_000_000_000];
-    prop::collection::vec((pause, prop_oneof![5 => Just(1u64), 2 => 0u64..8]), 0..longest)
-}
-
-prop_compose! {
-    fn any_config()(
-        rate_per_s_milli in prop_oneof![1u64..5_000_000, 1u64..=MAX_RATE_PER_S_MILLI],
-        burst in prop_oneof![1u64..10, any::<u64>()],
-    ) -> RateLimitConfig {
-        RateLimitConfig { rate_per_s_milli, burst }
-    }
 }
 
 /// The law both ways: in every window of admitted requests the cost is at most burst + rate * length; and

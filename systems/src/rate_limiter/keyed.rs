@@ -1,0 +1,280 @@
+//! One limiter for each key: per client, per tenant, per host. Keys that have been idle for so long that their limiter
+//! is as good as new are dropped, a few at every check; no decision depends on whether that has happened. Never shares
+//! permits between keys.
+
+use super::{Forgettable, Limiter, RetryAt};
+use crate::linked_slots::LinkedSlots;
+use crate::time::Time;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How many keys, and what happens at the edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyedConfig {
+    /// Keys kept at most. At least 1.
+    pub max_keys: u32,
+    /// What happens to a new key when as many are active.
+    pub on_full: OnFull,
+    /// What happens to a request that has no key.
+    pub empty_key: EmptyKey,
+}
+
+impl Default for KeyedConfig {
+    /// A million keys; new ones are refused above; so are requests without a key.
+    fn default() -> KeyedConfig {
+        KeyedConfig { max_keys: 1_000_000, on_full: OnFull::Reject, empty_key: EmptyKey::Reject }
+    }
+}
+
+/// What happens to a new key when there is no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFull {
+    /// It is refused: nobody gets a fresh limit by crowding others out.
+    #[default]
+    Reject,
+    /// The key not seen for the longest time is forgotten, and with it what it has used.
+    ForgetOldest,
+}
+
+/// What happens to a request that has no key: an absent header, an empty variable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EmptyKey {
+    /// It is refused: a limiter whose key went missing says so at once.
+    #[default]
+    Reject,
+    /// All of them share one limiter.
+    Count,
+    /// It passes unlimited, as in nginx. The protection is off for such requests: watch
+    /// [`KeyedStats::empty_keys`].
+    Skip,
+}
+
+/// Why a keyed limiter is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoKeysAllowed;
+
+impl fmt::Display for NoKeysAllowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("max_keys 0 lets nobody through: use 1 or more")
+    }
+}
+
+impl std::error::Error for NoKeysAllowed {}
+
+/// Why a keyed request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyedRefusal {
+    /// Its key is over the limit.
+    OverLimit(RetryAt),
+    /// It has no key.
+    EmptyKey,
+    /// As many keys as allowed are active.
+    TooManyKeys,
+}
+
+impl fmt::Display for KeyedRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyedRefusal::OverLimit(RetryAt(wait)) => write!(f, "over the limit: try again in {wait}"),
+            KeyedRefusal::EmptyKey => f.write_str("no key to count by: send the one the limit is keyed on"),
+            KeyedRefusal::TooManyKeys => f.write_str("too many keys at once: raise max_keys"),
+        }
+    }
+}
+
+impl std::error::Error for KeyedRefusal {}
+
+/// What a keyed limiter has met so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyedStats {
+    /// Requests without a key. More than a few mean that the key is not what it should be.
+    pub empty_keys: u64,
+    /// Keys dropped because they were as good as new.
+    pub idle_dropped: u64,
+    /// Keys forgotten for want of room.
+    pub crowded_out: u64,
+    /// New keys refused for want of room.
+    pub keys_refused: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Entry<K, L> {
+    key: K,
+    limiter: L,
+}
+
+/// A limiter for each key, made from one template.
+#[derive(Clone, Debug)]
+pub struct Keyed<K, L> {
+    config: KeyedConfig,
+    template: L,
+    /// For requests without a key under [`EmptyKey::Count`].
+    keyless: L,
+    index: BTreeMap<K, u32>,
+    entries: Vec<Option<Entry<K, L>>>,
+    free: Vec<u32>,
+    by_last_use: LinkedSlots,
+    /// Where the search for idle keys goes on.
+    hand: usize,
+    stats: KeyedStats,
+}
+
+/// Entries looked at for idleness by each check: two for each that could be added, so that the search laps the growth.
+const LOOKED_AT: usize = 2;
+
+impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
+    /// No keys yet; each gets a renewed `template`.
+    ///
+    /// # Errors
+    /// [`NoKeysAllowed`] if `max_keys` is 0.
+    pub fn new(config: KeyedConfig, template: L, now: Time) -> Result<Keyed<K, L>, NoKeysAllowed> {
+        if config.max_keys == 0 {
+            return Err(NoKeysAllowed);
+        }
+        Ok(Keyed {
+            config,
+            keyless: template.renewed(now),
+            template,
+            index: BTreeMap::new(),
+            entries: Vec::new(),
+            free: Vec::new(),
+            by_last_use: LinkedSlots::new(),
+            hand: 0,
+            stats: KeyedStats::default(),
+        })
+    }
+
+    /// Takes `cost` permits of this key, or none.
+    ///
+    /// # Errors
+    /// [`KeyedRefusal`] says whether the limit, the key or the table was the reason.
+    pub fn check(&mut self, now: Time, key: Option<&K>, cost: u64) -> Result<(), KeyedRefusal> {
+        let limiter = match key {
+            Some(key) => self.limiter(now, key)?,
+            None => {
+                self.stats.empty_keys += 1;
+                match self.config.empty_key {
+                    EmptyKey::Reject => return Err(KeyedRefusal::EmptyKey),
+                    EmptyKey::Skip => return Ok(()),
+                    EmptyKey::Count => &mut self.keyless,
+                }
+            }
+        };
+        limiter.check(now, cost).map_err(KeyedRefusal::OverLimit)
+    }
+
+    /// The limiter of a key, made if need be: to reserve, to give back, to ask for its quota.
+    ///
+    /// # Errors
+    /// [`KeyedRefusal::TooManyKeys`] if the key is new and there is no room.
+    pub fn limiter(&mut self, now: Time, key: &K) -> Result<&mut L, KeyedRefusal> {
+        self.drop_some_idle(now);
+        let slot = match self.index.get(key) {
+            Some(slot) => *slot,
+            None => self.add(now, key)?,
+        };
+        self.by_last_use.push_back(slot);
+        let entry = self.entries[slot as usize].as_mut();
+        Ok(&mut entry.expect("the index names only slots that are taken").limiter)
+    }
+
+    /// The limiter of a key that is there, or the one that requests without a key share; neither makes a key nor
+    /// counts as its use.
+    pub fn present(&mut self, key: Option<&K>) -> Option<&mut L> {
+        let Some(key) = key else { return Some(&mut self.keyless) };
+        let slot = *self.index.get(key)?;
+        self.entries[slot as usize].as_mut().map(|entry| &mut entry.limiter)
+    }
+
+    /// Drops every key whose limiter is as good as new. O(keys); checks do the same a little at a time.
+    pub fn drop_idle(&mut self, now: Time) {
+        for slot in 0..self.entries.len() {
+            self.drop_if_idle(now, slot);
+        }
+    }
+
+    /// Changes the limit of all keys, those to come included: `change` is called for every limiter.
+    pub fn reconfigure(&mut self, mut change: impl FnMut(&mut L)) {
+        change(&mut self.template);
+        change(&mut self.keyless);
+        for entry in self.entries.iter_mut().flatten() {
+            change(&mut entry.limiter);
+        }
+    }
+
+    /// Keys kept at present.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether no key is kept.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// What it has met so far.
+    pub const fn stats(&self) -> KeyedStats {
+        self.stats
+    }
+
+    fn add(&mut self, now: Time, key: &K) -> Result<u32, KeyedRefusal> {
+        if self.index.len() >= self.config.max_keys as usize {
+            self.make_room(now)?;
+        }
+        let entry = Some(Entry { key: key.clone(), limiter: self.template.renewed(now) });
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.entries[slot as usize] = entry;
+                slot
+            }
+            None => {
+                self.entries.push(entry);
+                (self.entries.len() - 1) as u32
+            }
+        };
+        self.index.insert(key.clone(), slot);
+        Ok(slot)
+    }
+
+    fn make_room(&mut self, now: Time) -> Result<(), KeyedRefusal> {
+        let oldest = self.by_last_use.front();
+        if oldest.is_some_and(|slot| self.drop_if_idle(now, slot as usize)) {
+            return Ok(());
+        }
+        match (self.config.on_full, oldest) {
+            (OnFull::ForgetOldest, Some(slot)) => {
+                self.stats.crowded_out += 1;
+                self.forget(slot as usize);
+                Ok(())
+            }
+            (OnFull::Reject | OnFull::ForgetOldest, _) => {
+                self.stats.keys_refused += 1;
+                Err(KeyedRefusal::TooManyKeys)
+            }
+        }
+    }
+
+    fn drop_some_idle(&mut self, now: Time) {
+        for _ in 0..LOOKED_AT.min(self.entries.len()) {
+            self.hand = if self.hand + 1 < self.entries.len() { self.hand + 1 } else { 0 };
+            self.drop_if_idle(now, self.hand);
+        }
+    }
+
+    fn drop_if_idle(&mut self, now: Time, slot: usize) -> bool {
+        let idle = self.entries[slot].as_ref().is_some_and(|entry| entry.limiter.settled_at() <= now);
+        if idle {
+            self.stats.idle_dropped += 1;
+            self.forget(slot);
+        }
+        idle
+    }
+
+    fn forget(&mut self, slot: usize) {
+        if let Some(entry) = self.entries[slot].take() {
+            self.index.remove(&entry.key);
+            self.by_last_use.unlink(slot as u32);
+            self.free.push(slot as u32);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A keyed limiter in shards, each behind its own lock: threads that work on different keys rarely meet. The caller's
+//! key decides on the shard by a fixed hash.
+
+use super::super::{Forgettable, Keyed, KeyedConfig, KeyedRefusal, KeyedStats, Limiter, NoKeysAllowed};
+use super::{Latest, locked};
+use crate::time::Time;
+use std::hash::{Hash, Hasher};
+use std::sync::Mutex;
+
+/// A keyed limiter for many threads.
+#[derive(Debug)]
+pub struct SharedKeyed<K, L> {
+    shards: Vec<Mutex<(Keyed<K, L>, Latest)>>,
+}
+
+/// Shards: enough that a handful of threads rarely meet.
+const SHARDS: u32 = 16;
+
+impl<K: Ord + Clone + Hash, L: Limiter + Forgettable> SharedKeyed<K, L> {
+    /// No keys yet. `max_keys` is divided among the shards, at least one each.
+    ///
+    /// # Errors
+    /// [`NoKeysAllowed`] if `max_keys` is 0.
+    pub fn new(config: KeyedConfig, template: &L, now: Time) -> Result<SharedKeyed<K, L>, NoKeysAllowed> {
+        let per_shard = KeyedConfig { max_keys: config.max_keys.div_ceil(SHARDS), ..config };
+        let shard = |_| {
+            let keyed = Keyed::new(per_shard, template.renewed(now), now)?;
+            Ok(Mutex::new((keyed, Latest(now))))
+        };
+        Ok(SharedKeyed { shards: (0..SHARDS).map(shard).collect::<Result<_, _>>()? })
+    }
+
+    /// As [`Keyed::check`].
+    ///
+    /// # Errors
+    /// As [`Keyed::check`].
+    pub fn check(&self, now: Time, key: Option<&K>, cost: u64) -> Result<(), KeyedRefusal> {
+        let mut shard = locked(&self.shards[key.map_or(0, shard_of)]);
+        let (keyed, latest) = &mut *shard;
+        let now = latest.settle(now);
+        keyed.check(now, key, cost)
+    }
+
+    /// Changes the limit of all keys, one shard after the other.
+    pub fn reconfigure(&self, mut change: impl FnMut(&mut L)) {
+        for shard in &self.shards {
+            locked(shard).0.reconfigure(&mut change);
+        }
+    }
+
+    /// Keys kept at present.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| locked(shard).0.len()).sum()
+    }
+
+    /// Whether no key is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What all shards have met so far.
+    pub fn stats(&self) -> KeyedStats {
+        self.shards.iter().map(|shard| locked(shard).0.stats()).fold(KeyedStats::default(), |sum, shard| {
+            KeyedStats {
+                empty_keys: sum.empty_keys + shard.empty_keys,
+                idle_dropped: sum.idle_dropped + shard.idle_dropped,
+                crowded_out: sum.crowded_out + shard.crowded_out,
+                keys_refused: sum.keys_refused + shard.keys_refused,
+            }
+        })
+    }
+}
+
+fn shard_of<K: Hash>(key: &K) -> usize {
+    let mut hasher = Fnv(0xCBF2_9CE4_8422_2325);
+    key.hash(&mut hasher);
+    // The high bits: the low ones of a product know only the low bits of the key.
+    (hasher.finish() >> 32) as usize % SHARDS as usize
+}
+
+/// FNV-1a (Fowler, Noll, Vo), 64 bits: fixed, so that shards do not differ between runs.
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
