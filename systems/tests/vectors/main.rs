@@ -2,4 +2,5 @@
 //! that `FORESHOCK_VECTORS` names, else in `../shared/vectors` beside the checkout if it is there. One file per
 //! system.
 
+mod cache;
 mod folder;
