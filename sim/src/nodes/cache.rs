@@ -37,7 +37,7 @@ impl Kind for CacheKind {
 
 struct Store {
     settings: Settings,
-    cache: Cache<()>,
+    cache: Cache<u64, ()>,
 }
 
 impl Store {
@@ -47,17 +47,17 @@ impl Store {
     }
 }
 
-fn new_cache(settings: &Settings) -> Cache<()> {
-    Cache::new(CacheConfig { capacity: settings.capacity, ttl: settings.ttl, eviction: settings.eviction })
+fn new_cache(settings: &Settings) -> Cache<u64, ()> {
+    Cache::new(CacheConfig { capacity: u64::from(settings.capacity), ttl: settings.ttl, eviction: settings.eviction, ..CacheConfig::default() })
 }
 
 impl Behaviour for Store {
     fn answer(&mut self, request: &Request, local: Time) -> bool {
-        !matches!(self.cache.get(local, request.key), Lookup::Hit(_))
+        !matches!(self.cache.get(local, &request.key), Lookup::Hit(_))
     }
 
     fn fill(&mut self, key: u64, local: Time) {
-        self.cache.insert(local, key, (), None);
+        self.cache.insert(local, key, ());
     }
 
     fn start(&mut self) {

@@ -2,5 +2,6 @@
 //! that `FORESHOCK_VECTORS` names, else in `../shared/vectors` beside the checkout if it is there. One file per
 //! system.
 
+mod cache;
 mod folder;
 mod rate_limiter;

@@ -1,0 +1,557 @@
+//! The cache itself: slots, an index, an eviction. Never sweeps by itself: what has expired keeps its place until it
+//! is asked for, written over, evicted, or [`Cache::expire`] is called.
+
+use super::config::{CacheConfig, MAX_ENTRIES};
+use super::eviction::{Departure, Eviction, Incoming, Victim};
+use super::expiry::{Deadlines, Expiry};
+use super::key_hash::hash_of;
+use super::key_index::KeyIndex;
+use super::lookup::{Inserted, Lookup, Stale, Terms};
+use super::removal::{RemovalCause, RemovalListener};
+use super::stats::CacheStats;
+use super::tags::Tags;
+use crate::time::{Span, Time};
+use std::borrow::Borrow;
+use std::hash::Hash;
+
+/// A bounded cache.
+///
+/// All methods take constant time, however many entries there are, except where they say so and while the memory
+/// grows, which ends when the capacity has been reached once. (GDSF and [`Optimal`](super::Optimal) take logarithmic
+/// time, as do tags.) Keys are hashed by a fixed function of the config's seed: results do not differ between runs.
+///
+/// `L` is told of every removal; by default nobody is.
+#[derive(Debug)]
+pub struct Cache<K, V, L = ()> {
+    pub(super) config: CacheConfig,
+    /// The seed at the time of making: the index cannot follow another.
+    hash_seed: u64,
+    /// Whether the eviction is the one the config names.
+    is_built_in: bool,
+    pub(super) entries: Vec<Option<Entry<K, V>>>,
+    pub(super) facts: Vec<Facts>,
+    free: Vec<u32>,
+    index: KeyIndex,
+    pub(super) eviction: Box<dyn Eviction>,
+    weight: u64,
+    deadlines: Deadlines,
+    pub(super) tags: Tags,
+    stats: CacheStats,
+    listener: L,
+}
+
+/// What a lookup needs.
+#[derive(Clone, Debug)]
+pub(super) struct Entry<K, V> {
+    pub(super) key: K,
+    pub(super) value: V,
+    expiry: Expiry,
+}
+
+/// What only writes need to know of an entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) hash: u64,
+    pub(super) written: Time,
+    /// Kept only if there is a time to idle.
+    pub(super) used: Time,
+    pub(super) own_ttl: Option<Span>,
+    pub(super) version: u64,
+    pub(super) weight: u32,
+}
+
+impl<K: Hash + Eq, V> Cache<K, V> {
+    /// An empty cache.
+    pub fn new(config: CacheConfig) -> Cache<K, V> {
+        Cache::with_listener(config, ())
+    }
+
+    /// An empty cache with an eviction of your own; those named in the config are not used.
+    pub fn with_eviction(config: CacheConfig, eviction: Box<dyn Eviction>) -> Cache<K, V> {
+        Cache::with_parts(config, Some(eviction), ())
+    }
+}
+
+impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
+    /// An empty cache whose removals are told to a listener.
+    pub fn with_listener(config: CacheConfig, listener: L) -> Cache<K, V, L> {
+        Cache::with_parts(config, None, listener)
+    }
+
+    /// An empty cache; without an eviction of your own, the one the config names.
+    pub fn with_parts(config: CacheConfig, eviction: Option<Box<dyn Eviction>>, listener: L) -> Cache<K, V, L> {
+        let is_built_in = eviction.is_none();
+        let mut eviction = eviction.unwrap_or_else(|| built_in(&config));
+        eviction.set_capacity(config.capacity);
+        Cache {
+            config,
+            hash_seed: config.seed,
+            is_built_in,
+            entries: Vec::new(),
+            facts: Vec::new(),
+            free: Vec::new(),
+            index: KeyIndex::new(),
+            eviction,
+            weight: 0,
+            deadlines: Deadlines::default(),
+            tags: Tags::default(),
+            stats: CacheStats::default(),
+            listener,
+        }
+    }
+
+    /// Looks a key up and counts the lookup. At its expiry an entry has expired.
+    #[inline]
+    pub fn get<Q>(&mut self, now: Time, key: &Q) -> Lookup<&V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.get_hashed(now, hash_of(self.hash_seed, key), key)
+    }
+
+    #[inline]
+    pub(super) fn get_hashed<Q>(&mut self, now: Time, hash: u64, key: &Q) -> Lookup<&V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let Some(slot) = self.find(hash, key) else {
+            self.stats.misses += 1;
+            return Lookup::Miss;
+        };
+        if self.entries[slot as usize].as_ref().is_some_and(|entry| entry.expiry.is_past(now)) {
+            self.found_expired(now, slot);
+            return Lookup::Expired;
+        }
+        self.stats.hits += 1;
+        self.eviction.on_hit(slot);
+        if self.config.time_to_idle.is_some() {
+            self.touch(now, slot);
+        }
+        self.entries[slot as usize].as_ref().map_or(Lookup::Miss, |entry| Lookup::Hit(&entry.value))
+    }
+
+    /// A fresh value. Counts and moves nothing.
+    pub fn peek<Q>(&self, now: Time, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entry(key).filter(|entry| !entry.expiry.is_past(now)).map(|entry| &entry.value)
+    }
+
+    /// Whether a fresh value is there. Counts and moves nothing.
+    pub fn contains<Q>(&self, now: Time, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.peek(now, key).is_some()
+    }
+
+    /// A value that has expired and is kept for its grace. Counts and moves nothing.
+    pub fn stale<Q>(&self, now: Time, key: &Q) -> Option<Stale<&V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let entry = self.entry(key)?;
+        let is_kept = entry.expiry.is_past(now) && !entry.expiry.with_grace(self.config.grace).is_past(now);
+        let expired = entry.expiry.time().filter(|_| is_kept)?;
+        Some(Stale { value: &entry.value, expired_for: now.since(expired) })
+    }
+
+    /// When the entry of a key expires or expired; `None`: never, or there is none.
+    pub fn expiry<Q>(&self, key: &Q) -> Option<Time>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entry(key).and_then(|entry| entry.expiry.time())
+    }
+
+    /// Writes a value that weighs 1 and lives as long as the config says.
+    pub fn insert(&mut self, now: Time, key: K, value: V) -> Inserted<V> {
+        self.insert_with(now, key, value, &Terms::default())
+    }
+
+    /// Writes a value on terms of its own.
+    pub fn insert_with(&mut self, now: Time, key: K, value: V, terms: &Terms<'_>) -> Inserted<V> {
+        let hash = hash_of(self.hash_seed, &key);
+        self.insert_hashed(now, hash, key, value, terms)
+    }
+
+    pub(super) fn insert_hashed(
+        &mut self,
+        now: Time,
+        hash: u64,
+        key: K,
+        value: V,
+        terms: &Terms<'_>,
+    ) -> Inserted<V> {
+        let facts = Facts {
+            hash,
+            written: now,
+            used: now,
+            own_ttl: terms.ttl,
+            version: terms.version,
+            weight: terms.weight.max(1),
+        };
+        self.place(now, key, value, facts, terms.tags)
+    }
+
+    /// Takes a key out; its value, expired or not.
+    pub fn remove<Q>(&mut self, now: Time, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let slot = self.find(hash_of(self.hash_seed, key), key)?;
+        self.withdraw(now, slot)
+    }
+
+    /// Takes a key out if its version is lower than this one; its value.
+    pub fn remove_older<Q>(&mut self, now: Time, key: &Q, version: u64) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let slot = self.find(hash_of(self.hash_seed, key), key)?;
+        if self.facts[slot as usize].version < version { self.withdraw(now, slot) } else { None }
+    }
+
+    /// Takes all entries with this tag out; how many.
+    pub fn remove_tagged(&mut self, now: Time, tag: u64) -> u32 {
+        let mut removed = 0;
+        while let Some(slot) = self.tags.first_with(tag) {
+            removed += u32::from(self.withdraw(now, slot).is_some());
+        }
+        removed
+    }
+
+    /// Takes all entries out that a predicate picks; how many. O(entries).
+    pub fn remove_if(&mut self, now: Time, mut picks: impl FnMut(&K, &V) -> bool) -> u32 {
+        let mut removed = 0;
+        for slot in 0..self.entries.len() as u32 {
+            let picked = self.entries[slot as usize].as_ref().is_some_and(|entry| picks(&entry.key, &entry.value));
+            if picked {
+                removed += u32::from(self.withdraw(now, slot).is_some());
+            }
+        }
+        removed
+    }
+
+    /// Forgets everything and keeps the memory and the counts. O(capacity).
+    pub fn clear(&mut self) {
+        for entry in self.entries.drain(..).flatten() {
+            self.listener.on_removal(&entry.key, &entry.value, RemovalCause::Explicit);
+        }
+        self.facts.clear();
+        self.free.clear();
+        self.index.clear();
+        self.eviction.clear();
+        self.weight = 0;
+        self.deadlines.clear();
+        self.tags.clear();
+    }
+
+    /// Takes everything out whose expiry and grace are over; how many. O(log entries) for each.
+    pub fn expire(&mut self, now: Time) -> u32 {
+        let mut removed = 0;
+        while let Some(slot) = self.deadlines.pop(now) {
+            let Some(entry) = &self.entries[slot as usize] else { continue };
+            let end = entry.expiry.with_grace(self.config.grace);
+            if end.is_past(now) {
+                removed += u32::from(self.take_out(slot, RemovalCause::Expired, Departure::Withdrawn).is_some());
+            } else {
+                self.deadlines.note(slot, end);
+            }
+        }
+        removed
+    }
+
+    /// When [`expire`](Self::expire) wants to be called next. There may turn out to be nothing to do by then.
+    pub fn deadline(&self) -> Option<Time> {
+        self.deadlines.next()
+    }
+
+    /// Changes the time to live, for entries already there as well, except those with one of their own. O(entries).
+    pub fn set_ttl(&mut self, ttl: Option<Span>) {
+        if self.config.ttl != ttl {
+            self.reconfigure(CacheConfig { ttl, ..self.config });
+        }
+    }
+
+    /// Follows a new config: evicts what no longer fits; another eviction takes the entries over in the order
+    /// in which they would have gone. Keys go on being hashed with the first seed. O(entries).
+    pub fn reconfigure(&mut self, config: CacheConfig) {
+        let former = std::mem::replace(&mut self.config, config);
+        self.eviction.set_capacity(config.capacity);
+        self.shrink();
+        let is_same = (former.eviction, former.admission) == (config.eviction, config.admission);
+        if !(self.is_built_in && is_same) {
+            self.hand_over(built_in(&config));
+        }
+        self.deadlines.clear();
+        for slot in 0..self.entries.len() as u32 {
+            self.renew_expiry(slot);
+        }
+    }
+
+    /// Entries there, expired ones included.
+    pub fn len(&self) -> u32 {
+        self.index.len()
+    }
+
+    /// Whether nothing is there.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Weight of what is there.
+    pub const fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    /// Weight kept at most.
+    pub const fn capacity(&self) -> u64 {
+        self.config.capacity
+    }
+
+    /// What it has done so far.
+    pub const fn stats(&self) -> CacheStats {
+        self.stats
+    }
+
+    /// The config in force.
+    pub const fn config(&self) -> &CacheConfig {
+        &self.config
+    }
+
+    /// Who is told of removals.
+    pub fn listener_mut(&mut self) -> &mut L {
+        &mut self.listener
+    }
+
+    /// All fresh entries, in an order that depends on the history alone. Counts and moves nothing.
+    pub fn iter(&self, now: Time) -> impl Iterator<Item = (&K, &V)> {
+        let entries = self.entries.iter().flatten();
+        entries.filter(move |entry| !entry.expiry.is_past(now)).map(|entry| (&entry.key, &entry.value))
+    }
+
+    pub(super) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
+        hash_of(self.hash_seed, key)
+    }
+
+    /// Brings an entry in, under a key that may be there already.
+    pub(super) fn place(&mut self, now: Time, key: K, value: V, facts: Facts, tags: &[u64]) -> Inserted<V> {
+        let is_too_heavy = u64::from(facts.weight) > self.config.capacity;
+        if let Some(slot) = self.find(facts.hash, &key) {
+            if facts.version < self.facts[slot as usize].version {
+                self.stats.refused += 1;
+                return Inserted::Outdated(value);
+            }
+            if is_too_heavy {
+                let cause = self.cause_of_loss(now, slot, RemovalCause::Replaced);
+                self.take_out(slot, cause, Departure::Withdrawn);
+                self.stats.refused += 1;
+                return Inserted::Refused(value);
+            }
+            return self.write_over(now, slot, value, facts, tags);
+        }
+        let incoming = Incoming { hash: facts.hash, weight: facts.weight };
+        if is_too_heavy || !self.make_room(incoming) {
+            self.stats.refused += 1;
+            return Inserted::Refused(value);
+        }
+        let expiry = Expiry::of(&self.config, facts.hash, facts.own_ttl, facts.written, facts.used);
+        let slot = self.settle(Entry { key, value, expiry }, facts);
+        self.weight += u64::from(facts.weight);
+        self.index.insert(facts.hash, slot);
+        self.eviction.on_insert(slot, incoming);
+        self.tags.set(slot, tags);
+        self.deadlines.note(slot, expiry.with_grace(self.config.grace));
+        Inserted::Added
+    }
+
+    fn write_over(&mut self, now: Time, slot: u32, value: V, facts: Facts, tags: &[u64]) -> Inserted<V> {
+        let cause = self.cause_of_loss(now, slot, RemovalCause::Replaced);
+        let former_weight = std::mem::replace(&mut self.facts[slot as usize], facts).weight;
+        self.eviction.on_hit(slot);
+        self.renew_expiry(slot);
+        self.tags.set(slot, tags);
+        let Some(entry) = &mut self.entries[slot as usize] else { return Inserted::Added };
+        let former = std::mem::replace(&mut entry.value, value);
+        self.listener.on_removal(&entry.key, &former, cause);
+        if former_weight != facts.weight {
+            self.weight = self.weight - u64::from(former_weight) + u64::from(facts.weight);
+            self.eviction.on_reweigh(slot, facts.weight);
+            self.shrink();
+        }
+        Inserted::Replaced(former)
+    }
+
+    /// Puts an entry into a free slot.
+    fn settle(&mut self, entry: Entry<K, V>, facts: Facts) -> u32 {
+        match self.free.pop() {
+            Some(slot) => {
+                self.entries[slot as usize] = Some(entry);
+                self.facts[slot as usize] = facts;
+                slot
+            }
+            None => {
+                self.entries.push(Some(entry));
+                self.facts.push(facts);
+                // As many places as entries, so that giving them back takes no memory either.
+                self.free.reserve(self.entries.len());
+                (self.entries.len() - 1) as u32
+            }
+        }
+    }
+
+    /// Evicts until an entry fits; `false` if the policy does not let it in.
+    fn make_room(&mut self, incoming: Incoming) -> bool {
+        self.eviction.on_arrival(incoming);
+        let weight = u64::from(incoming.weight);
+        while self.weight + weight > self.config.capacity || self.len() >= MAX_ENTRIES {
+            match self.eviction.victim(Some(incoming)) {
+                Victim::Slot(slot) => self.evict(slot),
+                Victim::Incoming => return false,
+                Victim::Nothing => panic_without_victim(),
+            }
+        }
+        true
+    }
+
+    /// Evicts until everything fits.
+    fn shrink(&mut self) {
+        while self.weight > self.config.capacity {
+            match self.eviction.victim(None) {
+                Victim::Slot(slot) => self.evict(slot),
+                Victim::Incoming | Victim::Nothing => panic_without_victim(),
+            }
+        }
+    }
+
+    fn evict(&mut self, slot: u32) {
+        let weight = self.facts.get(slot as usize).map_or(0, |facts| facts.weight);
+        let evicted = self.take_out(slot, RemovalCause::Size, Departure::Evicted);
+        assert!(evicted.is_some(), "an eviction names only entries that are there");
+        self.stats.evicted += 1;
+        self.stats.evicted_weight = self.stats.evicted_weight.saturating_add(u64::from(weight));
+    }
+
+    /// Gives all entries to another eviction, coldest first.
+    fn hand_over(&mut self, successor: Box<dyn Eviction>) {
+        let mut former = std::mem::replace(&mut self.eviction, successor);
+        while let Victim::Slot(slot) = former.victim(None) {
+            former.on_remove(slot, Departure::Withdrawn);
+            if let Some(Facts { hash, weight, .. }) = self.facts.get(slot as usize).copied() {
+                let incoming = Incoming { hash, weight };
+                self.eviction.on_arrival(incoming);
+                self.eviction.on_insert(slot, incoming);
+            }
+        }
+        self.is_built_in = true;
+    }
+
+    #[cold]
+    fn found_expired(&mut self, now: Time, slot: u32) {
+        self.stats.misses += 1;
+        self.stats.expired += 1;
+        let grace = self.config.grace;
+        let is_over =
+            self.entries[slot as usize].as_ref().is_some_and(|entry| entry.expiry.with_grace(grace).is_past(now));
+        if is_over {
+            self.take_out(slot, RemovalCause::Expired, Departure::Withdrawn);
+        }
+    }
+
+    fn touch(&mut self, now: Time, slot: u32) {
+        self.facts[slot as usize].used = now;
+        self.renew_expiry(slot);
+    }
+
+    fn renew_expiry(&mut self, slot: u32) {
+        let Facts { hash, own_ttl, written, used, .. } = self.facts[slot as usize];
+        if let Some(entry) = &mut self.entries[slot as usize] {
+            entry.expiry = Expiry::of(&self.config, hash, own_ttl, written, used);
+            self.deadlines.note(slot, entry.expiry.with_grace(self.config.grace));
+        }
+    }
+
+    /// The cause to report for an entry that goes for `cause`, unless it had expired before.
+    fn cause_of_loss(&self, now: Time, slot: u32, cause: RemovalCause) -> RemovalCause {
+        let expired = self.entries[slot as usize].as_ref().is_some_and(|entry| entry.expiry.is_past(now));
+        if expired { RemovalCause::Expired } else { cause }
+    }
+
+    fn withdraw(&mut self, now: Time, slot: u32) -> Option<V> {
+        let cause = self.cause_of_loss(now, slot, RemovalCause::Explicit);
+        self.take_out(slot, cause, Departure::Withdrawn).map(|entry| entry.value)
+    }
+
+    fn take_out(&mut self, slot: u32, cause: RemovalCause, departure: Departure) -> Option<Entry<K, V>> {
+        let entry = self.entries.get_mut(slot as usize)?.take()?;
+        let Facts { hash, weight, .. } = self.facts[slot as usize];
+        self.index.remove(hash, slot);
+        self.weight -= u64::from(weight);
+        self.eviction.on_remove(slot, departure);
+        self.tags.set(slot, &[]);
+        self.free.push(slot);
+        self.listener.on_removal(&entry.key, &entry.value, cause);
+        Some(entry)
+    }
+
+    #[inline]
+    fn find<Q>(&self, hash: u64, key: &Q) -> Option<u32>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        self.index.find(hash, |slot| {
+            self.entries[slot as usize].as_ref().is_some_and(|entry| entry.key.borrow() == key)
+        })
+    }
+
+    fn entry<Q>(&self, key: &Q) -> Option<&Entry<K, V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let slot = self.find(hash_of(self.hash_seed, key), key)?;
+        self.entries[slot as usize].as_ref()
+    }
+}
+
+impl<K: Clone, V: Clone, L: Clone> Clone for Cache<K, V, L> {
+    fn clone(&self) -> Cache<K, V, L> {
+        Cache {
+            config: self.config,
+            hash_seed: self.hash_seed,
+            is_built_in: self.is_built_in,
+            entries: self.entries.clone(),
+            facts: self.facts.clone(),
+            free: self.free.clone(),
+            index: self.index.clone(),
+            eviction: self.eviction.boxed_clone(),
+            weight: self.weight,
+            deadlines: self.deadlines.clone(),
+            tags: self.tags.clone(),
+            stats: self.stats,
+            listener: self.listener.clone(),
+        }
+    }
+}
+
+fn built_in(config: &CacheConfig) -> Box<dyn Eviction> {
+    let eviction = config.eviction.build(config.capacity, config.seed);
+    config.admission.guard(eviction, config.capacity)
+}
+
+/// A cache that is over its bound has entries, and an eviction knows all of them.
+#[cold]
+fn panic_without_victim() -> ! {
+    panic!("an eviction names a victim as long as there are entries")
+}

@@ -1,0 +1,142 @@
+//! W-TinyLFU: a small LRU window, then a segmented LRU that admits by estimated frequency. The window's size is
+//! fixed; it does not climb hills.
+
+use super::admission::{FIRST_SKETCH, grow};
+use super::lists::Lists;
+use super::two_q::remember;
+use super::{Departure, Eviction, FrequencySketch, Incoming, Victim, part_of};
+
+const WINDOW: usize = 0;
+const PROBATION: usize = 1;
+const PROTECTED: usize = 2;
+
+/// Shares as published and in Caffeine: 1 % window; 80 % of the rest protected.
+const WINDOW_PPM: u32 = 10_000;
+const PROTECTED_PPM: u32 = 800_000;
+
+/// Einziger, Friedman and Manes, "TinyLFU: a highly efficient cache admission policy", 2017.
+#[derive(Clone, Debug)]
+pub struct WTinyLfu {
+    segments: Lists<3>,
+    sketch: FrequencySketch,
+    hashes: Vec<u64>,
+    entries: u64,
+    window_ppm: u32,
+    window_max: u64,
+    main_max: u64,
+    protected_max: u64,
+}
+
+impl WTinyLfu {
+    /// A policy for a cache of this capacity, of which a hundredth is window.
+    pub fn new(capacity: u64) -> WTinyLfu {
+        WTinyLfu::with_window(capacity, WINDOW_PPM)
+    }
+
+    /// The same with another window, in parts per million of the capacity.
+    pub fn with_window(capacity: u64, window_ppm: u32) -> WTinyLfu {
+        let mut policy = WTinyLfu {
+            segments: Lists::new(),
+            sketch: FrequencySketch::new(capacity.min(FIRST_SKETCH)),
+            hashes: Vec::new(),
+            entries: 0,
+            window_ppm,
+            window_max: 0,
+            main_max: 0,
+            protected_max: 0,
+        };
+        policy.set_capacity(capacity);
+        policy
+    }
+
+    fn estimate(&self, slot: u32) -> u32 {
+        self.hashes.get(slot as usize).map_or(0, |hash| self.sketch.estimate(*hash))
+    }
+
+    /// Moves what the window has to give up for `weight` more into the main space as long as there is room.
+    fn fill_main(&mut self, weight: u64) {
+        while self.segments.weight(WINDOW) + weight > self.window_max {
+            let Some(oldest) = self.segments.front(WINDOW) else { return };
+            let main = self.segments.weight(PROBATION) + self.segments.weight(PROTECTED);
+            if main + u64::from(self.segments.weight_of(oldest)) > self.main_max {
+                return;
+            }
+            self.segments.move_to_back(PROBATION, oldest);
+        }
+    }
+
+    /// The oldest of the window against the next victim of the main space: the one used less goes.
+    fn duel(&mut self, candidate: u32, incumbent: u32) -> u32 {
+        if self.estimate(candidate) <= self.estimate(incumbent) {
+            return candidate;
+        }
+        self.segments.move_to_back(PROBATION, candidate);
+        incumbent
+    }
+}
+
+impl Eviction for WTinyLfu {
+    fn on_arrival(&mut self, incoming: Incoming) {
+        self.sketch.increment(incoming.hash);
+    }
+
+    fn on_insert(&mut self, slot: u32, incoming: Incoming) {
+        remember(&mut self.hashes, slot, incoming.hash);
+        self.entries += 1;
+        grow(&mut self.sketch, self.entries);
+        self.fill_main(u64::from(incoming.weight));
+        self.segments.push_back(WINDOW, slot, incoming.weight);
+    }
+
+    fn on_hit(&mut self, slot: u32) {
+        if let Some(hash) = self.hashes.get(slot as usize) {
+            self.sketch.increment(*hash);
+        }
+        match self.segments.list_of(slot) {
+            Some(WINDOW) => self.segments.move_to_back(WINDOW, slot),
+            Some(_) => self.segments.move_to_back(PROTECTED, slot),
+            None => {}
+        }
+        while self.segments.weight(PROTECTED) > self.protected_max {
+            let Some(oldest) = self.segments.front(PROTECTED) else { return };
+            self.segments.move_to_back(PROBATION, oldest);
+        }
+    }
+
+    fn on_reweigh(&mut self, slot: u32, weight: u32) {
+        self.segments.reweigh(slot, weight);
+    }
+
+    fn on_remove(&mut self, slot: u32, _departure: Departure) {
+        self.entries = self.entries.saturating_sub(1);
+        self.segments.unlink(slot);
+    }
+
+    fn victim(&mut self, incoming: Option<Incoming>) -> Victim {
+        let weight = incoming.map_or(0, |incoming| u64::from(incoming.weight));
+        self.fill_main(weight);
+        let window_is_full = self.segments.weight(WINDOW) + weight > self.window_max;
+        let candidate = self.segments.front(WINDOW);
+        let incumbent = self.segments.front(PROBATION).or_else(|| self.segments.front(PROTECTED));
+        Victim::from_slot(match (candidate, incumbent) {
+            (Some(candidate), Some(incumbent)) if window_is_full => Some(self.duel(candidate, incumbent)),
+            (candidate, incumbent) => incumbent.or(candidate),
+        })
+    }
+
+    fn set_capacity(&mut self, capacity: u64) {
+        self.window_max = part_of(capacity, self.window_ppm);
+        self.main_max = capacity.saturating_sub(self.window_max);
+        self.protected_max = crate::arithmetic::share_of(self.main_max, PROTECTED_PPM);
+    }
+
+    fn clear(&mut self) {
+        self.segments.clear();
+        self.sketch.clear();
+        self.entries = 0;
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Eviction> {
+        Box::new(self.clone())
+    }
+}

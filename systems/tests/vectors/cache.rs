@@ -1,0 +1,143 @@
+//! Traces of real programs, replayed through every eviction policy: get, and insert on a miss. Misses are compared
+//! with published numbers where there are any.
+
+use crate::folder::{reference_cases, vectors};
+use foreshock_systems::Time;
+use foreshock_systems::cache::{Admission, Cache, CacheConfig, EvictionKind, Optimal, optimal_misses};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+/// How far misses may be from the published ones, in tenths of a percent.
+fn tolerance_permille(policy: &str) -> u64 {
+    match policy {
+        "arc" => 5,
+        "lirs" => 50,
+        _ => 0,
+    }
+}
+
+/// The keys of a trace: gzip text with a key per line, or xz of big-endian words.
+fn trace(folder: &Path, name: &str) -> Vec<u64> {
+    let gzip = folder.join(format!("{name}.trace.gz"));
+    if let Ok(packed) = fs::read(&gzip) {
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).expect("a trace is gzip text");
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('*'));
+        return lines.map(|line| line.parse().expect("a key is a decimal number")).collect();
+    }
+    let packed = fs::read(folder.join(format!("{name}.trace.xz"))).expect("a trace is .gz or .xz");
+    let mut words = Vec::new();
+    lzma_rs::xz_decompress(&mut &packed[..], &mut words).expect("a trace is xz");
+    let word = |bytes: &[u8]| u64::from(u32::from_be_bytes(bytes.try_into().expect("four bytes")));
+    words.chunks_exact(4).map(word).collect()
+}
+
+fn misses(cache: &mut Cache<u64, ()>, keys: &[u64]) -> u64 {
+    for key in keys {
+        if cache.get(Time::ZERO, key).hit().is_none() {
+            cache.insert(Time::ZERO, *key, ());
+        }
+        assert!(u64::from(cache.len()) <= cache.capacity());
+    }
+    cache.stats().misses
+}
+
+fn policy_misses(policy: &str, capacity: u64, keys: &[u64]) -> u64 {
+    let config = CacheConfig { capacity, ..CacheConfig::default() };
+    if policy == "belady" {
+        let by_policy = misses(&mut Cache::with_eviction(config, Box::new(Optimal::new(keys))), keys);
+        assert_eq!(by_policy, optimal_misses(keys, capacity as usize), "the policy and the bound agree");
+        return by_policy;
+    }
+    let eviction: EvictionKind = policy.parse().expect("published policies are built in");
+    misses(&mut Cache::new(CacheConfig { eviction, ..config }), keys)
+}
+
+fn numbers(value: &Value) -> Vec<u64> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_u64).collect()
+}
+
+#[test]
+fn published_traces_miss_as_often_as_published() {
+    let (Some(folder), Some(cases)) = (vectors("cache"), reference_cases()) else { return };
+    let text = fs::read_to_string(cases).expect("published results are text");
+    let published: Value = serde_yaml::from_str(&text).expect("published results are YAML");
+    let cases = published["cases"].as_array().expect("published results are a list of cases");
+    let (mut ran, mut skipped, mut wrong) = (0, 0, Vec::new());
+    for case in cases.iter().filter(|case| case["area"] == "cache") {
+        let Some(name) = case["config"]["trace"].as_str().and_then(|path| path.rsplit('/').next()) else {
+            skipped += 1;
+            continue;
+        };
+        let keys = trace(&folder, name);
+        assert_eq!(Some(keys.len() as u64), case["config"]["requests"].as_u64(), "{name}");
+        let objects = keys.iter().collect::<BTreeSet<_>>().len() as u64;
+        assert_eq!(Some(objects), case["config"]["objects"].as_u64(), "{name}");
+        let published = case["expected"]["misses"].as_object().expect("a case has misses");
+        let published = published.iter().map(|(policy, misses)| (policy.as_str(), misses));
+        let lirs = ("lirs", &case["expected"]["lirs_informational"]);
+        for (policy, expected) in published.chain([lirs]) {
+            for (capacity, expected) in numbers(&case["config"]["capacities"]).into_iter().zip(numbers(expected)) {
+                let got = policy_misses(policy, capacity, &keys);
+                ran += 1;
+                if got.abs_diff(expected) * 1_000 > expected * tolerance_permille(policy) {
+                    wrong.push(format!("{name} {policy} {capacity}: {got}, published {expected}"));
+                }
+            }
+        }
+    }
+    println!("ran {ran} numbers, skipped {skipped} cases that are no traces");
+    assert!(wrong.is_empty(), "{} of {ran} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(ran >= 189, "only {ran} numbers were there");
+}
+
+#[test]
+#[ignore]
+fn compare_all() {
+    let folder = vectors("cache").unwrap();
+    for (name, capacities) in TRACES {
+        let keys = trace(&folder, name);
+        for capacity in *capacities {
+            let moka = moka_hits(*capacity, &keys) as f64 / keys.len() as f64 * 100.0;
+            print!("{name} {capacity} moka {moka:.2} ");
+            for kind in EvictionKind::all() {
+                let m = policy_misses(&kind.to_string(), *capacity, &keys);
+                print!("{kind} {:.2} ", 100.0 - m as f64 / keys.len() as f64 * 100.0);
+            }
+            let config = CacheConfig { capacity: *capacity, admission: Admission::TinyLfu, ..CacheConfig::default() };
+            let m = misses(&mut Cache::new(config), &keys);
+            println!("filter {:.2}", 100.0 - m as f64 / keys.len() as f64 * 100.0);
+        }
+    }
+}
+
+/// Every trace, with the capacities of the published cases.
+const TRACES: &[(&str, &[u64])] = &[
+    ("cs", &[100, 400, 1_000]),
+    ("gli", &[500, 1_000, 2_000]),
+    ("multi1", &[1_000, 1_400, 2_000]),
+    ("multi2", &[1_000, 2_000, 3_000]),
+    ("ps", &[500, 1_500, 2_500]),
+    ("loop", &[256, 512, 768]),
+    ("zigzag", &[500, 1_000]),
+    ("scan", &[500, 1_000]),
+    ("backf", &[250, 500]),
+    ("web07", &[75, 300, 1_200]),
+    ("web12", &[75, 300, 1_200]),
+];
+
+fn moka_hits(capacity: u64, keys: &[u64]) -> u64 {
+    let cache = moka::sync::Cache::<u64, ()>::new(capacity);
+    let mut hits = 0;
+    for key in keys {
+        match cache.get(key) {
+            Some(()) => hits += 1,
+            None => cache.insert(*key, ()),
+        }
+        cache.run_pending_tasks();
+    }
+    hits
+}
