@@ -130,8 +130,14 @@ pub fn ts_of_last_over_time(range: &Range<'_>) -> Option<Time> {
 /// The population variance of the samples.
 pub fn stdvar_over_time(range: &Range<'_>) -> Option<f64> {
     let n = count(range)?;
-    let mean = avg_over_time(range)?;
-    Some(sum(values(range).map(|value| (value - mean) * (value - mean))) / n)
+    // From the first sample on, so that equal samples differ by exactly nothing.
+    let origin = first_over_time(range)?;
+    let mean = sum(values(range).map(|value| value - origin)) / n;
+    let squares = values(range).map(|value| {
+        let off = value - origin - mean;
+        off * off
+    });
+    Some(sum(squares) / n)
 }
 
 /// The population standard deviation of the samples.

@@ -53,19 +53,27 @@ pub fn histogram_fraction(lower: f64, upper: f64, buckets: &mut Vec<CumulativeBu
     if lower >= upper {
         return 0.0;
     }
-    (count_below(buckets, upper) - count_below(buckets, lower)) / total
+    // In a bucket without a beginning nothing is known to be below the upper bound, nor above the lower one.
+    let below_upper = count_below(buckets, upper, |_| 0.0);
+    let below_lower =
+        count_below(buckets, lower, |first| if lower == f64::NEG_INFINITY { 0.0 } else { first });
+    let between = below_upper - below_lower;
+    if between > 0.0 { between / total } else { 0.0 }
 }
 
-/// Observations at or below `bound`, by tidy buckets.
-fn count_below(buckets: &[CumulativeBucket], bound: f64) -> f64 {
+/// Observations at or below `bound`, by tidy buckets; `in_endless` says how many of a first bucket that has no
+/// beginning.
+fn count_below(buckets: &[CumulativeBucket], bound: f64, in_endless: impl Fn(f64) -> f64) -> f64 {
     let found = buckets.partition_point(|bucket| bucket.upper_bound <= bound);
     let below = found.checked_sub(1).map(|position| buckets[position]);
     // A bound of infinity is past all buckets.
     let Some(bucket) = buckets.get(found) else { return below.map_or(0.0, |all| all.count) };
-    // The first bucket begins at 0, or has no beginning if it reaches below.
-    let first_lower = if bucket.upper_bound > 0.0 { 0.0 } else { f64::NEG_INFINITY };
-    let (low, count) = below.map_or((first_lower, 0.0), |below| (below.upper_bound, below.count));
-    if bound <= low || low.is_infinite() || bucket.upper_bound.is_infinite() {
+    let (low, count) = match below {
+        Some(below) => (below.upper_bound, below.count),
+        None if bucket.upper_bound <= 0.0 => return in_endless(bucket.count),
+        None => (0.0, 0.0),
+    };
+    if bound <= low || bucket.upper_bound.is_infinite() {
         return count;
     }
     count + (bucket.count - count) * ((bound - low) / (bucket.upper_bound - low))
