@@ -10,6 +10,7 @@ pub mod bulkhead; // bounds calls in flight and callers waiting; the core of a c
 pub mod cache; // bounded key-value cache with time to live and pluggable eviction
 pub mod circuit_breaker; // stops sending to a dependency that fails, probes it, starts again
 mod linked_slots; // the order of things that live in a `Vec`
+pub mod metrics; // counters, distributions, windows, rates and alerts
 pub mod outlier; // takes single endpoints out of rotation while they fail
 pub mod rate_limiter; // bounds how fast something may be used: token bucket and GCRA
 pub mod retry; // whether, when and how often a failed call is sent again

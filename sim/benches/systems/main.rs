@@ -2,6 +2,7 @@
 //! `cargo bench --package foreshock-benches --bench systems [-- rate_limiter]`
 
 mod circuit_breaker;
+mod metrics;
 
 use criterion::Criterion;
 
@@ -9,7 +10,7 @@ use criterion::Criterion;
 type Benchmarks = fn(&mut Criterion);
 
 /// One line per system.
-const SYSTEMS: &[Benchmarks] = &[circuit_breaker::benchmarks];
+const SYSTEMS: &[Benchmarks] = &[circuit_breaker::benchmarks, metrics::benchmarks];
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();

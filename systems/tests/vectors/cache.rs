@@ -80,7 +80,9 @@ fn published_traces_miss_as_often_as_published() {
         let published = published.iter().map(|(policy, misses)| (policy.as_str(), misses));
         let lirs = ("lirs", &case["expected"]["lirs_informational"]);
         for (policy, expected) in published.chain([lirs]) {
-            for (capacity, expected) in numbers(&case["config"]["capacities"]).into_iter().zip(numbers(expected)) {
+            for (capacity, expected) in
+                numbers(&case["config"]["capacities"]).into_iter().zip(numbers(expected))
+            {
                 let got = policy_misses(policy, capacity, &keys);
                 ran += 1;
                 if got.abs_diff(expected) * 1_000 > expected * tolerance_permille(policy) {
@@ -107,7 +109,8 @@ fn compare_all() {
                 let m = policy_misses(&kind.to_string(), *capacity, &keys);
                 print!("{kind} {:.2} ", 100.0 - m as f64 / keys.len() as f64 * 100.0);
             }
-            let config = CacheConfig { capacity: *capacity, admission: Admission::TinyLfu, ..CacheConfig::default() };
+            let config =
+                CacheConfig { capacity: *capacity, admission: Admission::TinyLfu, ..CacheConfig::default() };
             let m = misses(&mut Cache::new(config), &keys);
             println!("filter {:.2}", 100.0 - m as f64 / keys.len() as f64 * 100.0);
         }

@@ -63,9 +63,9 @@ impl Arc {
             while directory(self, ONCE) + weight > self.capacity && self.ghosts.forget_front(ONCE) {}
         } else {
             let limit = self.capacity.saturating_mul(2);
-            while directory(self, ONCE) + directory(self, MORE) + weight > limit && self.ghosts.forget_front(MORE)
-            {
-            }
+            while directory(self, ONCE) + directory(self, MORE) + weight > limit
+                && self.ghosts.forget_front(MORE)
+            {}
         }
     }
 }
@@ -112,7 +112,8 @@ impl Eviction for Arc {
         let target = (self.target >> FRACTION_BITS) as u64;
         let (oldest_once, oldest_more) = (self.queues.front(ONCE), self.queues.front(MORE));
         // More than the fraction means more than its whole part, for a whole number.
-        let from_once = self.forget_victim || once > target || (self.returns_from == Some(MORE) && once == target);
+        let from_once =
+            self.forget_victim || once > target || (self.returns_from == Some(MORE) && once == target);
         Victim::from_slot(if from_once { oldest_once.or(oldest_more) } else { oldest_more.or(oldest_once) })
     }
 
