@@ -2,4 +2,7 @@
 //! that `FORESHOCK_VECTORS` names, else in `../shared/vectors` beside the checkout if it is there. One file per
 //! system.
 
+#![allow(clippy::print_stdout, reason = "a walker says what it ran and what it skipped")]
+
 mod folder;
+mod retry;

@@ -6,7 +6,7 @@ mod edge;
 
 use foreshock_systems::bulkhead::Ticket;
 use foreshock_systems::circuit_breaker::Permit;
-use foreshock_systems::retry::{FailedAttempt, RetryCause, RetryDecision};
+use foreshock_systems::retry::{FailedAttempt, Pauses, RetryCause, RetryDecision};
 
 pub(crate) use edge::{EdgeState, Gate, ResetChance};
 
@@ -312,17 +312,19 @@ impl Engine<'_> {
         let (config, retryable) = state.retry_rule(end.outcome);
         let entropy = state.backoff_key.draw2(this.lineage.raw(), u64::from(this.begun));
         let budget = if state.storm_factor > 1 { None } else { state.budget.as_mut() };
+        let attempt = this.begun - this.hedges;
         let failed = FailedAttempt {
-            attempt: this.begun - this.hedges,
-            previous_delay: this.previous_pause,
+            attempt,
+            pauses: Pauses { previous: this.previous_pause, ..Pauses::after(attempt) },
             retryable,
             cause: if end.outcome == OutcomeKind::Timeout {
                 RetryCause::Timeout
             } else {
                 RetryCause::Failure
             },
-            retry_after: end.retry_after,
+            pushback: end.retry_after.into(),
             time_left,
+            ..FailedAttempt::FIRST
         };
         let charges = budget.is_some();
         match config.decide(&failed, budget, local, entropy) {
@@ -347,6 +349,7 @@ impl Engine<'_> {
                     this.backoff_timer = self.agenda.schedule(self.now + pause, Event::Backoff(call.slot()));
                 }
             }
+            RetryDecision::Resend => self.core.ready.push_back(Ready::Retry(call)),
             RetryDecision::GiveUp(reason) => {
                 self.core.recorder.gave_up(this.spec.edge, reason, self.now);
                 self.close_call(call, &end);
