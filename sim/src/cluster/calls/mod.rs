@@ -77,6 +77,7 @@ struct CallDeadline {
 struct Ended {
     outcome: OutcomeKind,
     missed: bool,
+    value: u64,
     answered_by: NodeId,
     path: Path,
 }
@@ -120,6 +121,7 @@ enum Stage {
 struct AttemptEnd {
     outcome: OutcomeKind,
     missed: bool,
+    value: u64,
     retry_after: Option<Span>,
     path: Path,
     answered_by: NodeId,
@@ -130,6 +132,7 @@ impl AttemptEnd {
         AttemptEnd {
             outcome,
             missed: false,
+            value: 0,
             retry_after: None,
             path: Path::default(),
             answered_by: NodeId(u32::MAX),
@@ -173,6 +176,7 @@ impl Engine<'_> {
             ended: Ended {
                 outcome: OutcomeKind::Cancelled,
                 missed: false,
+                value: 0,
                 answered_by: NodeId(u32::MAX),
                 path: Path::default(),
             },
@@ -372,8 +376,13 @@ impl Engine<'_> {
             return;
         }
         this.state = CallState::Closed;
-        this.ended =
-            Ended { outcome: end.outcome, missed: end.missed, answered_by: end.answered_by, path: end.path };
+        this.ended = Ended {
+            outcome: end.outcome,
+            missed: end.missed,
+            value: end.value,
+            answered_by: end.answered_by,
+            path: end.path,
+        };
         let (edge, latency) = (this.spec.edge, self.now.since(this.spec.wanted_at));
         if this.leaves_something() {
             self.take_back(call);
@@ -427,6 +436,7 @@ impl Engine<'_> {
             edge: this.spec.edge,
             outcome: this.ended.outcome,
             missed: this.ended.missed,
+            value: this.ended.value,
             wanted_at: this.spec.wanted_at,
             operation: this.spec.operation,
             attempts: this.sent,
