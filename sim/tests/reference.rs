@@ -10,6 +10,7 @@ mod reference {
     pub(crate) mod balancing;
     pub(crate) mod cache;
     pub(crate) mod checks;
+    pub(crate) mod contention;
     pub(crate) mod file;
     pub(crate) mod lab;
     pub(crate) mod metastable;

@@ -3,6 +3,7 @@
 
 mod circuit_breaker;
 mod metrics;
+mod retry;
 
 use criterion::Criterion;
 
@@ -10,7 +11,7 @@ use criterion::Criterion;
 type Benchmarks = fn(&mut Criterion);
 
 /// One line per system.
-const SYSTEMS: &[Benchmarks] = &[circuit_breaker::benchmarks, metrics::benchmarks];
+const SYSTEMS: &[Benchmarks] = &[circuit_breaker::benchmarks, metrics::benchmarks, retry::benchmarks];
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();

@@ -174,6 +174,7 @@ impl Engine<'_> {
             caller: request.caller,
             outcome: reply.outcome,
             missed: reply.missed,
+            value: reply.value,
             retry_after,
             path,
             lineage: request.lineage,
@@ -272,9 +273,7 @@ impl Engine<'_> {
     pub(crate) fn lost_in_crash(&mut self, node: NodeId, request: &Request, aloud: bool) {
         self.depart_service(node, request, Departure::Lost);
         if aloud {
-            let reply =
-                Reply { outcome: OutcomeKind::Reset, missed: false, shed: false, path: Path::default() };
-            self.answer(node, request, reply);
+            self.answer(node, request, Reply::refusal(OutcomeKind::Reset));
         }
     }
 }

@@ -78,6 +78,7 @@ pub(crate) struct Answer {
     pub(crate) caller: NodeId,
     pub(crate) outcome: OutcomeKind,
     pub(crate) missed: bool,
+    pub(crate) value: u64,
     pub(crate) retry_after: Option<Span>,
     pub(crate) path: Path,
     pub(crate) lineage: Lineage,

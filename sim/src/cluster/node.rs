@@ -130,8 +130,11 @@ pub enum LoadCommand {
 pub struct Reply {
     /// What the caller learns.
     pub outcome: OutcomeKind,
-    /// Of a cache: whether it did not have the key.
+    /// Of a cache: whether it did not have the key. Of a versioned store: whether the version was no longer the one
+    /// that the write had read.
     pub missed: bool,
+    /// What was read, where a kind answers with a number; else 0.
+    pub value: u64,
     /// Whether it was dropped by controlled delay, for the counts.
     pub shed: bool,
     /// Where the time went, links excluded.
@@ -141,7 +144,7 @@ pub struct Reply {
 impl Reply {
     /// An answer without work.
     pub fn refusal(outcome: OutcomeKind) -> Reply {
-        Reply { outcome, missed: false, shed: false, path: Path::default() }
+        Reply { outcome, missed: false, value: 0, shed: false, path: Path::default() }
     }
 }
 
@@ -228,8 +231,10 @@ pub struct Done {
     pub edge: EdgeId,
     /// How it ended.
     pub outcome: OutcomeKind,
-    /// Whether a cache did not have the key.
+    /// Whether a cache did not have the key, or a versioned store refused a write.
     pub missed: bool,
+    /// What was read, where a kind answers with a number; else 0.
+    pub value: u64,
     /// When it was wanted.
     pub wanted_at: Time,
     /// Which operation.

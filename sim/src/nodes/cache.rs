@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Kind;
-use super::service::{Behaviour, ServiceNode};
+use super::service::{Answered, Behaviour, ServiceNode};
 use crate::cluster::{Node, Probes, Request};
 use crate::kernel::time::{Span, Time};
 use crate::scenario::plan::{Plan, ServiceId, ServicePlan};
@@ -57,8 +57,9 @@ fn new_cache(settings: &Settings) -> Cache<u64, ()> {
 }
 
 impl Behaviour for Store {
-    fn answer(&mut self, request: &Request, local: Time) -> bool {
-        !matches!(self.cache.get(local, &request.key), Lookup::Hit(_))
+    fn answer(&mut self, request: &Request, local: Time) -> Answered {
+        let missed = !matches!(self.cache.get(local, &request.key), Lookup::Hit(_));
+        Answered { missed, value: 0 }
     }
 
     fn fill(&mut self, key: u64, local: Time) {

@@ -4,7 +4,9 @@
 mod broken;
 mod cache;
 mod client;
+mod optimistic_writer;
 mod service;
+mod versioned_store;
 
 use std::fmt;
 use std::sync::Arc;
@@ -48,6 +50,8 @@ impl Default for Kinds {
         Kinds { entries: Arc::new(Vec::new()) }
             .with::<service::Service>("service")
             .with::<cache::CacheKind>("cache")
+            .with::<versioned_store::VersionedStore>("versioned-store")
+            .with::<optimistic_writer::OptimisticWriter>("optimistic-writer")
     }
 }
 

@@ -5,9 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foreshock::cluster::{
-    ConfigEdit, Cx, Durable, Message, Node, NodeId, Path, Probes, Reply, Request, Token,
-};
+use foreshock::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Probes, Reply, Request, Token};
 use foreshock::kernel::draw::Sampler;
 use foreshock::measure::OutcomeKind;
 use foreshock::nodes::{Kind, Kinds};
@@ -89,10 +87,7 @@ impl Node for ProbeNode {
     fn wake(&mut self, token: Token, cx: &mut Cx<'_>) {
         let request = self.requests.get_mut(token.0 as usize).and_then(Option::take);
         if let Some(request) = request {
-            cx.reply(
-                &request,
-                Reply { outcome: OutcomeKind::Ok, missed: false, shed: false, path: Path::default() },
-            );
+            cx.reply(&request, Reply::refusal(OutcomeKind::Ok));
         }
     }
 

@@ -3,7 +3,7 @@
 use super::checks::Checks;
 use super::file::Case;
 use super::lab::{Run, Runs};
-use super::{availability, balancing, cache, metastable, queueing, retries, tail};
+use super::{availability, balancing, cache, contention, metastable, queueing, retries, tail};
 
 /// How a case is read.
 pub(crate) enum Reading {
@@ -21,7 +21,6 @@ const fn simulated(runs: fn(&Case) -> Vec<Run>, compare: fn(&Case, &Runs, &mut C
     Reading::Simulated { runs, compare }
 }
 
-const VERSIONED_STORE: Reading = Elsewhere("needs a store that refuses a write of an old version");
 const CONSENSUS: Reading = Elsewhere("needs a kind that elects a leader");
 const TRACES: Reading = Elsewhere("needs the recorded trace; eviction policies are tested by themselves");
 const HASHES: Reading = Elsewhere("needs a hash that no balancer has");
@@ -57,17 +56,17 @@ pub(crate) const READINGS: &[(&str, Reading)] = &[
     ("meta-osdi22-mongo", simulated(metastable::mongo_runs, metastable::mongo)),
     ("quorum-3-2-0.99", simulated(availability::quorum_runs, availability::quorum)),
     ("cache-che-10000-0.8-1000", simulated(cache::che_runs, cache::che)),
-    ("aws-occ-Exponential-10", VERSIONED_STORE),
-    ("aws-occ-Decorr-10", VERSIONED_STORE),
-    ("aws-occ-EqualJitter-10", VERSIONED_STORE),
-    ("aws-occ-FullJitter-10", VERSIONED_STORE),
-    ("aws-occ-None-10", VERSIONED_STORE),
-    ("aws-occ-Exponential-100", VERSIONED_STORE),
-    ("aws-occ-Decorr-100", VERSIONED_STORE),
-    ("aws-occ-EqualJitter-100", VERSIONED_STORE),
-    ("aws-occ-FullJitter-100", VERSIONED_STORE),
-    ("aws-occ-None-100", VERSIONED_STORE),
-    ("aws-occ-claim", VERSIONED_STORE),
+    ("aws-occ-Exponential-10", simulated(contention::runs, contention::compare)),
+    ("aws-occ-Decorr-10", simulated(contention::runs, contention::compare)),
+    ("aws-occ-EqualJitter-10", simulated(contention::runs, contention::compare)),
+    ("aws-occ-FullJitter-10", simulated(contention::runs, contention::compare)),
+    ("aws-occ-None-10", simulated(contention::runs, contention::compare)),
+    ("aws-occ-Exponential-100", simulated(contention::runs, contention::compare)),
+    ("aws-occ-Decorr-100", simulated(contention::runs, contention::compare)),
+    ("aws-occ-EqualJitter-100", simulated(contention::runs, contention::compare)),
+    ("aws-occ-FullJitter-100", simulated(contention::runs, contention::compare)),
+    ("aws-occ-None-100", simulated(contention::runs, contention::compare)),
+    ("aws-occ-claim", simulated(contention::claim_runs, contention::claim)),
     ("raft-split-5-4-0.1", CONSENSUS),
     ("raft-wan-4", CONSENSUS),
     ("raft-lan-fig16", CONSENSUS),

@@ -1,6 +1,6 @@
 //! Retries: how much load they add, how much success they buy, and how long they pause.
 
-use foreshock_systems::retry::{Backoff, BackoffConfig, BackoffKind, Jitter};
+use foreshock_systems::retry::{Backoff, BackoffConfig, BackoffKind, Jitter, Pauses};
 use foreshock_systems::time::Span;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -91,7 +91,7 @@ pub(crate) fn jitter_means(case: &Case, checks: &mut Checks) {
         for (attempt, expected) in (1u32..).zip(expected) {
             let pause = |draw: u64| {
                 let entropy = xxh3_64(&[u64::from(attempt).to_le_bytes(), draw.to_le_bytes()].concat());
-                backoff.delay(attempt, Span::ZERO, entropy).as_nanos() as f64
+                backoff.delay(&Pauses::after(attempt), entropy).as_nanos() as f64
             };
             let mean_ms = (0..DRAWS).map(pause).sum::<f64>() / DRAWS as f64 / 1e6;
             checks.relative(key, mean_ms, expected, allowed);

@@ -1,6 +1,8 @@
 //! How long to pause before the next attempt: a pure function of the failed attempts, the previous pause and
-//! one random word. Exact integers, saturating; the cap is never exceeded, at attempt 1 or 4 294 967 295.
+//! one random word. Exact integers, saturating; the cap is never exceeded, at attempt 1 or
+//! 4 294 967 295.
 
+use super::decorrelated_v2;
 use super::jitter::Jitter;
 use crate::arithmetic::{grown, uniform};
 use crate::time::Span;
@@ -8,11 +10,39 @@ use std::fmt;
 
 /// Paces attempts. Implement it for a pace of your own.
 pub trait Backoff {
-    /// The pause before the next attempt.
-    ///
-    /// `failed_attempts` is 1 after the first attempt failed (0 counts as 1), `previous` the pause before the
-    /// attempt that has just failed (zero if it was the first), `entropy` a uniformly distributed word.
-    fn delay(&self, failed_attempts: u32, previous: Span, entropy: u64) -> Span;
+    /// The pause before the next attempt. `entropy` is a uniformly distributed word.
+    fn delay(&self, pauses: &Pauses, entropy: u64) -> Span;
+}
+
+/// The pauses of one call so far: all that a pace may depend on besides chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pauses {
+    /// Attempts that failed since the pace began; 1 after the first. 0 counts as 1.
+    pub failed_attempts: u32,
+    /// The pause before the attempt that has just failed; zero if it was the first.
+    pub previous: Span,
+    /// The word that the previous pause was drawn with. Only [`BackoffKind::DecorrelatedV2`] looks at it.
+    pub previous_entropy: u64,
+}
+
+impl Pauses {
+    /// The first attempt has failed.
+    pub const FIRST: Pauses = Pauses::after(1);
+
+    /// So many attempts have failed, and what was paused between them does not matter.
+    pub const fn after(failed_attempts: u32) -> Pauses {
+        Pauses { failed_attempts, previous: Span::ZERO, previous_entropy: 0 }
+    }
+
+    /// The state after one more pause and one more failed attempt.
+    #[must_use]
+    pub const fn then(self, pause: Span, entropy: u64) -> Pauses {
+        Pauses {
+            failed_attempts: self.failed_attempts.saturating_add(1),
+            previous: pause,
+            previous_entropy: entropy,
+        }
+    }
 }
 
 /// How the pause grows with the number of failed attempts n = 1, 2, ...
@@ -29,9 +59,20 @@ pub enum BackoffKind {
     },
     /// `base` times 1, 1, 2, 3, 5, 8, ...; starts one further on with `first_exponent` 1.
     Fibonacci,
-    /// Uniform between `base` and three times the previous pause, then cut to the cap. It is a jitter in
-    /// itself: [`BackoffConfig::jitter`] and [`BackoffConfig::first_exponent`] do not apply.
+    /// `base * (n + first_exponent)^exponent`. River, like Sidekiq and Faktory before it, takes the fourth power of
+    /// seconds.
+    Power {
+        /// The exponent, 1 to 16: 1 is linear.
+        exponent: u32,
+    },
+    /// Uniform between `base` and three times the previous pause, then cut to the cap: "decorrelated jitter" of the
+    /// AWS Architecture Blog, 2015. It is a jitter in itself: [`BackoffConfig::jitter`] and
+    /// [`BackoffConfig::first_exponent`] do not apply.
     Decorrelated,
+    /// Polly's smoother successor of it: pauses are the steps between `f(t_n)`, with t_n uniform in [n - 1, n) and
+    /// f(t) = 2^t * tanh(2 * sqrt(t)) / 1.4 times `base`, so that the median of the first is close to `base`. A jitter
+    /// in itself as well.
+    DecorrelatedV2,
 }
 
 /// The pace of retries.
@@ -39,7 +80,7 @@ pub enum BackoffKind {
 pub struct BackoffConfig {
     /// How the pause grows.
     pub kind: BackoffKind,
-    /// The unit it grows from. Zero retries at once.
+    /// The unit it grows from. Zero retries at once, and then a call's `max_attempts` is what ends it.
     pub base: Span,
     /// The longest pause; at least `base`.
     pub cap: Span,
@@ -80,16 +121,26 @@ impl BackoffConfig {
         {
             return Err(BackoffError::Shrinking { multiplier_milli });
         }
+        if let BackoffKind::Power { exponent } = self.kind
+            && !(1..=16).contains(&exponent)
+        {
+            return Err(BackoffError::Power { exponent });
+        }
         match self.jitter {
             Jitter::Proportional { ppm } if ppm > 1_000_000 => Err(BackoffError::JitterAboveWhole { ppm }),
-            Jitter::None | Jitter::Full | Jitter::Equal | Jitter::Proportional { .. } => Ok(()),
+            Jitter::Factor { ppm } if ppm > 2_000_000 => Err(BackoffError::JitterAboveWhole { ppm: ppm / 2 }),
+            Jitter::None
+            | Jitter::Full
+            | Jitter::Equal
+            | Jitter::Proportional { .. }
+            | Jitter::Factor { .. } => Ok(()),
         }
     }
 
-    /// The pause before it is spread, at most the cap; for [`BackoffKind::Decorrelated`] the upper end of its
+    /// The pause before it is spread, at most the cap; for the two decorrelated kinds the upper end of their
     /// interval.
-    pub fn unspread(&self, failed_attempts: u32, previous: Span) -> Span {
-        let step = failed_attempts.saturating_sub(1).saturating_add(self.first_exponent);
+    pub fn unspread(&self, pauses: &Pauses) -> Span {
+        let step = pauses.failed_attempts.saturating_sub(1).saturating_add(self.first_exponent);
         let delay = match self.kind {
             BackoffKind::Constant => self.base,
             BackoffKind::Linear => self.base.saturating_mul(u64::from(step) + 1),
@@ -97,25 +148,30 @@ impl BackoffConfig {
                 grown(self.base, multiplier_milli, step, self.cap)
             }
             BackoffKind::Fibonacci => self.base.saturating_mul(fibonacci(step)),
-            BackoffKind::Decorrelated => previous.max(self.base).saturating_mul(3),
+            BackoffKind::Power { exponent } => {
+                let power = (u64::from(step) + 1).checked_pow(exponent).unwrap_or(u64::MAX);
+                self.base.saturating_mul(power)
+            }
+            BackoffKind::Decorrelated => pauses.previous.max(self.base).saturating_mul(3),
+            BackoffKind::DecorrelatedV2 => decorrelated_v2::delay(self.base, pauses, u64::MAX),
         };
         delay.min(self.cap)
     }
 }
 
 impl Backoff for BackoffConfig {
-    fn delay(&self, failed_attempts: u32, previous: Span, entropy: u64) -> Span {
+    fn delay(&self, pauses: &Pauses, entropy: u64) -> Span {
         match self.kind {
             BackoffKind::Constant
             | BackoffKind::Linear
             | BackoffKind::Exponential { .. }
-            | BackoffKind::Fibonacci => {
-                self.jitter.spread(self.unspread(failed_attempts, previous), self.cap, entropy)
-            }
+            | BackoffKind::Fibonacci
+            | BackoffKind::Power { .. } => self.jitter.spread(self.unspread(pauses), self.cap, entropy),
             BackoffKind::Decorrelated => {
-                let highest = previous.max(self.base).saturating_mul(3);
+                let highest = pauses.previous.max(self.base).saturating_mul(3);
                 Span::from_nanos(uniform(entropy, self.base.as_nanos(), highest.as_nanos())).min(self.cap)
             }
+            BackoffKind::DecorrelatedV2 => decorrelated_v2::delay(self.base, pauses, entropy).min(self.cap),
         }
     }
 }
@@ -146,9 +202,14 @@ pub enum BackoffError {
         /// The factor in thousandths.
         multiplier_milli: u32,
     },
+    /// A power of the number of attempts that is out of range.
+    Power {
+        /// The exponent.
+        exponent: u32,
+    },
     /// A jitter that could make the pause negative.
     JitterAboveWhole {
-        /// The share in parts per million.
+        /// The largest deviation in parts per million of the pause.
         ppm: u32,
     },
 }
@@ -170,6 +231,9 @@ impl fmt::Display for BackoffError {
                     f,
                     "a multiplier of {multiplier_milli} thousandths shrinks the pause: use 1000 or more"
                 )
+            }
+            BackoffError::Power { exponent } => {
+                write!(f, "attempts to the power of {exponent}: use 1 (linear) to 16; 4 is usual")
             }
             BackoffError::JitterAboveWhole { ppm } => {
                 write!(f, "a jitter of {ppm} ppm could make the pause negative: use at most 1000000")

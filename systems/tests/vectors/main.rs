@@ -3,7 +3,8 @@
 //! system.
 #![allow(clippy::print_stdout, reason = "a walker says how many cases it ran")]
 
-mod cache;
+mod cache; // block and web traces, misses to the last one
 mod folder;
-mod metrics;
-mod rate_limiter; // HdrHistogram's interval logs, Prometheus' scripts
+mod metrics; // HdrHistogram's interval logs, Prometheus' scripts
+mod rate_limiter; // published results of GCRA and of the sliding window counter
+mod retry; // the adaptive limit of the AWS SDKs

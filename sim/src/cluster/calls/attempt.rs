@@ -286,6 +286,7 @@ impl Engine<'_> {
             AttemptEnd {
                 outcome,
                 missed: answer.missed,
+                value: answer.value,
                 retry_after: answer.retry_after,
                 path,
                 answered_by: answer.answered_by,

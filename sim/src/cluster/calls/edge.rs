@@ -3,7 +3,7 @@
 use foreshock_systems::bulkhead::Bulkhead;
 use foreshock_systems::circuit_breaker::{Breaker, BreakerRejection, Permit, Recorded, State, Transition};
 use foreshock_systems::rate_limiter::TokenBucket;
-use foreshock_systems::retry::{BackoffConfig, BackoffKind, Budget, Jitter, RetryConfig};
+use foreshock_systems::retry::{Budget, RetryConfig};
 
 use super::super::core::{Engine, Event};
 use super::super::node::NodeId;
@@ -60,19 +60,6 @@ pub(crate) struct EdgeState {
     pub(crate) backoff_key: Key,
 }
 
-/// No second attempt whatever happens.
-const NO_RETRY: RetryConfig = RetryConfig {
-    max_attempts: 1,
-    backoff: BackoffConfig {
-        kind: BackoffKind::Constant,
-        base: Span::ZERO,
-        cap: Span::ZERO,
-        jitter: Jitter::None,
-        first_exponent: 0,
-    },
-    honour_retry_after: None,
-};
-
 impl EdgeState {
     pub(crate) fn new(
         seed: Seed,
@@ -92,7 +79,7 @@ impl EdgeState {
             policy: CallPolicy::default(),
             storm_factor: 1,
             storm_entry: None,
-            storm_rule: NO_RETRY,
+            storm_rule: RetryConfig::NEVER,
             breakers: Vec::new(),
             breaker_timer: Handle::NONE,
             breaker_due: None,
@@ -142,7 +129,7 @@ impl EdgeState {
         self.storm_entry = entry;
         let attempts = self.policy.retry.as_ref().map_or(1, |retry| retry.config.max_attempts);
         self.storm_rule =
-            RetryConfig { max_attempts: attempts.saturating_mul(self.storm_factor), ..NO_RETRY };
+            RetryConfig { max_attempts: attempts.saturating_mul(self.storm_factor), ..RetryConfig::NEVER };
     }
 
     /// The rule for a further attempt, and whether this outcome is worth one.
@@ -154,7 +141,7 @@ impl EdgeState {
         }
         match &self.policy.retry {
             Some(retry) => (retry.config, retryable),
-            None => (NO_RETRY, retryable),
+            None => (RetryConfig::NEVER, retryable),
         }
     }
 

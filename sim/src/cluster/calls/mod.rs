@@ -6,7 +6,7 @@ mod edge;
 
 use foreshock_systems::bulkhead::Ticket;
 use foreshock_systems::circuit_breaker::Permit;
-use foreshock_systems::retry::{FailedAttempt, RetryCause, RetryDecision};
+use foreshock_systems::retry::{FailedAttempt, Pauses, RetryCause, RetryDecision};
 
 pub(crate) use edge::{EdgeState, Gate, ResetChance};
 
@@ -77,6 +77,7 @@ struct CallDeadline {
 struct Ended {
     outcome: OutcomeKind,
     missed: bool,
+    value: u64,
     answered_by: NodeId,
     path: Path,
 }
@@ -120,6 +121,7 @@ enum Stage {
 struct AttemptEnd {
     outcome: OutcomeKind,
     missed: bool,
+    value: u64,
     retry_after: Option<Span>,
     path: Path,
     answered_by: NodeId,
@@ -130,6 +132,7 @@ impl AttemptEnd {
         AttemptEnd {
             outcome,
             missed: false,
+            value: 0,
             retry_after: None,
             path: Path::default(),
             answered_by: NodeId(u32::MAX),
@@ -173,6 +176,7 @@ impl Engine<'_> {
             ended: Ended {
                 outcome: OutcomeKind::Cancelled,
                 missed: false,
+                value: 0,
                 answered_by: NodeId(u32::MAX),
                 path: Path::default(),
             },
@@ -312,17 +316,19 @@ impl Engine<'_> {
         let (config, retryable) = state.retry_rule(end.outcome);
         let entropy = state.backoff_key.draw2(this.lineage.raw(), u64::from(this.begun));
         let budget = if state.storm_factor > 1 { None } else { state.budget.as_mut() };
+        let attempt = this.begun - this.hedges;
         let failed = FailedAttempt {
-            attempt: this.begun - this.hedges,
-            previous_delay: this.previous_pause,
+            attempt,
+            pauses: Pauses { previous: this.previous_pause, ..Pauses::after(attempt) },
             retryable,
             cause: if end.outcome == OutcomeKind::Timeout {
                 RetryCause::Timeout
             } else {
                 RetryCause::Failure
             },
-            retry_after: end.retry_after,
+            pushback: end.retry_after.into(),
             time_left,
+            ..FailedAttempt::FIRST
         };
         let charges = budget.is_some();
         match config.decide(&failed, budget, local, entropy) {
@@ -347,6 +353,7 @@ impl Engine<'_> {
                     this.backoff_timer = self.agenda.schedule(self.now + pause, Event::Backoff(call.slot()));
                 }
             }
+            RetryDecision::Resend => self.core.ready.push_back(Ready::Retry(call)),
             RetryDecision::GiveUp(reason) => {
                 self.core.recorder.gave_up(this.spec.edge, reason, self.now);
                 self.close_call(call, &end);
@@ -369,8 +376,13 @@ impl Engine<'_> {
             return;
         }
         this.state = CallState::Closed;
-        this.ended =
-            Ended { outcome: end.outcome, missed: end.missed, answered_by: end.answered_by, path: end.path };
+        this.ended = Ended {
+            outcome: end.outcome,
+            missed: end.missed,
+            value: end.value,
+            answered_by: end.answered_by,
+            path: end.path,
+        };
         let (edge, latency) = (this.spec.edge, self.now.since(this.spec.wanted_at));
         if this.leaves_something() {
             self.take_back(call);
@@ -424,6 +436,7 @@ impl Engine<'_> {
             edge: this.spec.edge,
             outcome: this.ended.outcome,
             missed: this.ended.missed,
+            value: this.ended.value,
             wanted_at: this.spec.wanted_at,
             operation: this.spec.operation,
             attempts: this.sent,

@@ -1,5 +1,6 @@
 //! A request inside a service.
 
+use super::Answered;
 use crate::cluster::{Done, NodeId, Path, Ref, Request, Unfinished};
 use crate::kernel::time::{Span, Time};
 
@@ -24,8 +25,8 @@ pub(super) struct Job {
     pub(super) missed_steps: u64,
     /// The cache replica that answered the last miss.
     pub(super) missed_at: Option<NodeId>,
-    /// Whether this service itself, being a cache, did not have the key.
-    pub(super) answered_missing: bool,
+    /// What this service itself has to say, being a cache or a store.
+    pub(super) answered: Answered,
     pub(super) path: Path,
 }
 
@@ -58,7 +59,7 @@ impl Job {
             group: Ref::NONE,
             missed_steps: 0,
             missed_at: None,
-            answered_missing: false,
+            answered: Answered::default(),
             path: Path::default(),
         }
     }

@@ -33,10 +33,19 @@ impl Kind for Service {
     }
 }
 
+/// What a kind has to say, beside that it is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Answered {
+    /// Not here, or not any more.
+    pub(super) missed: bool,
+    /// What was read.
+    pub(super) value: u64,
+}
+
 /// What a kind does beyond working and calling: looked at when own work is done.
 pub(super) trait Behaviour {
-    /// Does what was asked; `true` if the answer is "not here".
-    fn answer(&mut self, request: &Request, local: Time) -> bool;
+    /// Does what was asked.
+    fn answer(&mut self, request: &Request, local: Time) -> Answered;
     /// Takes up a value sent by a caller.
     fn fill(&mut self, key: u64, local: Time);
     /// The process starts.
@@ -279,7 +288,7 @@ impl ServiceNode {
             return;
         }
         if let Some(behaviour) = &mut self.behaviour {
-            job.answered_missing = behaviour.answer(&job.request, cx.local_time());
+            job.answered = behaviour.answer(&job.request, cx.local_time());
         }
         if !blocking {
             self.release_worker(at);
@@ -307,8 +316,8 @@ impl ServiceNode {
         if job.request.forward_to.is_some() && outcome == OutcomeKind::Ok {
             cx.forward(&job.request, job.path);
         } else {
-            let missed = job.answered_missing;
-            cx.reply(&job.request, Reply { outcome, missed, shed: false, path: job.path });
+            let Answered { missed, value } = job.answered;
+            cx.reply(&job.request, Reply { outcome, missed, value, shed: false, path: job.path });
         }
         self.serve_next(cx);
     }

@@ -4,7 +4,7 @@ use super::Checker;
 use crate::kernel::time::Span;
 use crate::scenario::path::Path;
 use crate::scenario::plan::{EdgeId, EdgePlan, Party};
-use foreshock_systems::retry::Backoff;
+use foreshock_systems::retry::{Backoff, Pauses};
 
 impl Checker<'_> {
     /// Errors and warnings about how things fit together.
@@ -150,7 +150,7 @@ fn longest_with_retries(edge: &EdgePlan) -> Option<Span> {
     let mut longest = timeout;
     let mut pause = Span::ZERO;
     for failed in 1..counted {
-        pause = retry.config.backoff.delay(failed, pause, u64::MAX);
+        pause = retry.config.backoff.delay(&Pauses { previous: pause, ..Pauses::after(failed) }, u64::MAX);
         longest += pause + timeout;
     }
     let rest = (pause + timeout).saturating_mul(u64::from(attempts - counted));

@@ -6,7 +6,7 @@ use foreshock_systems::bulkhead::BulkheadConfig;
 use foreshock_systems::circuit_breaker::{BreakerConfig, WindowConfig};
 use foreshock_systems::outlier::OutlierConfig;
 use foreshock_systems::rate_limiter::RateLimitConfig;
-use foreshock_systems::retry::{BackoffConfig, BackoffKind, BudgetConfig, Jitter, RetryConfig};
+use foreshock_systems::retry::{BackoffConfig, BackoffKind, BudgetConfig, Jitter, PushbackRule, RetryConfig};
 
 use super::Checker;
 use super::distribution::split_advice;
@@ -90,7 +90,12 @@ impl Checker<'_> {
         let config = RetryConfig {
             max_attempts: raw.max_attempts.0,
             backoff,
-            honour_retry_after: raw.honour_retry_after.unwrap_or(true).then_some(LONGEST_RETRY_AFTER),
+            throttling_base: None,
+            pushback: match raw.honour_retry_after {
+                None | Some(true) => PushbackRule::Lengthen { longest: LONGEST_RETRY_AFTER },
+                Some(false) => PushbackRule::Ignore,
+            },
+            max_transparent: 0,
         };
         let config = self.validated(path, config, RetryConfig::validate)?;
         let budget = match &raw.budget {

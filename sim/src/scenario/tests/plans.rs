@@ -9,7 +9,7 @@ use crate::kernel::draw::Distribution;
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use foreshock_systems::circuit_breaker::WindowConfig;
-use foreshock_systems::retry::{BackoffKind, BudgetConfig, Jitter};
+use foreshock_systems::retry::{BackoffKind, BudgetConfig, Jitter, PushbackRule};
 
 fn entry<'p>(plan: &'p Plan, id: &str) -> &'p EntryPlan {
     plan.timeline.iter().find(|entry| entry.id == id).unwrap()
@@ -132,7 +132,7 @@ fn every_feature_of_the_format_reaches_the_plan() {
     assert_eq!((breaker.config.open_for, breaker.config.open_cap), (Span::from_secs(5), Span::from_secs(50)));
     assert_eq!(breaker.scope, BreakerScope::Endpoint);
     let retry = policy.retry.clone().unwrap();
-    assert_eq!((retry.config.backoff.jitter, retry.config.honour_retry_after), (Jitter::Full, None));
+    assert_eq!((retry.config.backoff.jitter, retry.config.pushback), (Jitter::Full, PushbackRule::Ignore));
     assert_eq!(retry.budget, Some(BudgetConfig::Grpc { max_tokens_milli: 10_000, token_ratio_milli: 100 }));
     assert!(retry.retry_on.contains(OutcomeKind::Refused) && !retry.retry_on.contains(OutcomeKind::Error));
     let Arrivals::Poisson(stages) = &plan.loads[0].arrivals else { panic!("poisson is the default") };

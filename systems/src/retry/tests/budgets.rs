@@ -32,8 +32,13 @@ fn an_odd_number_of_grpc_tokens_is_halved_exactly() {
 
 #[test]
 fn an_aws_budget_returns_the_cost_of_the_retry_that_succeeded() {
-    let config =
-        BudgetConfig::TokenBucket { capacity: 20, retry_cost: 5, timeout_cost: 10, success_return: 1 };
+    let config = BudgetConfig::TokenBucket {
+        capacity: 20,
+        retry_cost: 5,
+        timeout_cost: 10,
+        throttling_cost: 5,
+        success_return: 1,
+    };
     let mut budget = Budget::new(config);
     assert!(budget.try_retry_after(Time::ZERO, RetryCause::Timeout));
     assert!(budget.try_retry(Time::ZERO));
@@ -104,13 +109,20 @@ fn a_new_config_keeps_the_balance_of_the_same_kind() {
         capacity: 20,
         retry_cost: 5,
         timeout_cost: 5,
+        throttling_cost: 5,
         success_return: 0,
     });
     bucket.on_request(now);
     assert!(bucket.try_retry(now));
     for (capacity, left) in [(100, 15_000), (8, 8_000), (100, 8_000)] {
         bucket.reconfigure(
-            BudgetConfig::TokenBucket { capacity, retry_cost: 5, timeout_cost: 5, success_return: 0 },
+            BudgetConfig::TokenBucket {
+                capacity,
+                retry_cost: 5,
+                timeout_cost: 5,
+                throttling_cost: 5,
+                success_return: 0,
+            },
             now,
         );
         assert_eq!(bucket.tokens_milli(now), left);
@@ -238,7 +250,13 @@ fn broken_law(config: BudgetConfig, seen: &[Seen]) -> Option<String> {
 
 const BUDGETS: [BudgetConfig; 4] = [
     BudgetConfig::Grpc { max_tokens_milli: 6_500, token_ratio_milli: 300 },
-    BudgetConfig::TokenBucket { capacity: 50, retry_cost: 14, timeout_cost: 14, success_return: 1 },
+    BudgetConfig::TokenBucket {
+        capacity: 50,
+        retry_cost: 14,
+        timeout_cost: 14,
+        throttling_cost: 5,
+        success_return: 1,
+    },
     BudgetConfig::Ratio { ratio_ppm: 200_000, reserve_per_s: 2, window: Span::from_secs(1) },
     BudgetConfig::Ratio { ratio_ppm: 1_500_000, reserve_per_s: 0, window: Span::from_secs(2) },
 ];
@@ -253,7 +271,75 @@ fn any_step() -> impl Strategy<Value = (Step, u32)> {
     (step, prop_oneof![4 => 0u32..40, 1 => 0u32..1_500])
 }
 
+/// The law of a percentage: retries in flight stay within the larger of the floor and the share of all attempts in
+/// flight, at every grant. Plays requests, ends of attempts and wishes for retries; a mutant never reports the end.
+fn percent_law(percent_ppm: u32, floor: u32, steps: &[u8], mutant_reports_ends: bool) -> Result<(), String> {
+    let now = Time::ZERO;
+    let mut budget = Budget::new(BudgetConfig::Percent { percent_ppm, min_in_flight: floor });
+    // What is really in flight: first attempts, retries.
+    let (mut first, mut retries) = (0u64, 0u64);
+    for step in steps {
+        match step % 4 {
+            0 => {
+                budget.on_request(now);
+                first += 1;
+            }
+            1 if first > 0 => {
+                first -= 1;
+                budget.on_failure(now);
+            }
+            2 if retries > 0 => {
+                budget.on_cancel(now);
+                budget.on_retry_finished(now);
+                retries -= u64::from(mutant_reports_ends);
+            }
+            _ => {
+                if budget.try_retry(now) {
+                    let most = u64::from(floor).max((first + retries) * u64::from(percent_ppm) / 1_000_000);
+                    retries += 1;
+                    if retries > most {
+                        return Err(format!("{retries} retries beside {first} attempts, {most} allowed"));
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_percent_budget_that_takes_retries_for_ended_while_they_are_not_breaks_its_law() {
+    let steps: Vec<u8> = words(5).take(400).map(|word| word as u8).collect();
+    assert_eq!(percent_law(200_000, 3, &steps, true), Ok(()));
+    assert!(percent_law(200_000, 3, &steps, false).is_err());
+}
+
+#[test]
+fn budgets_in_wide_use_have_names_and_are_in_range() {
+    for kind in BudgetKind::ALL {
+        assert_eq!(kind.name().parse(), Ok(kind));
+        assert_eq!(kind.usual().validate(), Ok(()), "{kind}");
+    }
+    assert_eq!("none".parse::<BudgetKind>(), Err(UnknownBudget));
+    let cost = |kind: BudgetKind, cause| {
+        let mut budget = Budget::new(kind.usual());
+        assert!(budget.try_retry_after(Time::ZERO, cause));
+        500 - budget.tokens_milli(Time::ZERO) / 1_000
+    };
+    use RetryCause::{Failure, Throttling, Timeout};
+    let costs = |kind| [Failure, Timeout, Throttling].map(|cause| cost(kind, cause));
+    assert_eq!(costs(BudgetKind::Aws), [14, 14, 5]);
+    assert_eq!(costs(BudgetKind::AwsLegacy), [5, 10, 5]);
+}
+
 proptest! {
+    #[test]
+    fn retries_in_flight_stay_within_their_percentage(
+        percent_ppm in 0u32..=1_000_000, floor in 0u32..6, steps in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        prop_assert_eq!(percent_law(percent_ppm, floor, &steps, true), Ok(()));
+    }
+
     #[test]
     fn retries_stay_within_the_budget_in_every_window(trace in prop::collection::vec(any_step(), 0..150)) {
         for config in BUDGETS {
@@ -301,7 +387,13 @@ proptest! {
         let (a, b, c, d) = numbers;
         let config = match kind {
             0 => BudgetConfig::Grpc { max_tokens_milli: a, token_ratio_milli: b },
-            1 => BudgetConfig::TokenBucket { capacity: a, retry_cost: b, timeout_cost: c, success_return: d },
+            1 => BudgetConfig::TokenBucket {
+                capacity: a,
+                retry_cost: b,
+                timeout_cost: c,
+                throttling_cost: c ^ d,
+                success_return: d,
+            },
             2 => BudgetConfig::Ratio { ratio_ppm: a, reserve_per_s: b, window: life },
             _ => BudgetConfig::Percent { percent_ppm: a, min_in_flight: b },
         };

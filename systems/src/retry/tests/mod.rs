@@ -1,11 +1,17 @@
 //! Tests of retries: delays, the decision rule, budgets.
 
 use super::*;
+use crate::time::{Span, Time};
 use proptest::prelude::*;
 
+mod adaptive;
 mod budgets;
+mod calls;
+mod composition;
 mod decisions;
 mod delays;
+mod server;
+mod shared;
 
 const fn ms(ms: u64) -> Span {
     Span::from_millis(ms)

@@ -1,0 +1,139 @@
+//! Retries beside backon: the pauses of ten attempts, and a whole call that fails twice. backon's loop calls the
+//! operation itself and here sleeps for no time; ours goes through the state machine, with timeouts, deadline and budget.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, BlockingRetryable, ExponentialBuilder};
+use criterion::Criterion;
+use foreshock_systems::retry::{
+    Action, AttemptResult, Backoff, BackoffConfig, Budget, BudgetKind, Call, CallConfig, CallOptions,
+    CallOutput, Client, Failure, FailureClass, Pauses, SharedBudget,
+};
+use foreshock_systems::{Span, Time};
+
+/// Attempts whose pauses are computed.
+const ATTEMPTS: u32 = 10;
+
+/// The next word of splitmix64: what a driver would pass in.
+fn word(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+fn peer() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(10))
+        .with_factor(2.0)
+        .with_max_times(ATTEMPTS as usize)
+        .with_jitter()
+}
+
+fn pauses(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("retry_pauses_of_10_attempts");
+    let config = BackoffConfig::default();
+    let mut state = 1;
+    group.bench_function("foreshock", |bencher| {
+        bencher.iter(|| {
+            let mut pauses = Pauses::FIRST;
+            for _ in 0..ATTEMPTS {
+                let entropy = word(&mut state);
+                pauses = pauses.then(config.delay(black_box(&pauses), entropy), entropy);
+            }
+            pauses
+        });
+    });
+    group.bench_function("backon", |bencher| {
+        bencher.iter(|| black_box(peer()).build().map(black_box).sum::<Duration>());
+    });
+    group.finish();
+}
+
+/// Runs one call of which the first `failing` attempts fail; returns the attempts.
+fn drive(client: &Client, out: &mut CallOutput, failing: u32, state: &mut u64) -> u32 {
+    out.clear();
+    let mut now = Time::ZERO;
+    let mut call = Call::begin(client, now, CallOptions::IDEMPOTENT, out);
+    while !call.has_ended() {
+        let sent = out.actions.last().copied();
+        out.clear();
+        match sent {
+            Some(Action::Send { attempt, .. }) => {
+                let result = if attempt <= failing {
+                    AttemptResult::Failure(Failure::of(FailureClass::Transient))
+                } else {
+                    AttemptResult::Success
+                };
+                now += Span::from_micros(50);
+                let _ = call.handle_result(client, now, attempt, result, word(state), out);
+            }
+            Some(Action::Cancel { .. } | Action::Finish(_)) | None => {
+                now = call.deadline().unwrap_or(now);
+                call.expire(client, now, word(state), out);
+            }
+        }
+    }
+    call.attempts()
+}
+
+fn calls(criterion: &mut Criterion) {
+    for (name, failing) in [("retry_call_that_succeeds", 0), ("retry_call_that_fails_twice", 2)] {
+        let mut group = criterion.benchmark_group(name);
+        let bare = Client::new(CallConfig::default()).expect("the policy is in range");
+        let budget = Arc::new(SharedBudget::new(BudgetKind::Aws.usual()));
+        let bounded = Client::new(CallConfig::default()).expect("the policy is in range").with_budget(budget);
+        for (variant, client) in [("foreshock", &bare), ("foreshock_with_budget", &bounded)] {
+            let (mut out, mut state) = (CallOutput::default(), 1);
+            group.bench_function(variant, |bencher| {
+                bencher.iter(|| drive(client, &mut out, black_box(failing), &mut state));
+            });
+        }
+        group.bench_function("backon", |bencher| {
+            bencher.iter(|| {
+                let failing = black_box(failing);
+                let mut attempts = 0u32;
+                let operation = || {
+                    attempts += 1;
+                    if attempts <= failing { Err(()) } else { Ok(()) }
+                };
+                let ended = operation.retry(peer()).sleep(|pause| drop(black_box(pause))).call();
+                (ended, attempts)
+            });
+        });
+        group.finish();
+    }
+}
+
+/// A request, its failure, the wish for a retry, and how that ends.
+fn budgets(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("retry_budget_round");
+    for kind in BudgetKind::ALL {
+        let mut budget = Budget::new(kind.usual());
+        let mut now = Time::ZERO;
+        group.bench_function(kind.name(), |bencher| {
+            bencher.iter(|| {
+                now += Span::from_micros(10);
+                budget.on_request(now);
+                budget.on_failure(now);
+                let granted = budget.try_retry(now);
+                if granted {
+                    budget.on_success(now);
+                    budget.on_retry_finished(now);
+                }
+                granted
+            });
+        });
+    }
+    group.finish();
+}
+
+pub(crate) fn benchmarks(criterion: &mut Criterion) {
+    pauses(criterion);
+    calls(criterion);
+    budgets(criterion);
+}
