@@ -165,7 +165,8 @@ impl Engine<'_> {
         let Party::Service(service) = self.core.nodes[from.index()].party else { return };
         let plan = &self.core.plan.services[service.index()];
         let bytes = plan.response_bytes;
-        let retry_after = if reply.outcome == OutcomeKind::Rejected { plan.retry_after } else { None };
+        let asked = reply.retry_after.or(plan.retry_after);
+        let retry_after = asked.filter(|_| reply.outcome == OutcomeKind::Rejected);
         let mut path = reply.path;
         path.add(request.path);
         let answer = Answer {

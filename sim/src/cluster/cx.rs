@@ -10,8 +10,8 @@ use super::slab::Ref;
 use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Seed};
 use crate::kernel::time::{Span, Time};
-use crate::measure::{Departure, OutcomeKind, Violation};
-use crate::scenario::plan::{EdgeId, LoadId, Party, Plan, ServiceId};
+use crate::measure::{Departure, LimitKey, OutcomeKind, Violation};
+use crate::scenario::plan::{EdgeId, LimitRule, LoadId, Party, Plan, ServiceId};
 
 /// Wake-up tokens keep this many bits; the others tell the lives of a process apart.
 const TOKEN_BITS: u32 = 24;
@@ -250,6 +250,13 @@ impl Cx<'_> {
 
     pub(crate) fn touch(&mut self, entry: crate::scenario::plan::EntryId) {
         self.engine.core.recorder.touch(Some(entry));
+    }
+
+    /// A request has passed the limit that is `rule` for all that `key` is counted with.
+    pub(crate) fn passed_limit(&mut self, rule: LimitRule, key: LimitKey, cost: u64) {
+        let now = self.engine.now;
+        let service = self.service();
+        self.engine.core.recorder.passed_service_limit(service, rule, key, cost, now);
     }
 
     /// Something that must never happen was seen.

@@ -3,7 +3,7 @@
 //! - `node`, `cx`: what a node is and what it may do. Nodes never see each other.
 //! - `core`: the state they share. `Engine` is that state at an instant, with the agenda at hand.
 //! - `network`: links and cuts. `calls`: attempts, retries, gates. `answer`: arrival, answer, proxies.
-//! - `balance`: choosing a replica. `processor`: time on cores. `line`: waiting lines. `clock`: local time.
+//! - `balance`: choosing a replica. `limiter`: rate limits of any kind. `processor`: time on cores. `line`: waiting lines. `clock`: local time.
 //! - `effects`: what the active faults do, as a pure function. `timeline`: begins and ends them.
 //!
 //! It never reads a scenario's text, never judges, and draws only by key.
@@ -17,6 +17,7 @@ mod clock;
 mod core;
 mod cx;
 mod effects;
+mod limiter;
 mod line;
 mod network;
 mod node;
@@ -33,6 +34,7 @@ pub use node::{
 pub use slab::Ref;
 
 pub(crate) use self::core::{Core, Event};
+pub(crate) use limiter::RateLimiter;
 pub(crate) use line::Line;
 pub(crate) use slab::Slab;
 pub(crate) use timeline::Timeline;
@@ -326,10 +328,19 @@ impl Cluster {
                 }
                 Party::Load(load) => &self.core.plan.loads[load.index()].name,
             };
-            for (count, value) in probes.counts {
+            let named = probes
+                .named
+                .into_iter()
+                .chain(probes.counts.into_iter().map(|(count, value)| (count.to_string(), value)));
+            for (count, value) in named {
                 let counts: &mut std::collections::BTreeMap<String, u64> =
                     systems.entry(name.clone()).or_default();
-                *counts.entry(count.to_string()).or_default() += value;
+                *counts.entry(count).or_default() += value;
+            }
+            for (count, value) in probes.lowest {
+                let counts = systems.entry(name.clone()).or_default();
+                let lowest = counts.entry(count.to_string()).or_insert(value);
+                *lowest = value.min(*lowest);
             }
         }
         let population_ns = self

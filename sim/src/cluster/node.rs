@@ -77,6 +77,10 @@ pub struct Probes {
     pub in_system: u64,
     /// Named counts that only this kind knows; counts of the same name add up over replicas.
     pub counts: BTreeMap<&'static str, u64>,
+    /// Named values of which the smallest of all replicas is told.
+    pub lowest: BTreeMap<&'static str, u64>,
+    /// Like `counts`, under names made from the settings.
+    pub named: BTreeMap<String, u64>,
 }
 
 /// A message as a node sees it.
@@ -139,12 +143,14 @@ pub struct Reply {
     pub shed: bool,
     /// Where the time went, links excluded.
     pub path: Path,
+    /// With a rejection: the pause that is asked of the caller, in place of the service's own.
+    pub retry_after: Option<Span>,
 }
 
 impl Reply {
     /// An answer without work.
     pub fn refusal(outcome: OutcomeKind) -> Reply {
-        Reply { outcome, missed: false, value: 0, shed: false, path: Path::default() }
+        Reply { outcome, missed: false, value: 0, shed: false, path: Path::default(), retry_after: None }
     }
 }
 

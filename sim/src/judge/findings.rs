@@ -5,7 +5,7 @@ use super::grid::Grid;
 use super::liveness::{Liveness, LoadRecovery};
 use super::slo::SloVerdict;
 use super::words::{decimal, grouped};
-use super::{Evidence, STOP_ID, chain, reached_its_end};
+use super::{Evidence, STOP_ID, chain, limits, reached_its_end};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::scenario::plan::Action;
@@ -30,7 +30,7 @@ struct Case<'a> {
 type Finder = fn(&Case<'_>) -> Vec<String>;
 
 /// Every kind, the gravest first.
-const FINDERS: [(&str, Finder); 11] = [
+const FINDERS: [(&str, Finder); 16] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
@@ -39,6 +39,11 @@ const FINDERS: [(&str, Finder); 11] = [
     ("not_judged", not_judged),
     ("nested_retries", nested_retries),
     ("breaker_spin", breaker_spin),
+    ("limit_exceeded", |case| limits::exceeded(case.evidence)),
+    ("limit_without_key", |case| limits::off(case.evidence)),
+    ("limit_without_store", |case| limits::alone(case.evidence)),
+    ("limit_in_shadow", |case| limits::shadowed(case.evidence)),
+    ("bound_moved", |case| limits::bound_moved(case.evidence)),
     ("saturated", saturated),
     ("wasted_work", wasted_work),
     ("doomed_attempts", doomed_attempts),

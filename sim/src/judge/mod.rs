@@ -5,6 +5,7 @@ mod chain;
 mod findings;
 mod grid;
 mod invariants;
+mod limits;
 mod liveness;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -106,6 +106,8 @@ fn service(name: &str) -> ServicePlan {
         request_bytes: 1024,
         response_bytes: 4096,
         pools: Vec::new(),
+        admission: None,
+        shared_limits: Vec::new(),
         hop_of: None,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::OutcomeKind;
-use crate::kernel::time::Time;
+use crate::kernel::time::{Span, Time};
 
 /// Everything a run measured.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,8 @@ pub struct Measured {
     pub entries: Vec<EntryMeasured>,
     /// What only a kind knows, by service and name.
     pub systems: BTreeMap<String, BTreeMap<String, u64>>,
+    /// What limits truly let pass, by whose they are: a service, or a call `a -> b`.
+    pub limits: BTreeMap<String, LimitMeasured>,
     /// Violations that nodes or the cluster noticed themselves, by invariant; empty if there are none.
     pub violations: Vec<Violation>,
 }
@@ -235,6 +237,8 @@ pub struct EdgeMeasured {
     pub backoff_ns: u128,
     /// Breaker counts, zero without a breaker.
     pub breaker: BreakerMeasured,
+    /// What the rate limit of this call did, zero without one.
+    pub rate_limit: RateLimitMeasured,
     /// Calls by share of each replica of the callee: attempts sent to replica 1, 2, …
     pub attempts_by_replica: Vec<u64>,
     /// Attempts on the measuring grid.
@@ -265,6 +269,44 @@ pub struct BreakerMeasured {
     pub closed: u64,
     /// Attempts it refused.
     pub rejected: u64,
+}
+
+/// What the rate limit of an edge did, in attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateLimitMeasured {
+    /// Whether the edge has one.
+    pub present: bool,
+    /// Let through.
+    pub passed: u64,
+    /// Refused.
+    pub refused: u64,
+    /// Let through by shadow mode alone.
+    pub would_refuse: u64,
+    /// Let through when most of the limit was used.
+    pub near_limit: u64,
+    /// Let through after a wait.
+    pub waited: u64,
+    /// Those waits, summed, nanoseconds.
+    pub waited_ns: u128,
+}
+
+/// What a limit truly let pass from instant 0, all nodes together, by the true clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitMeasured {
+    /// How the limit counts, as in a scenario.
+    pub kind: &'static str,
+    /// What passed under it.
+    pub passed: u64,
+    /// Of these, what the limit as it was meant would not have let pass.
+    pub over_admitted: u64,
+    /// The most permits that were used within one window.
+    pub most_in_window: u64,
+    /// When that was.
+    pub most_until: Time,
+    /// How long that window is.
+    pub window: Span,
+    /// The most that should have passed in it.
+    pub allowed_in_window: u64,
 }
 
 /// A link from instant 0.

@@ -2,6 +2,7 @@
 //! its memory does not grow with virtual time.
 
 mod histogram;
+mod limits;
 mod measured;
 mod outcome_kind;
 mod recorder;
@@ -9,12 +10,13 @@ mod trace;
 mod watch;
 
 pub use measured::{
-    BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LinkMeasured, LoadInterval, LoadMeasured,
-    Measured, PathShares, RequestCounts, ServiceCounts, ServiceInterval, ServiceMeasured, SloMeasured,
-    Summary, TimelineEvent, Violation,
+    BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LimitMeasured, LinkMeasured, LoadInterval,
+    LoadMeasured, Measured, PathShares, RateLimitMeasured, RequestCounts, ServiceCounts, ServiceInterval,
+    ServiceMeasured, SloMeasured, Summary, TimelineEvent, Violation,
 };
 pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
-pub(crate) use recorder::{AttemptSent, Departure, EndState, Recorder, ServiceLevels};
+pub(crate) use limits::LimitKey;
+pub(crate) use recorder::{AttemptSent, CallVerdict, Departure, EndState, Recorder, ServiceLevels};
 pub(crate) use trace::TraceRecorder;

@@ -4,6 +4,7 @@
 mod broken;
 mod cache;
 mod client;
+mod limit_store;
 mod optimistic_writer;
 mod service;
 mod versioned_store;
@@ -50,6 +51,7 @@ impl Default for Kinds {
         Kinds { entries: Arc::new(Vec::new()) }
             .with::<service::Service>("service")
             .with::<cache::CacheKind>("cache")
+            .with::<limit_store::LimitStoreKind>("limit-store")
             .with::<versioned_store::VersionedStore>("versioned-store")
             .with::<optimistic_writer::OptimisticWriter>("optimistic-writer")
     }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::model::{
     BlockerReport, BreakerReport, CallReport, EntryReport, FindingReport, InvariantReport, LatencyReport,
-    LinkReport, LivenessReport, LoadReport, PathReport, QueueReport, RecoveryReport, Report, RunReport,
-    SCHEMA, ServiceReport, SloReport, TimelineReport, VerdictReport,
+    LinkReport, LivenessReport, LoadReport, PathReport, QueueReport, RateLimitReport, RecoveryReport, Report,
+    RunReport, SCHEMA, ServiceReport, SloReport, TimelineReport, VerdictReport,
 };
 use crate::judge::{InvariantVerdict, Judgement, Liveness, SloVerdict, Unit};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
     BreakerMeasured, EdgeMeasured, EntryMeasured, LinkMeasured, LoadMeasured, OutcomeKind, PathShares,
-    ServiceMeasured, Summary, TimelineEvent,
+    RateLimitMeasured, ServiceMeasured, Summary, TimelineEvent,
 };
 use crate::run::Outcome;
 use crate::scenario::plan::RunPlan;
@@ -246,8 +246,22 @@ impl CallReport {
             waiting_us: micros(edge.waiting_ns),
             backoff_us: micros(edge.backoff_ns),
             breaker: BreakerReport::new(&edge.breaker),
+            rate_limit: RateLimitReport::new(&edge.rate_limit),
             attempts_by_replica: edge.attempts_by_replica.clone(),
         }
+    }
+}
+
+impl RateLimitReport {
+    fn new(limit: &RateLimitMeasured) -> Option<RateLimitReport> {
+        limit.present.then(|| RateLimitReport {
+            passed: limit.passed,
+            refused: limit.refused,
+            would_refuse: limit.would_refuse,
+            near_limit: limit.near_limit,
+            waited: limit.waited,
+            waited_us: micros(limit.waited_ns),
+        })
     }
 }
 

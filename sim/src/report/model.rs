@@ -331,6 +331,9 @@ pub struct CallReport {
     pub backoff_us: u64,
     /// If there is one.
     pub breaker: Option<BreakerReport>,
+    /// If there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimitReport>,
     /// Attempts to replica 1, 2, …
     pub attempts_by_replica: Vec<u64>,
 }
@@ -346,6 +349,23 @@ pub struct BreakerReport {
     pub closed: u64,
     /// Attempts refused.
     pub rejected: u64,
+}
+
+/// The rate limit of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RateLimitReport {
+    /// Attempts let through.
+    pub passed: u64,
+    /// Attempts refused.
+    pub refused: u64,
+    /// Attempts let through by shadow mode alone.
+    pub would_refuse: u64,
+    /// Of those let through, the ones after which most of the limit was used.
+    pub near_limit: u64,
+    /// Of those let through, the ones that waited for their turn.
+    pub waited: u64,
+    /// Those waits, summed.
+    pub waited_us: u64,
 }
 
 /// A link, from the first instant on.

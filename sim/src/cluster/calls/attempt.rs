@@ -2,7 +2,6 @@
 
 use foreshock_systems::bulkhead::{Entry, Ticket};
 use foreshock_systems::circuit_breaker::Recorded;
-use foreshock_systems::rate_limiter::Limiter;
 use foreshock_systems::retry::RetryCause;
 
 use super::super::balance::Pick;
@@ -14,7 +13,7 @@ use super::{Attempt, AttemptEnd, CallState, Stage};
 use crate::kernel::agenda::Handle;
 use crate::kernel::draw::chance_ppm;
 use crate::kernel::time::{Span, Time};
-use crate::measure::OutcomeKind;
+use crate::measure::{CallVerdict, OutcomeKind};
 
 impl Engine<'_> {
     /// Begins the next attempt of a call.
@@ -31,14 +30,21 @@ impl Engine<'_> {
             Ok(permit) => permit,
             Err(_) => return self.fail_unsent(call, OutcomeKind::BreakerOpen, charged),
         };
-        if let Some(limiter) = &mut state.limiter
-            && limiter.check(local, 1).is_err()
-        {
-            if let Some(permit) = permit {
-                state.record_edge_breaker(local, permit, Recorded::Ignored, Span::ZERO);
+        let mut turn_after = Span::ZERO;
+        if let Some(verdict) = state.ask_limiter(local) {
+            match self.turn_at_limit(index, verdict) {
+                Ok(wait) => turn_after = wait,
+                Err(()) => {
+                    if let Some(permit) = permit {
+                        let state = &mut self.core.edge_states[index];
+                        state.record_edge_breaker(local, permit, Recorded::Ignored, Span::ZERO);
+                    }
+                    return self.fail_unsent(call, OutcomeKind::RateLimited, charged);
+                }
             }
-            return self.fail_unsent(call, OutcomeKind::RateLimited, charged);
         }
+        let Some(this) = self.core.calls.get_mut(call) else { return };
+        let state = &self.core.edge_states[index];
         let timeout = state.policy.timeout;
         let is_gated = state.bulkhead.is_some() || state.pool.is_some();
         let lineage = this.lineage.attempt(number);
@@ -74,11 +80,54 @@ impl Engine<'_> {
             entry.timeout_timer =
                 self.agenda.schedule(self.now + timeout, Event::AttemptTimeout(attempt.slot()));
         }
-        if is_gated {
+        if !turn_after.is_zero() {
+            self.wait_for_turn(attempt, turn_after);
+        } else if is_gated {
             self.enter_bulkhead(attempt);
         } else {
             self.send_attempt(attempt);
         }
+    }
+
+    /// Counts what the rate limit said; how long to wait for the turn, or `Err` if it is refused.
+    fn turn_at_limit(&mut self, index: usize, verdict: CallVerdict) -> Result<Span, ()> {
+        let edge = self.core.edge_states[index].edge;
+        self.core.recorder.call_limited(edge, verdict, self.now);
+        match verdict {
+            CallVerdict::Refused => Err(()),
+            CallVerdict::WouldRefuse => Ok(Span::ZERO),
+            CallVerdict::Passed { waited, .. } => {
+                if waited.is_zero() {
+                    self.note_passed(index);
+                }
+                Ok(waited)
+            }
+        }
+    }
+
+    /// An attempt has passed the rate limit.
+    fn note_passed(&mut self, index: usize) {
+        let state = &self.core.edge_states[index];
+        if let Some(plan) = state.policy.rate_limit.filter(|plan| !plan.shadow) {
+            let key = (state.owner.0, 0);
+            self.core.recorder.passed_call_limit(state.edge, plan.rule, key, self.now);
+        }
+    }
+
+    fn wait_for_turn(&mut self, attempt: Ref, wait: Span) {
+        let Some(entry) = self.core.attempts.get_mut(attempt) else { return };
+        entry.stage = Stage::WaitingForTurn;
+        entry.gate_timer = self.agenda.schedule(self.now + wait, Event::GateTimeout(attempt.slot()));
+    }
+
+    /// The turn of an attempt has come.
+    fn turn_has_come(&mut self, attempt: Ref) {
+        let Some((index, _)) = self.caller_of(attempt) else { return };
+        let Some(entry) = self.core.attempts.get_mut(attempt) else { return };
+        entry.gate_timer = Handle::NONE;
+        entry.stage = Stage::WaitingForBulkhead;
+        self.note_passed(index);
+        self.enter_bulkhead(attempt);
     }
 
     /// An attempt that a policy of the caller forbids: it is over before it was made.
@@ -158,7 +207,7 @@ impl Engine<'_> {
         match entry.stage {
             Stage::WaitingForBulkhead => self.enter_pool(attempt),
             Stage::WaitingForPool => self.send_attempt(attempt),
-            Stage::Sent => {}
+            Stage::WaitingForTurn | Stage::Sent => {}
         }
     }
 
@@ -298,6 +347,7 @@ impl Engine<'_> {
     pub(crate) fn attempt_timed_out(&mut self, slot: u32) {
         let Some(attempt) = self.core.attempts.by_slot(slot) else { return };
         let end = match self.core.attempts.get(attempt).map(|entry| entry.stage) {
+            Some(Stage::WaitingForTurn) => OutcomeKind::RateLimited,
             Some(Stage::WaitingForBulkhead) => OutcomeKind::BulkheadFull,
             Some(Stage::WaitingForPool) => OutcomeKind::PoolTimeout,
             Some(Stage::Sent) => OutcomeKind::Timeout,
@@ -308,10 +358,12 @@ impl Engine<'_> {
 
     /// An attempt has waited too long at a gate.
     pub(crate) fn gate_timed_out(&mut self, slot: u32) {
-        let attempt = self.core.attempts.by_slot(slot).and_then(|at| self.core.attempts.get(at));
-        // A paused caller learns late that its time was up; it may have been let in since.
-        if attempt.is_some_and(|attempt| attempt.stage != Stage::Sent) {
-            self.attempt_timed_out(slot);
+        let Some(at) = self.core.attempts.by_slot(slot) else { return };
+        match self.core.attempts.get(at).map(|attempt| attempt.stage) {
+            Some(Stage::WaitingForTurn) => self.turn_has_come(at),
+            Some(Stage::WaitingForBulkhead | Stage::WaitingForPool) => self.attempt_timed_out(slot),
+            // A paused caller learns late that its time was up; it may have been let in since.
+            Some(Stage::Sent) | None => {}
         }
     }
 
@@ -354,6 +406,11 @@ impl Engine<'_> {
             self.core.trace.call_span(traced, edge, owner, entry.sent_at, self.now, entry.number);
         }
         self.leave_gates(&entry, index);
+        if entry.stage == Stage::WaitingForTurn
+            && let Some(limiter) = &mut self.core.edge_states[index].limiter
+        {
+            limiter.give_back(local, 1);
+        }
         let state = &mut self.core.edge_states[index];
         if let Some(permit) = entry.permit {
             let recorded = if sent { recorded_as(outcome) } else { Recorded::Ignored };

@@ -2,16 +2,16 @@
 
 use foreshock_systems::bulkhead::Bulkhead;
 use foreshock_systems::circuit_breaker::{Breaker, BreakerRejection, Permit, Recorded, State, Transition};
-use foreshock_systems::rate_limiter::TokenBucket;
 use foreshock_systems::retry::{Budget, RetryConfig};
 
 use super::super::core::{Engine, Event};
+use super::super::limiter::RateLimiter;
 use super::super::node::NodeId;
 use super::super::slab::Ref;
 use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
-use crate::measure::OutcomeKind;
+use crate::measure::{CallVerdict, OutcomeKind};
 use crate::scenario::plan::{
     BreakerScope, CallPolicy, EdgeId, EdgePlan, EntryId, LinkId, OutcomeSet, ServiceId,
 };
@@ -48,7 +48,7 @@ pub(crate) struct EdgeState {
     breaker_timer: Handle,
     /// What the timer is armed for, on the caller's clock.
     breaker_due: Option<Time>,
-    pub(crate) limiter: Option<TokenBucket>,
+    pub(crate) limiter: Option<RateLimiter>,
     pub(crate) budget: Option<Budget>,
     pub(crate) bulkhead: Option<u32>,
     pub(crate) pool: Option<u32>,
@@ -112,8 +112,8 @@ impl EdgeState {
             (_, None) => self.breakers.clear(),
         }
         match (&mut self.limiter, policy.rate_limit) {
-            (Some(limiter), Some(config)) => limiter.reconfigure(config, local),
-            (limiter, config) => *limiter = config.map(|config| TokenBucket::new(config, local)),
+            (Some(limiter), Some(plan)) => limiter.reconfigure(plan.rule, local),
+            (limiter, plan) => *limiter = plan.map(|plan| RateLimiter::new(plan.rule, local)),
         }
         match (&mut self.budget, policy.retry.as_ref().and_then(|retry| retry.budget)) {
             (Some(budget), Some(config)) => budget.reconfigure(config, local),
@@ -196,6 +196,20 @@ impl EdgeState {
         } else {
             self.record_edge_breaker(local, permit, recorded, taken);
         }
+    }
+
+    /// What the rate limit says to an attempt; `None` if there is none.
+    #[inline]
+    pub(super) fn ask_limiter(&mut self, local: Time) -> Option<CallVerdict> {
+        let (limiter, plan) = (self.limiter.as_mut()?, self.policy.rate_limit?);
+        Some(match limiter.acquire(local, 1, plan.max_wait) {
+            Ok(wait) => CallVerdict::Passed {
+                near_limit: limiter.is_near_limit(local),
+                waited: if plan.shadow { Span::ZERO } else { wait },
+            },
+            Err(_) if plan.shadow => CallVerdict::WouldRefuse,
+            Err(_) => CallVerdict::Refused,
+        })
     }
 
     fn take_transition(&mut self) -> Option<Transition> {

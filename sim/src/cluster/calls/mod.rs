@@ -111,6 +111,8 @@ pub(crate) struct Attempt {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// For its turn at the rate limit.
+    WaitingForTurn,
     WaitingForBulkhead,
     WaitingForPool,
     Sent,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Recorder, ServiceLevels};
 use crate::measure::watch::Counters;
-use crate::measure::{LinkMeasured, LoadMeasured, Measured, SloMeasured};
+use crate::measure::{LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured};
 
 /// What only the arenas know when the run stops.
 pub(crate) struct EndState {
@@ -28,6 +28,14 @@ impl Recorder {
             .zip(counters)
             .map(|(watch, at_end)| watch.finish(at_end))
             .collect();
+        let limits = self.limits();
+        let mut systems = end.systems;
+        for (name, limit) in &limits {
+            if let Some(counts) = systems.get_mut(name) {
+                counts.insert("over_admitted".to_string(), limit.over_admitted);
+                counts.insert("most_in_window".to_string(), limit.most_in_window);
+            }
+        }
         let loads = self.loads.into_iter().zip(end.load_in_flight).map(|(mut record, (all, warm))| {
             record.measured.latency = record.latency.summary();
             record.measured.failed_latency = record.failed_latency.summary();
@@ -63,9 +71,23 @@ impl Recorder {
             timeline: self.timeline,
             slos,
             entries: self.entries,
-            systems: end.systems,
+            systems,
+            limits,
             violations: self.violations,
         }
+    }
+}
+
+impl Recorder {
+    /// What the limits let pass, by the names of their owners.
+    fn limits(&self) -> BTreeMap<String, LimitMeasured> {
+        let of_services = self
+            .service_limits
+            .iter()
+            .map(|(service, watch)| (&self.services[service.index()].measured.name, watch));
+        let of_edges =
+            self.edge_limits.iter().map(|(edge, watch)| (&self.edges[edge.index()].measured.name, watch));
+        of_services.chain(of_edges).map(|(name, watch)| (name.clone(), watch.measured())).collect()
     }
 }
 

@@ -3,6 +3,8 @@
 mod counters;
 mod finish;
 
+use std::collections::BTreeMap;
+
 use foreshock_systems::circuit_breaker::State;
 use foreshock_systems::retry::GiveUpReason;
 
@@ -10,14 +12,17 @@ use super::histogram::Durations;
 pub(crate) use finish::EndState;
 
 use self::finish::share_ppm;
+use super::limits::{LimitKey, LimitWatch};
 use super::watch::{Counters, Watch};
 use super::{
     BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LoadInterval, LoadMeasured, OutcomeKind,
-    PathShares, ServiceInterval, ServiceMeasured, Summary, TimelineEvent, Violation,
+    PathShares, RateLimitMeasured, ServiceInterval, ServiceMeasured, Summary, TimelineEvent, Violation,
 };
 use crate::cluster::{Done, Path};
 use crate::kernel::time::{Span, Time};
-use crate::scenario::plan::{EdgeId, EntryId, LinkId, LoadId, Metric, Party, Plan, ServiceId, Target};
+use crate::scenario::plan::{
+    EdgeId, EntryId, LimitRule, LinkId, LoadId, Metric, Party, Plan, ServiceId, Target,
+};
 
 /// How a request left a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +56,14 @@ pub(crate) struct AttemptSent {
     pub(crate) replica: u32,
     pub(crate) waited: Span,
     pub(crate) doomed: bool,
+}
+
+/// What an edge's rate limit says to an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CallVerdict {
+    Passed { near_limit: bool, waited: Span },
+    Refused,
+    WouldRefuse,
 }
 
 struct LoadRecord {
@@ -109,6 +122,8 @@ pub(crate) struct Recorder {
     entries: Vec<EntryMeasured>,
     timeline: Vec<TimelineEvent>,
     violations: Vec<Violation>,
+    service_limits: BTreeMap<ServiceId, LimitWatch>,
+    edge_limits: BTreeMap<EdgeId, LimitWatch>,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -161,6 +176,8 @@ impl Recorder {
             entries: vec![EntryMeasured::default(); plan.timeline.len()],
             timeline: Vec::new(),
             violations: Vec::new(),
+            service_limits: BTreeMap::new(),
+            edge_limits: BTreeMap::new(),
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],
@@ -448,6 +465,43 @@ impl Recorder {
         }
     }
 
+    /// What an edge's rate limit said to an attempt, and after which wait.
+    pub(crate) fn call_limited(&mut self, edge: EdgeId, verdict: CallVerdict, now: Time) {
+        if !self.is_warm(now) {
+            return;
+        }
+        let measured = &mut self.edges[edge.index()].measured.rate_limit;
+        match verdict {
+            CallVerdict::Passed { near_limit, waited } => {
+                measured.passed += 1;
+                measured.near_limit += u64::from(near_limit);
+                measured.waited += u64::from(!waited.is_zero());
+                measured.waited_ns += u128::from(waited.as_nanos());
+            }
+            CallVerdict::Refused => measured.refused += 1,
+            CallVerdict::WouldRefuse => measured.would_refuse += 1,
+        }
+    }
+
+    /// Something passed the rate limit of an edge.
+    pub(crate) fn passed_call_limit(&mut self, edge: EdgeId, rule: LimitRule, key: LimitKey, now: Time) {
+        let watch = self.edge_limits.entry(edge).or_insert_with(|| LimitWatch::new(rule, now));
+        watch.passed(rule, key, 1, now);
+    }
+
+    /// Something passed the rate limit of a service.
+    pub(crate) fn passed_service_limit(
+        &mut self,
+        service: ServiceId,
+        rule: LimitRule,
+        key: LimitKey,
+        cost: u64,
+        now: Time,
+    ) {
+        let watch = self.service_limits.entry(service).or_insert_with(|| LimitWatch::new(rule, now));
+        watch.passed(rule, key, cost, now);
+    }
+
     pub(crate) fn late_answer(&mut self, edge: EdgeId, now: Time) {
         if self.is_warm(now) {
             self.edges[edge.index()].measured.late_answers += 1;
@@ -538,6 +592,10 @@ fn edge_record(plan: &Plan, edge: u32) -> EdgeRecord {
             breaker: BreakerMeasured {
                 present: plan_edge.policy.breaker.is_some(),
                 ..BreakerMeasured::default()
+            },
+            rate_limit: RateLimitMeasured {
+                present: plan_edge.policy.rate_limit.is_some(),
+                ..RateLimitMeasured::default()
             },
             intervals: Vec::with_capacity(plan.run.intervals()),
             ..EdgeMeasured::default()

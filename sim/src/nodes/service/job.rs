@@ -1,5 +1,7 @@
 //! A request inside a service.
 
+use foreshock_systems::rate_limiter::concurrency::InFlight;
+
 use super::Answered;
 use crate::cluster::{Done, NodeId, Path, Ref, Request, Unfinished};
 use crate::kernel::time::{Span, Time};
@@ -27,6 +29,10 @@ pub(super) struct Job {
     pub(super) missed_at: Option<NodeId>,
     /// What this service itself has to say, being a cache or a store.
     pub(super) answered: Answered,
+    /// Among those that admission lets be inside at once.
+    pub(super) place: Option<InFlight>,
+    /// Whether it failed for overload further down.
+    pub(super) starved: bool,
     pub(super) path: Path,
 }
 
@@ -60,6 +66,8 @@ impl Job {
             missed_steps: 0,
             missed_at: None,
             answered: Answered::default(),
+            place: None,
+            starved: false,
             path: Path::default(),
         }
     }

@@ -1,16 +1,23 @@
 //! Kind `service`: a waiting line, workers, own work, then calls in order, then the answer.
 
+mod admission;
 mod codel;
+mod door;
 mod job;
+mod levels;
 mod steps;
+mod store_client;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use foreshock_systems::rate_limiter::concurrency::{CallOutcome, InFlight};
 use serde_json::{Map, Value};
 
 use self::codel::Codel;
+use self::door::Door;
 use self::job::{Job, JobState};
+pub(super) use self::store_client::{decode, encode_answer};
 use super::Kind;
 use crate::cluster::{
     ConfigEdit, Cx, Durable, Line, Message, Node, NodeId, Path, Probes, Ref, Reply, Request, Slab, Token,
@@ -73,6 +80,8 @@ pub(super) struct ServiceNode {
     /// Set while the next jobs are being taken up, so that a job that ends at once does not recurse.
     serving: bool,
     behaviour: Option<Box<dyn Behaviour>>,
+    /// Where requests ask to be admitted; without admission there is none.
+    door: Option<Box<Door>>,
 }
 
 #[derive(Clone, Copy)]
@@ -104,6 +113,7 @@ impl ServiceNode {
             cancellable: BTreeSet::new(),
             serving: false,
             behaviour,
+            door: None,
         }
     }
 
@@ -152,8 +162,18 @@ impl ServiceNode {
 
     #[inline]
     fn arrive(&mut self, request: Request, cx: &mut Cx<'_>) {
+        match self.door {
+            None => self.accept(request, None, cx),
+            Some(_) => self.knock(request, cx),
+        }
+    }
+
+    /// Takes a request in, which holds a place if they are counted.
+    #[inline]
+    fn accept(&mut self, request: Request, place: Option<InFlight>, cx: &mut Cx<'_>) {
         let demand = self.demand(&request, cx.now());
-        let job = self.jobs.insert(Job::new(request, demand, self.priority(&request)));
+        let job = Job { place, ..Job::new(request, demand, self.priority(&request)) };
+        let job = self.jobs.insert(job);
         if request.cancellable {
             self.cancellable.insert((request.attempt, job));
         }
@@ -265,6 +285,7 @@ impl ServiceNode {
 
     /// A job without a worker leaves.
     fn turn_away(&mut self, at: Ref, reply: Reply, cx: &mut Cx<'_>) {
+        self.leave_place(at, CallOutcome::Dropped, cx);
         if let Some(job) = self.jobs.remove(at) {
             self.cancellable.remove(&(job.request.attempt, at));
             cx.reply(&job.request, reply);
@@ -308,6 +329,9 @@ impl ServiceNode {
     /// A job that had a worker leaves with an answer.
     #[inline]
     fn finish(&mut self, at: Ref, outcome: OutcomeKind, cx: &mut Cx<'_>) {
+        if self.door.is_some() {
+            self.leave_place(at, self.fared(at, outcome, cx), cx);
+        }
         let Some(job) = self.jobs.remove(at) else { return };
         if job.request.cancellable {
             self.cancellable.remove(&(job.request.attempt, at));
@@ -317,7 +341,7 @@ impl ServiceNode {
             cx.forward(&job.request, job.path);
         } else {
             let Answered { missed, value } = job.answered;
-            cx.reply(&job.request, Reply { outcome, missed, value, shed: false, path: job.path });
+            cx.reply(&job.request, Reply { missed, value, path: job.path, ..Reply::refusal(outcome) });
         }
         self.serve_next(cx);
     }
@@ -377,11 +401,13 @@ impl ServiceNode {
             self.cancellable.remove(&(attempt, at));
             self.cancel_job(at, cx);
         }
+        self.cancel_at_door(attempt, cx);
         self.forget_gone();
         self.serve_next(cx);
     }
 
     fn cancel_job(&mut self, at: Ref, cx: &mut Cx<'_>) {
+        self.leave_place(at, CallOutcome::Ignored, cx);
         let Some(job) = self.jobs.get(at) else { return };
         match job.state {
             JobState::Waiting | JobState::Preempted(_) => self.waiting -= 1,
@@ -424,12 +450,17 @@ impl Node for ServiceNode {
         if let Some(behaviour) = &mut self.behaviour {
             behaviour.start();
         }
+        self.open_door(cx);
     }
 
     fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
         match message {
             Message::Request(request) => self.arrive(request, cx),
-            Message::Done(done) => self.call_done(&done, cx),
+            Message::Done(done) => {
+                if !self.store_answered(&done, cx) {
+                    self.call_done(&done, cx);
+                }
+            }
             Message::Cancel(attempt) => self.cancel(attempt, cx),
             Message::Fill { key } => {
                 if let Some(behaviour) = &mut self.behaviour {
@@ -443,7 +474,10 @@ impl Node for ServiceNode {
 
     fn wake(&mut self, token: Token, cx: &mut Cx<'_>) {
         if token == Token::RECONFIGURED {
+            self.change_door(cx);
             self.serve_next(cx);
+        } else if door::is_for_door(token) {
+            self.door_due(token, cx);
         } else if let Some(at) = self.jobs.by_slot(token.0) {
             self.work_done(at, cx);
         }
@@ -453,6 +487,12 @@ impl Node for ServiceNode {
     fn crash(&mut self, _keep: Durable, lost: &mut dyn FnMut(&Request)) {
         for (_, job) in self.jobs.iter() {
             lost(&job.request);
+        }
+        if let Some(door) = &mut self.door {
+            for (_, waiting) in door.waiting.iter() {
+                lost(&waiting.request);
+            }
+            door.waiting = Slab::new();
         }
         self.jobs = Slab::new();
         self.line.clear();
@@ -487,6 +527,10 @@ impl Node for ServiceNode {
 
     fn probe(&self, out: &mut Probes) {
         out.in_system = self.jobs.len() as u64;
+        if let Some(door) = &self.door {
+            out.in_system += door.waiting.len() as u64;
+            door.admission.probe(out);
+        }
         if let Some(behaviour) = &self.behaviour {
             behaviour.probe(out);
         }

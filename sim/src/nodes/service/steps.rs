@@ -1,6 +1,7 @@
 //! The calls a service makes for a request: step by step, branches of one step together.
 
 use super::ServiceNode;
+use super::door::is_overload;
 use crate::cluster::{CallSpec, Cx, Done, Ref, Request};
 use crate::kernel::draw::{chance_ppm, name_hash};
 use crate::kernel::time::Time;
@@ -105,6 +106,7 @@ impl ServiceNode {
             self.next_step(at, cx);
         } else if job.succeeded + job.outstanding < job.needed {
             job.path.add(done.path);
+            job.starved = is_overload(done.outcome);
             if job.outstanding > 0 {
                 cx.abandon(job.group);
             }

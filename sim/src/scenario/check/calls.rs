@@ -25,7 +25,8 @@ impl Checker<'_> {
     /// The calls of all services.
     pub(crate) fn resolve_calls(&mut self, raw: &RawScenario) {
         for (index, (name, service)) in raw.services.iter().enumerate() {
-            let path = Path::root().key("services").key(name).key("calls");
+            let whole = Path::root().key("services").key(name);
+            let path = whole.key("calls");
             let mut pools =
                 self.services.get_mut(index).map_or(Vec::new(), |plan| std::mem::take(&mut plan.pools));
             let mut caller = Caller {
@@ -38,9 +39,12 @@ impl Checker<'_> {
                 steps.push(self.step(&path.index(position), step, &mut caller));
             }
             self.resolve_misses(&path, &service.calls, &mut steps);
+            // Last, so that a store that is asked changes no other call's occurrence.
+            let admission = self.admission(&whole, raw, service, &mut caller);
             if let Some(plan) = self.services.get_mut(index) {
                 plan.pools = pools;
                 plan.steps = steps;
+                plan.admission = admission;
             }
         }
     }

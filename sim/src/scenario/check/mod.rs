@@ -6,6 +6,8 @@ mod config;
 mod crossing;
 mod distribution;
 pub(crate) mod faults;
+mod limit_levels;
+mod limits;
 mod load;
 mod names;
 mod network;

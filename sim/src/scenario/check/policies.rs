@@ -5,7 +5,6 @@ use std::fmt::Display;
 use foreshock_systems::bulkhead::BulkheadConfig;
 use foreshock_systems::circuit_breaker::{BreakerConfig, WindowConfig};
 use foreshock_systems::outlier::OutlierConfig;
-use foreshock_systems::rate_limiter::RateLimitConfig;
 use foreshock_systems::retry::{BackoffConfig, BackoffKind, BudgetConfig, Jitter, PushbackRule, RetryConfig};
 
 use super::Checker;
@@ -19,7 +18,7 @@ use crate::scenario::plan::{
 };
 use crate::scenario::raw::{
     RawBackoff, RawBackoffKind, RawBreaker, RawBreakerScope, RawBudget, RawBudgetTable, RawBulkhead,
-    RawJitter, RawOutlier, RawPolicy, RawPool, RawPoolChoice, RawRateLimit, RawRetry, RawRetryOn,
+    RawJitter, RawOutlier, RawPolicy, RawPool, RawPoolChoice, RawRetry, RawRetryOn,
 };
 use crate::scenario::suggest;
 
@@ -55,7 +54,7 @@ impl Checker<'_> {
             rate_limit: raw
                 .rate_limit
                 .as_ref()
-                .and_then(|limit| self.rate_limit(&path.key("rate_limit"), limit)),
+                .and_then(|limit| self.call_limit(&path.key("rate_limit"), limit)),
             bulkhead: raw
                 .bulkhead
                 .as_ref()
@@ -69,7 +68,7 @@ impl Checker<'_> {
     }
 
     /// The config if it is valid; otherwise says at `path` why it is not.
-    fn validated<C, E: Display>(
+    pub(super) fn validated<C, E: Display>(
         &mut self,
         path: &Path,
         config: C,
@@ -252,16 +251,6 @@ impl Checker<'_> {
             Some(RawBreakerScope::Endpoint) => BreakerScope::Endpoint,
         };
         Some(BreakerPolicy { config, scope })
-    }
-
-    fn rate_limit(&mut self, path: &Path, raw: &RawRateLimit) -> Option<RateLimitConfig> {
-        if raw.rate.0 == 0 {
-            self.error_at_value(&path.key("rate"), "a limit of 0/s lets nothing through".to_string(), None);
-            return None;
-        }
-        let burst = raw.burst.as_ref().map_or(1, |burst| u64::from(burst.0));
-        let config = RateLimitConfig { rate_per_s_milli: raw.rate.0, burst };
-        self.validated(path, config, RateLimitConfig::validate)
     }
 
     fn bulkhead(&mut self, path: &Path, raw: &RawBulkhead) -> Option<BulkheadPolicy> {

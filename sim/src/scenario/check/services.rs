@@ -115,6 +115,8 @@ impl Checker<'_> {
             request_bytes: raw.request_size.as_ref().map_or(1 << 10, |size| size.0),
             response_bytes: raw.response_size.as_ref().map_or(4 << 10, |size| size.0),
             pools: self.pools(&path.key("pools"), &raw.pools),
+            admission: None,
+            shared_limits: Vec::new(),
             hop_of: None,
         }
     }
@@ -150,6 +152,8 @@ impl Checker<'_> {
             request_bytes: 1 << 10,
             response_bytes: 4 << 10,
             pools: Vec::new(),
+            admission: None,
+            shared_limits: Vec::new(),
             hop_of: Some(entry),
         }
     }

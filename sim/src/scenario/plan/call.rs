@@ -2,10 +2,9 @@
 
 use foreshock_systems::bulkhead::BulkheadConfig;
 use foreshock_systems::circuit_breaker::BreakerConfig;
-use foreshock_systems::rate_limiter::RateLimitConfig;
 use foreshock_systems::retry::{BudgetConfig, RetryConfig};
 
-use super::{LinkId, LoadId, ServiceId};
+use super::{CallLimitPlan, LinkId, LoadId, ServiceId};
 use crate::kernel::time::Span;
 use crate::measure::OutcomeKind;
 
@@ -54,7 +53,7 @@ pub struct CallPolicy {
     /// Circuit breaker.
     pub breaker: Option<BreakerPolicy>,
     /// Client-side rate limit.
-    pub rate_limit: Option<RateLimitConfig>,
+    pub rate_limit: Option<CallLimitPlan>,
     /// Bound on calls in flight and waiting.
     pub bulkhead: Option<BulkheadPolicy>,
     /// Index into the caller's pools.

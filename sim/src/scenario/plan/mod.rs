@@ -4,6 +4,7 @@
 mod call;
 mod edit;
 mod ids;
+mod limits;
 mod load;
 mod network;
 mod service;
@@ -13,6 +14,7 @@ mod timeline;
 pub use call::*;
 pub use edit::*;
 pub use ids::*;
+pub use limits::*;
 pub use load::*;
 pub use network::*;
 pub use service::*;

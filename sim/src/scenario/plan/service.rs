@@ -4,7 +4,7 @@ use foreshock_systems::bulkhead::BulkheadConfig;
 use foreshock_systems::outlier::OutlierConfig;
 use serde_json::{Map, Value};
 
-use super::{EdgeId, EntryId, HostId, OperationId};
+use super::{AdmissionPlan, EdgeId, EntryId, HostId, OperationId, SharedLimitPlan};
 use crate::kernel::draw::Distribution;
 use crate::kernel::time::Span;
 
@@ -68,6 +68,10 @@ pub struct ServicePlan {
     pub response_bytes: u64,
     /// Named connection pools its calls draw on.
     pub pools: Vec<PoolPlan>,
+    /// What is checked when a request arrives.
+    pub admission: Option<AdmissionPlan>,
+    /// Of a limit store: the limits it keeps for others.
+    pub shared_limits: Vec<SharedLimitPlan>,
     /// Set for a service that only exists while the named extra hop is inserted.
     pub hop_of: Option<EntryId>,
 }

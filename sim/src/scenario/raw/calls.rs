@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::limits::RawRateLimit;
 use super::services::RawPool;
 use crate::scenario::quantity::{Count, Duration, Factor, Limit, Percentage, Positive, Rate, Real, Share};
 
@@ -301,17 +302,6 @@ pub(crate) enum RawBreakerScope {
     Edge,
     /// Each replica alone.
     Endpoint,
-}
-
-/// Client-side rate limit.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawRateLimit {
-    /// Calls let through in the long run.
-    pub(crate) rate: Rate,
-    /// Calls let through at once. Default 1.
-    #[serde(default)]
-    pub(crate) burst: Option<Positive>,
 }
 
 /// Bound on calls in flight.

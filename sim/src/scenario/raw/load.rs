@@ -35,6 +35,9 @@ pub(crate) struct RawLoad {
     /// Which key a request bears.
     #[serde(default)]
     pub(crate) keys: Option<RawKeys>,
+    /// The header in which requests bear their key, for limits that count by one.
+    #[serde(default)]
+    pub(crate) key_header: Option<Text>,
     /// How long a client waits in all before it walks away.
     #[serde(default)]
     pub(crate) patience: Option<Duration>,

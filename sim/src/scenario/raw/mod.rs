@@ -2,6 +2,7 @@
 //! doc comments here are what an editor shows. No checks beyond the form of single values.
 
 mod calls;
+mod limits;
 mod load;
 mod network;
 mod services;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub(crate) use calls::*;
+pub(crate) use limits::*;
 pub(crate) use load::*;
 pub(crate) use network::*;
 pub(crate) use services::*;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::calls::RawStep;
+use super::limits::RawAdmission;
 use super::values::{OneOrMany, RawDistribution};
 use crate::scenario::quantity::{Bytes, Cores, Count, Duration, Factor, Limit, Positive, Share};
 
@@ -81,6 +82,9 @@ pub(crate) struct RawService {
     /// Named connection pools its calls draw on.
     #[serde(default)]
     pub(crate) pools: IndexMap<String, RawPool>,
+    /// What is checked when a request arrives, before it waits for a worker.
+    #[serde(default)]
+    pub(crate) admission: Option<RawAdmission>,
     /// Memory of a replica. Has no effect yet.
     #[serde(default)]
     pub(crate) memory: Option<Bytes>,
