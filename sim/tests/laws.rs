@@ -23,6 +23,8 @@ mod harness;
 mod intended_start;
 #[path = "laws/keyed_draws.rs"]
 mod keyed_draws;
+#[path = "laws/limiter.rs"]
+mod limiter;
 #[path = "laws/policies/mod.rs"]
 mod policies;
 #[path = "laws/probe.rs"]
