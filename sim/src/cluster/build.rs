@@ -196,7 +196,9 @@ fn edge_state(
 ) -> EdgeState {
     let callee = &plan.services[edge.callee.index()];
     let identity = format!("{} -> {}", party_name(plan, edge.caller), callee.name);
-    let mut state = EdgeState::new(core.seed, edge, id, node, &identity, callee.max_replicas, balancer);
+    let mut state = EdgeState::new(core.seed, edge, id, node, &identity, balancer);
+    state.breaker_key = state.breaker_key.child(u64::from(core.nodes[node.index()].replica));
+    state.take_policy(&edge.policy, callee.max_replicas, Time::ZERO);
     if let Some(bulkhead) = &edge.policy.bulkhead {
         core.gates.push(bulkhead_gate(bulkhead));
         state.bulkhead = Some(core.gates.len() as u32 - 1);

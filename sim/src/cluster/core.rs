@@ -40,6 +40,8 @@ pub enum Event {
     CallDeadline(u32),
     /// A breaker's open interval is over; index of the edge state.
     Breaker(u32),
+    /// A token of the client's own rate has come in; index of the edge state.
+    Pace(u32),
     /// A balancer probes its replicas.
     HealthCheck(u32),
     /// A processor-time period ends, or its quota is used up.
@@ -88,6 +90,7 @@ impl Event {
             Event::Warm => (17, 0, 0),
             Event::Window(slo, end) => (18, slo, end),
             Event::LoadEnd => (19, 0, 0),
+            Event::Pace(index) => (20, index, 0),
         }
     }
 
@@ -103,6 +106,7 @@ impl Event {
             Event::Hedge(_) => "hedge",
             Event::CallDeadline(_) => "call deadline",
             Event::Breaker(_) => "breaker transition",
+            Event::Pace(_) => "token of the client's own rate",
             Event::HealthCheck(_) => "health check",
             Event::Quota(_) => "processor quota",
             Event::EntryStart(_) => "start",

@@ -111,7 +111,9 @@ impl Cluster {
                 let call = self.core.calls.in_slot(slot);
                 call.map_or((None, 0), |call| (Some(call.owner), call.lineage.raw()))
             }
-            Event::Breaker(index) => (Some(self.core.edge_states[index as usize].owner), 0),
+            Event::Breaker(index) | Event::Pace(index) => {
+                (Some(self.core.edge_states[index as usize].owner), 0)
+            }
             Event::HealthCheck(index) => (Some(self.core.balancers[index as usize].owner), 0),
             Event::Processor(_)
             | Event::EntryStart(_)
@@ -137,6 +139,7 @@ impl Cluster {
             | Event::Backoff(_)
             | Event::Hedge(_)
             | Event::CallDeadline(_)
+            | Event::Pace(_)
             | Event::HealthCheck(_) => true,
             Event::Processor(_)
             | Event::Breaker(_)
@@ -177,6 +180,7 @@ impl Cluster {
             Event::Hedge(slot) => engine.hedge_due(slot),
             Event::CallDeadline(slot) => engine.call_deadline_passed(slot),
             Event::Breaker(index) => engine.breaker_due(index as usize),
+            Event::Pace(index) => engine.pace_due(index as usize),
             Event::HealthCheck(index) => engine.probe(index),
             Event::Quota(node) => engine.check_quota(node),
             Event::EntryStart(entry) => self.entry_due(now, entry, agenda),
@@ -443,6 +447,7 @@ impl Cluster {
             | Event::Hedge(_)
             | Event::CallDeadline(_)
             | Event::Breaker(_)
+            | Event::Pace(_)
             | Event::HealthCheck(_)
             | Event::Quota(_)
             | Event::NodeReturn(..)

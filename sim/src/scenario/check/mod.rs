@@ -1,6 +1,7 @@
 //! Third pass: names become ids, defaults are filled in, everything that refers to something else is followed.
 //! Notes all errors and warnings; makes a plan if there is no error. Never reads YAML and never runs anything.
 
+mod breaker;
 mod calls;
 mod config;
 mod crossing;
@@ -10,6 +11,7 @@ mod load;
 mod names;
 mod network;
 mod policies;
+mod retry;
 mod run;
 mod selectors;
 mod services;

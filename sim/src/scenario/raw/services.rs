@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::breaker::RawOutlier;
 use super::calls::RawStep;
 use super::values::{OneOrMany, RawDistribution};
 use crate::scenario::quantity::{Bytes, Cores, Count, Duration, Factor, Limit, Positive, Share};
@@ -239,21 +240,6 @@ pub(crate) struct RawHealthCheck {
     /// Successes in a row that take it back. Default 2.
     #[serde(default)]
     pub(crate) healthy_after: Option<Positive>,
-}
-
-/// Ejection of failing replicas.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawOutlier {
-    /// Failures in a row that eject a replica. Default 5.
-    #[serde(default)]
-    pub(crate) consecutive_failures: Option<Positive>,
-    /// Length of the first ejection. Default 30s.
-    #[serde(default)]
-    pub(crate) base: Option<Duration>,
-    /// Largest share of replicas ejected at once. Default 10%.
-    #[serde(default)]
-    pub(crate) max_ejected: Option<Share>,
 }
 
 /// A replica that works slower at first.
