@@ -21,7 +21,8 @@ const WORTHWHILE_ROOM: u32 = 3;
 /// While calls pass freely, [`try_acquire`](Self::try_acquire) is one atomic addition. While closed,
 /// [`record`](Self::record) is one atomic exchange as long as the few results left beside the breaker could not open
 /// it; every dozen of them, or where they could, it holds a lock for some nanoseconds. While open, a refusal is a few
-/// loads and one addition. Threads should read `now` from one monotonic clock; where theirs differ, a time that is
+/// loads and one addition. A sliding window needs the time of each result, so every one of them takes the lock.
+/// Threads should read `now` from one monotonic clock; where theirs differ, a time that is
 /// behind counts as a clock that stepped back.
 #[derive(Debug)]
 pub struct SharedBreaker {
