@@ -11,7 +11,7 @@ pub mod cache; // bounded key-value cache with time to live and pluggable evicti
 pub mod circuit_breaker; // stops sending to a dependency that fails, probes it, starts again
 mod linked_slots; // the order of things that live in a `Vec`
 pub mod outlier; // takes single endpoints out of rotation while they fail
-pub mod rate_limiter; // bounds how fast something may be used: token bucket and GCRA
+pub mod rate_limiter; // bounds how fast, or how many at once, something may be used
 pub mod retry; // whether, when and how often a failed call is sent again
 pub mod time; // the vocabulary all of them share
 

@@ -2,5 +2,8 @@
 //! that `FORESHOCK_VECTORS` names, else in `../shared/vectors` beside the checkout if it is there. One file per
 //! system.
 
+#![allow(clippy::print_stdout, reason = "a walker says what it ran and what it skipped")]
+
+#[allow(dead_code, reason = "some walkers need only the published results")]
 mod folder;
 mod rate_limiter;
