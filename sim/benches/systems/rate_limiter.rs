@@ -5,7 +5,8 @@ use criterion::{BenchmarkId, Criterion};
 use foreshock_systems::rate_limiter::shared::{Shared, SharedGcra, SharedKeyed};
 use foreshock_systems::rate_limiter::{Gcra, Keyed, KeyedConfig, Limiter, RateLimitConfig, TokenBucket};
 use foreshock_systems::{Span, Time};
-use governor::clock::FakeRelativeClock;
+use governor::clock::{Clock, FakeRelativeClock};
+use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use std::hint::black_box;
@@ -38,7 +39,12 @@ fn quota(config: RateLimitConfig) -> Quota {
 }
 
 /// Governor under a clock that stands.
-type Peer = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock>;
+type Peer = RateLimiter<
+    NotKeyed,
+    InMemoryState,
+    FakeRelativeClock,
+    NoOpMiddleware<<FakeRelativeClock as Clock>::Instant>,
+>;
 
 /// Time stands at a second after the origin for all of them: none pays for reading a clock that the others do not read.
 const NOW: Time = Time::from_nanos(1_000_000_000);
