@@ -55,6 +55,12 @@ fn peer(config: RateLimitConfig) -> Peer {
     RateLimiter::direct_with_clock(quota(config), clock)
 }
 
+/// A check of the peer that says how long to wait, as ours do.
+fn with_wait(peer: &Peer) -> Result<(), Duration> {
+    let from = black_box(NOW).as_nanos().into();
+    peer.check().map_err(|not_until| not_until.wait_time_from(from))
+}
+
 fn one_thread(criterion: &mut Criterion, name: &str, config: RateLimitConfig) {
     let mut group = criterion.benchmark_group(format!("rate_limiter/{name}"));
     let mut bucket = TokenBucket::new(config, NOW);
@@ -65,6 +71,8 @@ fn one_thread(criterion: &mut Criterion, name: &str, config: RateLimitConfig) {
     group.bench_function("shared_gcra", |bencher| bencher.iter(|| shared.check(black_box(NOW), 1)));
     let peer = peer(config);
     group.bench_function("governor", |bencher| bencher.iter(|| peer.check().is_ok()));
+    // Its refusal says how long to wait only when asked; ours always does.
+    group.bench_function("governor_with_wait", |bencher| bencher.iter(|| with_wait(&peer)));
     group.finish();
 }
 
