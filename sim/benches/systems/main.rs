@@ -4,6 +4,7 @@
 mod circuit_breaker;
 mod metrics;
 mod retry;
+mod rate_limiter;
 
 use criterion::Criterion;
 
@@ -11,7 +12,7 @@ use criterion::Criterion;
 type Benchmarks = fn(&mut Criterion);
 
 /// One line per system.
-const SYSTEMS: &[Benchmarks] = &[circuit_breaker::benchmarks, metrics::benchmarks, retry::benchmarks];
+const SYSTEMS: &[Benchmarks] = &[circuit_breaker::benchmarks, metrics::benchmarks, retry::benchmarks, rate_limiter::benchmarks];
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
