@@ -1,13 +1,15 @@
 //! The systems by the clock, each beside a peer that does the same work in the same run; one file per system.
 //! `cargo bench --package foreshock-benches --bench systems [-- rate_limiter]`
 
+mod cache;
+
 use criterion::Criterion;
 
 /// A system's benchmarks.
 type Benchmarks = fn(&mut Criterion);
 
 /// One line per system.
-const SYSTEMS: &[Benchmarks] = &[];
+const SYSTEMS: &[Benchmarks] = &[cache::benchmarks];
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();

@@ -48,7 +48,12 @@ impl Store {
 }
 
 fn new_cache(settings: &Settings) -> Cache<u64, ()> {
-    Cache::new(CacheConfig { capacity: u64::from(settings.capacity), ttl: settings.ttl, eviction: settings.eviction, ..CacheConfig::default() })
+    Cache::new(CacheConfig {
+        capacity: u64::from(settings.capacity),
+        ttl: settings.ttl,
+        eviction: settings.eviction,
+        ..CacheConfig::default()
+    })
 }
 
 impl Behaviour for Store {

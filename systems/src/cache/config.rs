@@ -97,7 +97,10 @@ impl fmt::Display for CacheError {
         match self {
             CacheError::NoCapacity => f.write_str("a capacity of 0 keeps nothing: use 1 or more"),
             CacheError::NoLifetime { field } => {
-                write!(f, "a {field} of zero keeps nothing: use a longer one, or leave it out to keep for ever")
+                write!(
+                    f,
+                    "a {field} of zero keeps nothing: use a longer one, or leave it out to keep for ever"
+                )
             }
             CacheError::Share { field, ppm } => write!(f, "{field} is {ppm}: use 0 to {WHOLE_PPM}"),
         }

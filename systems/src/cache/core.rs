@@ -79,7 +79,11 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
     }
 
     /// An empty cache; without an eviction of your own, the one the config names.
-    pub fn with_parts(config: CacheConfig, eviction: Option<Box<dyn Eviction>>, listener: L) -> Cache<K, V, L> {
+    pub fn with_parts(
+        config: CacheConfig,
+        eviction: Option<Box<dyn Eviction>>,
+        listener: L,
+    ) -> Cache<K, V, L> {
         let is_built_in = eviction.is_none();
         let mut eviction = eviction.unwrap_or_else(|| built_in(&config));
         eviction.set_capacity(config.capacity);
@@ -234,7 +238,8 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
     pub fn remove_if(&mut self, now: Time, mut picks: impl FnMut(&K, &V) -> bool) -> u32 {
         let mut removed = 0;
         for slot in 0..self.entries.len() as u32 {
-            let picked = self.entries[slot as usize].as_ref().is_some_and(|entry| picks(&entry.key, &entry.value));
+            let picked =
+                self.entries[slot as usize].as_ref().is_some_and(|entry| picks(&entry.key, &entry.value));
             if picked {
                 removed += u32::from(self.withdraw(now, slot).is_some());
             }
@@ -263,7 +268,8 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
             let Some(entry) = &self.entries[slot as usize] else { continue };
             let end = entry.expiry.with_grace(self.config.grace);
             if end.is_past(now) {
-                removed += u32::from(self.take_out(slot, RemovalCause::Expired, Departure::Withdrawn).is_some());
+                removed +=
+                    u32::from(self.take_out(slot, RemovalCause::Expired, Departure::Withdrawn).is_some());
             } else {
                 self.deadlines.note(slot, end);
             }
@@ -461,8 +467,9 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         self.stats.misses += 1;
         self.stats.expired += 1;
         let grace = self.config.grace;
-        let is_over =
-            self.entries[slot as usize].as_ref().is_some_and(|entry| entry.expiry.with_grace(grace).is_past(now));
+        let is_over = self.entries[slot as usize]
+            .as_ref()
+            .is_some_and(|entry| entry.expiry.with_grace(grace).is_past(now));
         if is_over {
             self.take_out(slot, RemovalCause::Expired, Departure::Withdrawn);
         }

@@ -38,7 +38,13 @@ impl Expiry {
     }
 
     /// When an entry expires under this config: by its writing, in jitter's way, or by its last use.
-    pub(super) fn of(config: &CacheConfig, hash: u64, own_ttl: Option<Span>, written: Time, used: Time) -> Expiry {
+    pub(super) fn of(
+        config: &CacheConfig,
+        hash: u64,
+        own_ttl: Option<Span>,
+        written: Time,
+        used: Time,
+    ) -> Expiry {
         let ttl = own_ttl.or_else(|| {
             let spread = share_of(config.ttl?.as_nanos(), config.ttl_jitter_ppm.min(WHOLE_PPM));
             let word = mixed(hash ^ mixed(config.seed ^ written.as_nanos()));

@@ -20,12 +20,13 @@ mod tiered; // a cache before a larger, slower store
 pub use config::{CacheConfig, CacheError, MAX_ENTRIES};
 pub use core::Cache;
 pub use eviction::{
-    Admission, Arc, Clock, Departure, Eviction, EvictionKind, Fifo, FrequencySketch, Gdsf, Incoming, Lfu, Lirs, Lru,
-    Optimal, RandomEviction, S3Fifo, Sieve, Slru, TinyLfuFilter, TwoQ, UnknownEviction, Victim, WTinyLfu,
-    optimal_misses,
+    Admission, Arc, Clock, Departure, Eviction, EvictionKind, Fifo, FrequencySketch, Gdsf, Incoming, Lfu,
+    Lirs, Lru, Optimal, RandomEviction, S3Fifo, Sieve, Slru, TinyLfuFilter, TwoQ, UnknownEviction, Victim,
+    WTinyLfu, optimal_misses,
 };
 pub use loading::{
-    Answer, Found, Invalidation, Lease, LoadResult, LoadStats, Loaded, LoadingCache, LoadingConfig, LoadingError, OnLoadError,
+    Answer, Found, Invalidation, Lease, LoadResult, LoadStats, Loaded, LoadingCache, LoadingConfig,
+    LoadingError, OnLoadError,
 };
 pub use lookup::{Inserted, Lookup, Stale, Terms};
 pub use removal::{Removal, RemovalCause, RemovalListener, RemovalLog};

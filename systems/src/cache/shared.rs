@@ -88,13 +88,22 @@ impl<K: Hash + Eq, V: Clone> SharedCache<K, V> {
 impl<K: Hash + Eq, V: Clone, L: RemovalListener<K, V>> SharedCache<K, V, L> {
     /// The same with a listener for each shard, made from the shard's number. It is called while the shard is locked:
     /// it must not use this cache.
-    pub fn with_listeners(config: CacheConfig, shards: u32, listener: impl Fn(u32) -> L) -> SharedCache<K, V, L> {
+    pub fn with_listeners(
+        config: CacheConfig,
+        shards: u32,
+        listener: impl Fn(u32) -> L,
+    ) -> SharedCache<K, V, L> {
         let at_most = u32::try_from(config.capacity).unwrap_or(MOST_SHARDS).clamp(1, MOST_SHARDS);
         let wanted = shards.clamp(1, MOST_SHARDS).next_power_of_two();
         let count = wanted.min(1 << at_most.ilog2());
         let shard = |number: u32| {
             let own = part(&config, number, count);
-            Shard { inside: Mutex::new(Inside { cache: Cache::with_listener(own, listener(number)), loads: Vec::new() }) }
+            Shard {
+                inside: Mutex::new(Inside {
+                    cache: Cache::with_listener(own, listener(number)),
+                    loads: Vec::new(),
+                }),
+            }
         };
         SharedCache { shards: (0..count).map(shard).collect(), seed: config.seed }
     }

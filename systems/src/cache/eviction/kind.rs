@@ -1,8 +1,8 @@
 //! The built-in policies by name. Never decides anything itself.
 
 use super::{
-    Arc, Clock, Eviction, Fifo, Gdsf, Lfu, Lirs, Lru, RandomEviction, S3Fifo, Sieve, Slru, TinyLfuFilter, TwoQ,
-    WTinyLfu,
+    Arc, Clock, Eviction, Fifo, Gdsf, Lfu, Lirs, Lru, RandomEviction, S3Fifo, Sieve, Slru, TinyLfuFilter,
+    TwoQ, WTinyLfu,
 };
 use std::fmt;
 use std::str::FromStr;

@@ -88,7 +88,9 @@ impl Lfu {
 
     /// Takes a slot out of its bucket, and the bucket away if nothing is left in it.
     fn unlink(&mut self, slot: u32) {
-        let Some(node) = self.nodes.get(slot as usize).copied().filter(|node| node.bucket != NIL) else { return };
+        let Some(node) = self.nodes.get(slot as usize).copied().filter(|node| node.bucket != NIL) else {
+            return;
+        };
         self.nodes[slot as usize] = UNLINKED;
         let bucket = &mut self.buckets[node.bucket as usize];
         match node.previous {
@@ -119,7 +121,9 @@ impl Eviction for Lfu {
     }
 
     fn on_hit(&mut self, slot: u32) {
-        let Some(node) = self.nodes.get(slot as usize).copied().filter(|node| node.bucket != NIL) else { return };
+        let Some(node) = self.nodes.get(slot as usize).copied().filter(|node| node.bucket != NIL) else {
+            return;
+        };
         let count = self.buckets[node.bucket as usize].count.saturating_add(1);
         // The next bucket is made before the slot leaves its own, so that there is something to stand behind.
         let next = self.bucket_after(node.bucket, count);

@@ -38,7 +38,9 @@ impl Eviction for RandomEviction {
     fn on_hit(&mut self, _slot: u32) {}
 
     fn on_remove(&mut self, slot: u32, _departure: Departure) {
-        let Some(place) = self.places.get_mut(slot as usize).filter(|place| **place != ABSENT) else { return };
+        let Some(place) = self.places.get_mut(slot as usize).filter(|place| **place != ABSENT) else {
+            return;
+        };
         let place = std::mem::replace(place, ABSENT);
         self.slots.swap_remove(place as usize);
         if let Some(moved) = self.slots.get(place as usize) {

@@ -91,7 +91,9 @@ impl fmt::Display for LoadingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LoadingError::Cache(error) => error.fmt(f),
-            LoadingError::NoSpan { field } => write!(f, "a {field} of zero: use a longer one, or leave it out"),
+            LoadingError::NoSpan { field } => {
+                write!(f, "a {field} of zero: use a longer one, or leave it out")
+            }
             LoadingError::RefreshTooLate { refresh_after, ttl } => {
                 write!(f, "refresh_after is {refresh_after}, but values expire at {ttl}: use less than that")
             }

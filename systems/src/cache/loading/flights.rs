@@ -40,7 +40,13 @@ pub(super) struct Flights<K, W> {
 
 impl<K: Eq, W> Flights<K, W> {
     pub(super) const fn new() -> Flights<K, W> {
-        Flights { places: Vec::new(), free: Vec::new(), index: KeyIndex::new(), late: BTreeSet::new(), numbers: 0 }
+        Flights {
+            places: Vec::new(),
+            free: Vec::new(),
+            index: KeyIndex::new(),
+            late: BTreeSet::new(),
+            numbers: 0,
+        }
     }
 
     /// The number of the last load that began.

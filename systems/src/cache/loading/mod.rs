@@ -190,7 +190,10 @@ impl<K: Hash + Eq + Clone, V: Clone, W> LoadingCache<K, V, W> {
         self.stats.load_time += took;
         let is_outdated = !flight.is_current
             || terms.version < flight.least_version
-            || terms.tags.iter().any(|tag| self.tag_fences.get(tag).is_some_and(|last| flight.number <= *last));
+            || terms
+                .tags
+                .iter()
+                .any(|tag| self.tag_fences.get(tag).is_some_and(|last| flight.number <= *last));
         if self.flights.len() == 0 {
             self.tag_fences.clear();
         }
