@@ -54,7 +54,7 @@ fn hits(criterion: &mut Criterion) {
         let mut cache = Cache::new(config(eviction));
         (0..CAPACITY as u64 / 2).for_each(|key| drop(black_box(cache.insert(NOW, key, key))));
         group.bench_function(BenchmarkId::new("ours", eviction), |bencher| {
-            bencher.iter(|| keys.iter().filter_map(|key| cache.get(NOW, key).hit()).sum::<u64>());
+            bencher.iter(|| keys.iter().filter_map(|key| cache.get(NOW, key).hit().copied()).sum::<u64>());
         });
     }
     let mut unsync = quick_cache::unsync::Cache::new(CAPACITY);
