@@ -5,6 +5,7 @@ mod circuit_breaker;
 mod metrics;
 mod retry;
 mod rate_limiter;
+mod cache;
 
 use criterion::Criterion;
 
@@ -12,7 +13,7 @@ use criterion::Criterion;
 type Benchmarks = fn(&mut Criterion);
 
 /// One line per system.
-const SYSTEMS: &[Benchmarks] = &[circuit_breaker::benchmarks, metrics::benchmarks, retry::benchmarks, rate_limiter::benchmarks];
+const SYSTEMS: &[Benchmarks] = &[circuit_breaker::benchmarks, metrics::benchmarks, retry::benchmarks, rate_limiter::benchmarks, cache::benchmarks];
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();

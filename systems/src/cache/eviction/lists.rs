@@ -204,11 +204,11 @@ mod tests {
                         }
                     }
                 }
-                for list in 0..2 {
-                    let order: Vec<u32> = plain[list].iter().map(|entry| entry.0).collect();
-                    let weight: u64 = plain[list].iter().map(|entry| u64::from(entry.1)).sum();
+                for (list, queue) in plain.iter().enumerate() {
+                    let order: Vec<u32> = queue.iter().map(|entry| entry.0).collect();
+                    let weight: u64 = queue.iter().map(|entry| u64::from(entry.1)).sum();
                     prop_assert_eq!(listed(&lists, list), order);
-                    prop_assert_eq!(lists.len(list) as usize, plain[list].len());
+                    prop_assert_eq!(lists.len(list) as usize, queue.len());
                     prop_assert_eq!(lists.weight(list), weight);
                 }
             }
