@@ -1,11 +1,11 @@
 //! The systems by the clock, each beside a peer that does the same work in the same run; one file per system.
 //! `cargo bench --package foreshock-benches --bench systems [-- rate_limiter]`
 
+mod cache;
 mod circuit_breaker;
 mod metrics;
-mod retry;
 mod rate_limiter;
-mod cache;
+mod retry;
 
 use criterion::Criterion;
 
@@ -13,7 +13,13 @@ use criterion::Criterion;
 type Benchmarks = fn(&mut Criterion);
 
 /// One line per system.
-const SYSTEMS: &[Benchmarks] = &[circuit_breaker::benchmarks, metrics::benchmarks, retry::benchmarks, rate_limiter::benchmarks, cache::benchmarks];
+const SYSTEMS: &[Benchmarks] = &[
+    circuit_breaker::benchmarks,
+    metrics::benchmarks,
+    retry::benchmarks,
+    rate_limiter::benchmarks,
+    cache::benchmarks,
+];
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();

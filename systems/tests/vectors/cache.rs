@@ -114,16 +114,6 @@ fn w_tiny_lfu_hits_within_a_point_and_a_half_of_moka_or_more() {
         let points = |misses: u64| 100.0 - misses as f64 / keys.len() as f64 * 100.0;
         let mut ahead = 0.0;
         for capacity in *capacities {
-            let moka = moka_hits(*capacity, &keys) as f64 / keys.len() as f64 * 100.0;
-            print!("{name} {capacity} moka {moka:.2} ");
-            for kind in EvictionKind::all() {
-                let m = policy_misses(&kind.to_string(), *capacity, &keys);
-                print!("{kind} {:.2} ", 100.0 - m as f64 / keys.len() as f64 * 100.0);
-            }
-            let config =
-                CacheConfig { capacity: *capacity, admission: Admission::TinyLfu, ..CacheConfig::default() };
-            let m = misses(&mut Cache::new(config), &keys);
-            println!("filter {:.2}", 100.0 - m as f64 / keys.len() as f64 * 100.0);
             let ours = points(policy_misses("w-tinylfu", *capacity, &keys));
             let theirs = (0..seeds).map(|seed| points(moka_misses(*capacity, &keys, seed))).sum::<f64>();
             let theirs = theirs / seeds as f64;

@@ -4,9 +4,6 @@
 #![allow(clippy::print_stdout, reason = "a walker says how many cases it ran")]
 
 mod cache; // block and web traces, misses to the last one
-#![allow(clippy::print_stdout, reason = "a walker says what it ran and what it skipped")]
-
-#[allow(dead_code, reason = "some walkers need only the published results")]
 mod folder;
 mod metrics; // HdrHistogram's interval logs, Prometheus' scripts
 mod rate_limiter; // published results of GCRA and of the sliding window counter

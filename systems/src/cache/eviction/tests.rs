@@ -1,6 +1,6 @@
-
 //! Every policy against a second, dumber one that keeps whole keys in plain vectors; broken variants that the
 //! comparison catches; laws that hold for all policies.
+
 use super::super::config::CacheConfig;
 use super::super::core::Cache;
 use super::super::key_hash::mixed;
@@ -8,11 +8,15 @@ use super::*;
 use crate::time::Time;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+
 mod naive;
+
 use naive::{Naive, naive};
+
 fn config(capacity: u64, eviction: EvictionKind) -> CacheConfig {
     CacheConfig { capacity, eviction, ..CacheConfig::default() }
 }
+
 /// Whether each request hits, inserting on a miss.
 fn hits(mut cache: Cache<u64, u64>, keys: &[u64]) -> Vec<bool> {
     let mut request = |key: &u64| {
@@ -25,12 +29,15 @@ fn hits(mut cache: Cache<u64, u64>, keys: &[u64]) -> Vec<bool> {
     };
     keys.iter().map(&mut request).collect()
 }
+
 fn naive_hits(mut policy: Box<dyn Naive>, keys: &[u64]) -> Vec<bool> {
     keys.iter().map(|key| policy.request(*key)).collect()
 }
+
 fn misses(hits: &[bool]) -> u64 {
     hits.iter().filter(|hit| !**hit).count() as u64
 }
+
 /// Random keys, runs of neighbours and loops: what tells policies apart.
 fn any_trace() -> impl Strategy<Value = Vec<u64>> {
     let part = prop_oneof![
@@ -42,6 +49,7 @@ fn any_trace() -> impl Strategy<Value = Vec<u64>> {
     ];
     prop::collection::vec(part, 0..16).prop_map(|parts: Vec<Vec<u64>>| parts.concat())
 }
+
 proptest! {
     #[test]
     fn every_policy_with_a_dumber_twin_hits_exactly_where_that_does(trace in any_trace(), capacity in 1u64..12) {
@@ -52,6 +60,7 @@ proptest! {
             }
         }
     }
+
     #[test]
     fn no_policy_beats_belady(trace in any_trace(), capacity in 1u64..12) {
         let bound = optimal_misses(&trace, capacity as usize);
@@ -62,10 +71,12 @@ proptest! {
             prop_assert!(got >= bound, "{}: {} misses, at least {}", kind, got, bound);
         }
     }
+
     #[test]
     fn belady_is_the_best_of_all_choices(trace in prop::collection::vec(0u64..5, 0..9), capacity in 1usize..4) {
         prop_assert_eq!(optimal_misses(&trace, capacity), fewest_misses(&trace, &mut Vec::new(), capacity));
     }
+
     #[test]
     fn lru_misses_fall_or_stay_when_the_capacity_grows(trace in any_trace(), capacity in 1u64..12) {
         let smaller = misses(&hits(Cache::new(config(capacity, EvictionKind::Lru)), &trace));
@@ -73,6 +84,7 @@ proptest! {
         prop_assert!(larger <= smaller);
     }
 }
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -88,6 +100,7 @@ proptest! {
         }
     }
 }
+
 /// Plays a history; panics where the cache and a map of what was written disagree.
 fn consistent(start: CacheConfig, other_capacity: u64, steps: &[(u8, u64, u32)]) {
     let mut cache: Cache<u64, usize> = Cache::new(start);
@@ -120,6 +133,7 @@ fn consistent(start: CacheConfig, other_capacity: u64, steps: &[(u8, u64, u32)])
         assert_eq!(cache.snapshot().entries.len(), cache.len() as usize, "{start:?}");
     }
 }
+
 /// By trying every victim.
 fn fewest_misses(trace: &[u64], kept: &mut Vec<u64>, capacity: usize) -> u64 {
     let Some((key, rest)) = trace.split_first() else { return 0 };
@@ -139,6 +153,7 @@ fn fewest_misses(trace: &[u64], kept: &mut Vec<u64>, capacity: usize) -> u64 {
     };
     1 + (0..capacity).map(with_victim).min().unwrap_or(0)
 }
+
 /// What is done wrong on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -152,6 +167,7 @@ enum Fault {
     /// Every second choice is followed by another victim being named: the policy's own is skipped.
     SecondChoice,
 }
+
 /// A policy with a fault.
 #[derive(Debug)]
 struct Broken {
@@ -161,11 +177,13 @@ struct Broken {
     known: Vec<(u32, Incoming)>,
     evictions: u64,
 }
+
 impl Broken {
     fn new(kind: EvictionKind, capacity: u64, fault: Fault) -> Box<Broken> {
         Box::new(Broken { inner: kind.build(capacity, 0), fault, kind, known: Vec::new(), evictions: 0 })
     }
 }
+
 impl Eviction for Broken {
     fn on_arrival(&mut self, incoming: Incoming) {
         self.inner.on_arrival(incoming);
@@ -214,6 +232,7 @@ impl Eviction for Broken {
         Box::new(Broken { inner, known: self.known.clone(), ..*self })
     }
 }
+
 /// A trace with skew, scans and loops, long enough for every rule to matter.
 fn long_trace() -> Vec<u64> {
     let word = |position: u64| mixed(position ^ 0xFEED);
@@ -223,6 +242,7 @@ fn long_trace() -> Vec<u64> {
     };
     (0..3_000).map(key).collect()
 }
+
 #[test]
 fn the_comparison_with_the_dumber_twin_catches_every_broken_policy() {
     let trace = long_trace();
@@ -245,6 +265,7 @@ fn the_comparison_with_the_dumber_twin_catches_every_broken_policy() {
         assert_ne!(play(fault), expected, "{kind} with {fault:?}");
     }
 }
+
 #[test]
 fn the_bound_catches_a_policy_that_lets_entries_stay_for_free() {
     // Twice the room it admits to having.
@@ -252,6 +273,7 @@ fn the_bound_catches_a_policy_that_lets_entries_stay_for_free() {
     let roomy = misses(&hits(Cache::new(config(20, EvictionKind::Lru)), &trace));
     assert!(roomy < optimal_misses(&trace, 10));
 }
+
 #[test]
 fn fifo_may_miss_more_with_more_room() {
     // Belady's anomaly.
@@ -259,6 +281,7 @@ fn fifo_may_miss_more_with_more_room() {
     let missed = |capacity| misses(&hits(Cache::new(config(capacity, EvictionKind::Fifo)), &trace));
     assert_eq!((missed(3), missed(4)), (9, 10));
 }
+
 #[test]
 fn with_uniform_keys_every_policy_hits_as_often_as_entries_are_there() {
     let trace: Vec<u64> = (0..60_000).map(|position| mixed(position) % 400).collect();
@@ -268,6 +291,7 @@ fn with_uniform_keys_every_policy_hits_as_often_as_entries_are_there() {
         assert!((9_300..10_700).contains(&hit), "{kind}: {hit} of 40,000, about a quarter");
     }
 }
+
 #[test]
 fn a_loop_longer_than_the_capacity_never_hits_in_recency_and_order_policies_and_one_that_fits_always_does() {
     let around = |length: u64| (0..10 * length).map(|request| request % length).collect::<Vec<_>>();
@@ -278,6 +302,7 @@ fn a_loop_longer_than_the_capacity_never_hits_in_recency_and_order_policies_and_
         assert_eq!(misses(&hits(Cache::new(config(100, kind)), &around(100))), 100, "{kind}");
     }
 }
+
 #[test]
 fn a_scan_of_ten_times_the_capacity_leaves_the_hot_set_to_those_that_resist_it() {
     // Hot keys 0..50, then a scan, then hot keys again.
@@ -299,6 +324,7 @@ fn a_scan_of_ten_times_the_capacity_leaves_the_hot_set_to_those_that_resist_it()
         assert_eq!(after > 40, resists, "{kind}: {after} of the 50 requests after the scan hit");
     }
 }
+
 #[test]
 fn gdsf_lets_the_heavy_go_before_the_light() {
     let mut cache: Cache<u64, ()> = Cache::new(config(10, EvictionKind::Gdsf));
@@ -308,6 +334,7 @@ fn gdsf_lets_the_heavy_go_before_the_light() {
     cache.insert_with(Time::ZERO, 4, (), &super::super::Terms { weight: 2, ..Default::default() });
     assert!(!cache.contains(Time::ZERO, &1) && cache.contains(Time::ZERO, &2) && cache.len() == 3);
 }
+
 #[test]
 fn random_eviction_follows_its_seed() {
     let trace = long_trace();

@@ -1,33 +1,42 @@
-
 //! Stampedes, wipes, stale values and leases; any history against what an origin really held.
+
 use super::super::eviction::EvictionKind;
 use super::*;
 use proptest::prelude::*;
+
 const fn at(ms: u64) -> Time {
     Time::from_nanos(ms * 1_000_000)
 }
+
 const fn ms(ms: u64) -> Span {
     Span::from_millis(ms)
 }
+
 fn config(ttl_ms: u64) -> LoadingConfig {
     let cache =
         CacheConfig { capacity: 8, ttl: Some(ms(ttl_ms)), eviction: EvictionKind::Lru, ..Default::default() };
     LoadingConfig { cache, ..LoadingConfig::default() }
 }
+
 type Prices = LoadingCache<u64, u32, u32>;
+
 /// Asks; the lease to load with.
 fn lease(cache: &mut Prices, now: Time, key: u64) -> Lease {
     cache.get(now, &key, 0, 0).load.expect("nobody else loads it")
 }
+
 fn found(cache: &mut Prices, now: Time, key: u64) -> Found<u32> {
     cache.get(now, &key, 0, 0).found
 }
+
 fn value(cache: &mut Prices, now: Time, lease: Lease, value: u32) -> Option<Loaded<u64, u32, u32>> {
     cache.finish(now, lease, LoadResult::Value(value), &Terms::default())
 }
+
 fn fail(cache: &mut Prices, now: Time, lease: Lease) -> Option<Loaded<u64, u32, u32>> {
     cache.finish(now, lease, LoadResult::Failed, &Terms::default())
 }
+
 #[test]
 fn a_stampede_on_an_expired_hot_key_loads_once() {
     let mut cache = Prices::new(config(100));
@@ -46,6 +55,7 @@ fn a_stampede_on_an_expired_hot_key_loads_once() {
     assert_eq!(found(&mut cache, at(151), 7), Found::Fresh(2));
     assert_eq!((cache.load_stats().begun, cache.load_stats().joined), (2, 99));
 }
+
 #[test]
 fn a_failed_load_wakes_all_and_keeps_nothing() {
     let mut cache = Prices::new(config(100));
@@ -56,6 +66,7 @@ fn a_failed_load_wakes_all_and_keeps_nothing() {
     assert!(cache.is_empty() && cache.get(at(2), &7, 0, 0).load.is_some());
     assert_eq!(fail(&mut cache, at(2), load), None, "a lease is good once");
 }
+
 #[test]
 fn a_slow_load_delays_only_its_own_key_and_counts_as_failed_in_the_end() {
     let mut cache = Prices::new(LoadingConfig { load_timeout: Some(ms(30)), ..config(100) });
@@ -70,6 +81,7 @@ fn a_slow_load_delays_only_its_own_key_and_counts_as_failed_in_the_end() {
     assert!(cache.get(at(31), &1, 0, 0).load.is_some());
     assert_eq!((cache.load_stats().timed_out, cache.load_stats().failed), (1, 1));
 }
+
 #[test]
 fn absence_and_failure_are_remembered_for_as_long_as_the_config_says() {
     let negative =
@@ -82,6 +94,7 @@ fn absence_and_failure_are_remembered_for_as_long_as_the_config_says() {
     fail(&mut cache, at(0), load);
     assert_eq!((found(&mut cache, at(4), 2), found(&mut cache, at(5), 2)), (Found::Failed, Found::Pending));
 }
+
 #[test]
 fn what_the_origin_no_longer_has_is_not_served_any_longer() {
     let mut cache = Prices::new(LoadingConfig { refresh_after: Some(ms(50)), ..config(100) });
@@ -91,6 +104,7 @@ fn what_the_origin_no_longer_has_is_not_served_any_longer() {
     cache.finish(at(61), refresh, LoadResult::Absent, &Terms::default());
     assert_eq!(found(&mut cache, at(62), 1), Found::Pending);
 }
+
 #[test]
 fn a_value_is_loaded_ahead_of_expiry_while_it_is_served() {
     let mut cache = Prices::new(LoadingConfig { refresh_after: Some(ms(60)), ..config(100) });
@@ -103,6 +117,7 @@ fn a_value_is_loaded_ahead_of_expiry_while_it_is_served() {
     value(&mut cache, at(65), refresh.load.expect("it is due"), 11);
     assert_eq!(found(&mut cache, at(164), 1), Found::Fresh(11));
 }
+
 #[test]
 fn a_stale_value_is_served_while_it_is_loaded_anew_and_when_that_fails() {
     let stale = LoadingConfig { stale_while_revalidate: ms(20), stale_if_error: ms(50), ..config(100) };
@@ -122,6 +137,7 @@ fn a_stale_value_is_served_while_it_is_loaded_anew_and_when_that_fails() {
         "too old for anything"
     );
 }
+
 #[test]
 fn chance_loads_early_the_likelier_the_nearer_expiry_is() {
     let mut cache = Prices::new(LoadingConfig { early_expiry_milli: 1_000, ..config(100) });
@@ -136,6 +152,7 @@ fn chance_loads_early_the_likelier_the_nearer_expiry_is() {
     assert_eq!(cache.get(at(11), &1, u64::MAX, 0).load, None, "the extremes of the word are safe");
     assert!(cache.get(at(109), &1, 0, 0).load.is_some());
 }
+
 #[test]
 fn many_keys_are_asked_for_at_once() {
     let mut cache = Prices::new(config(100));
@@ -149,6 +166,7 @@ fn many_keys_are_asked_for_at_once() {
     assert_eq!(kinds, [(Found::Fresh(10), false), (waits, false), (waits, true), (waits, false)]);
     assert_eq!(value(&mut cache, at(2), pending, 20).map(|loaded| loaded.waiters), Some(vec![0, 9]));
 }
+
 #[test]
 fn a_load_that_began_before_an_invalidation_answers_its_waiters_and_is_not_kept() {
     let everything = [
@@ -170,6 +188,7 @@ fn a_load_that_began_before_an_invalidation_answers_its_waiters_and_is_not_kept(
         assert_eq!(cache.load_stats().outdated, 1);
     }
 }
+
 #[test]
 fn who_asks_after_an_invalidation_never_joins_an_older_load() {
     let mut cache = Prices::new(config(100));
@@ -182,6 +201,7 @@ fn who_asks_after_an_invalidation_never_joins_an_older_load() {
     assert_eq!(found(&mut cache, at(6), 1), Found::Fresh(30));
     assert_eq!(cache.invalidate_if(at(6), |_, value| *value == 30), 1);
 }
+
 #[test]
 fn invalidations_reach_the_other_nodes_by_broadcast() {
     let shared = LoadingConfig { broadcast: true, ..config(100) };
@@ -196,6 +216,7 @@ fn invalidations_reach_the_other_nodes_by_broadcast() {
     }
     assert_eq!((there.len(), there.take_broadcast()), (0, None), "what was heard is not said again");
 }
+
 #[test]
 fn a_wipe_at_a_high_hit_ratio_multiplies_the_load_on_the_origin() {
     let mut cache =
@@ -221,6 +242,7 @@ fn a_wipe_at_a_high_hit_ratio_multiplies_the_load_on_the_origin() {
     let wiped = loads(&mut cache, 200);
     assert_eq!((steady, wiped), (10, 20));
 }
+
 #[test]
 fn a_config_out_of_range_says_what_to_write() {
     let zero = Some(Span::ZERO);
@@ -239,6 +261,7 @@ fn a_config_out_of_range_says_what_to_write() {
     }
     assert_eq!(config(100).validate(), Ok(()));
 }
+
 /// What is done wrong on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -250,6 +273,7 @@ enum Fault {
     /// Each question starts a load of its own.
     NoSingleFlight,
 }
+
 /// Plays a history beside an origin that knows when each value was true. What went wrong, if anything.
 fn misconduct(ttl: Span, swr: Span, fault: Fault, steps: &[(u8, u64, u64)]) -> Option<&'static str> {
     let mut base = config(1);
@@ -306,6 +330,7 @@ fn misconduct(ttl: Span, swr: Span, fault: Fault, steps: &[(u8, u64, u64)]) -> O
     }
     None
 }
+
 proptest! {
     #[test]
     fn no_older_value_after_an_invalidation_one_load_per_key_and_bounded_age_without(
@@ -317,6 +342,7 @@ proptest! {
         prop_assert_eq!(misconduct(ttl, swr, Fault::InvalidationLost, &steps), None);
     }
 }
+
 #[test]
 fn the_watch_over_the_origin_catches_lost_leases_and_double_loads() {
     // A load begins, a write and its invalidation pass, the load ends, somebody asks.

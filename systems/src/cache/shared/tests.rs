@@ -1,14 +1,17 @@
-
 //! Several real threads at once; nothing here waits for time.
+
 use super::*;
 use crate::time::Span;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+
 const NOW: Time = Time::ZERO;
+
 fn cache(capacity: u64, shards: u32) -> SharedCache<u64, u64> {
     SharedCache::new(CacheConfig { capacity, ..CacheConfig::default() }, shards)
 }
+
 #[test]
 fn the_capacity_is_divided_without_loss_and_no_shard_is_without() {
     for (capacity, shards, expected) in
@@ -19,6 +22,7 @@ fn the_capacity_is_divided_without_loss_and_no_shard_is_without() {
         assert_eq!((total, cache.shards_len()), (u128::from(capacity), expected), "{capacity} in {shards}");
     }
 }
+
 #[test]
 fn threads_that_work_on_the_same_keys_never_see_a_foreign_value_or_too_many_entries() {
     let cache = cache(64, 4);
@@ -43,6 +47,7 @@ fn threads_that_work_on_the_same_keys_never_see_a_foreign_value_or_too_many_entr
     assert!(cache.len() <= 64 && cache.weight() == cache.len());
     assert_eq!(stats.hits + stats.misses, 4 * 2_000);
 }
+
 #[test]
 fn concurrent_misses_of_one_key_load_once_and_all_get_the_value() {
     let (cache, loads, barrier) = (cache(1_000, 4), AtomicU32::new(0), Barrier::new(4));
@@ -63,6 +68,7 @@ fn concurrent_misses_of_one_key_load_once_and_all_get_the_value() {
     });
     assert_eq!((loads.into_inner(), cache.len()), (50, 50));
 }
+
 #[test]
 fn a_failed_or_panicking_load_wakes_all_and_keeps_nothing() {
     let cache = cache(64, 1);
@@ -90,6 +96,7 @@ fn a_failed_or_panicking_load_wakes_all_and_keeps_nothing() {
         assert!(cache.is_empty() && cache.lock(0).loads.is_empty());
     }
 }
+
 #[test]
 fn what_a_load_finds_after_an_invalidation_is_handed_out_and_not_kept() {
     let cache = cache(64, 1);
@@ -112,6 +119,7 @@ fn what_a_load_finds_after_an_invalidation_is_handed_out_and_not_kept() {
     });
     assert_eq!((found, cache.get(NOW, &1)), (Ok(10), Lookup::Hit(11)), "what was written meanwhile stays");
 }
+
 #[test]
 fn all_shards_follow_a_new_config_and_expire() {
     let cache = cache(64, 4);
