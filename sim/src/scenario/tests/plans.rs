@@ -128,7 +128,7 @@ fn every_feature_of_the_format_reaches_the_plan() {
     let policy = &edge(&plan, "edge -> checkout").policy;
     assert!(policy.cancel && policy.propagate_deadline);
     let breaker = policy.breaker.clone().unwrap();
-    assert_eq!(breaker.config.window, WindowConfig::Count { calls: 50 });
+    assert_eq!(breaker.config.window, WindowConfig::Sliding { length: Span::from_secs(5), max_calls: 50 });
     assert_eq!((breaker.config.open_for, breaker.config.open_cap), (Span::from_secs(5), Span::from_secs(50)));
     assert_eq!(breaker.scope, BreakerScope::Endpoint);
     let retry = policy.retry.clone().unwrap();
