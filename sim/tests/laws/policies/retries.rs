@@ -233,7 +233,7 @@ fn budgets_by_name_have_the_numbers_of_their_systems() {
     for (budget, retries) in [
         ("aws", 35),         // 500 tokens, 14 a retry
         ("aws_legacy", 100), // 500 tokens, 5 a retry: enough for all
-        ("grpc", 5),         // 10 tokens, one a failure, none below half of them
+        ("grpc", 2),         // 10 tokens, one a failed attempt, no retry with 5 or fewer left
         ("finagle", 30),     // a fifth of a hundred requests, and ten a second
     ] {
         let text = format!(
