@@ -232,9 +232,9 @@ fn three_layers_of_retries_multiply() {
 fn budgets_by_name_have_the_numbers_of_their_systems() {
     for (budget, retries) in [
         ("aws", 35),         // 500 tokens, 14 a retry
-        ("aws_legacy", 100), // 500 tokens, 5 a retry: enough for all
+        ("aws_legacy", 100), // 500 tokens, 5 a retry
         ("grpc", 2),         // 10 tokens, one a failed attempt, no retry with 5 or fewer left
-        ("finagle", 30),     // a fifth of a hundred requests, and ten a second
+        ("finagle", 140),    // ten a second for ten seconds, and a fifth of two hundred requests
     ] {
         let text = format!(
             "run: {{duration: 1s, drain: 9s}}
@@ -243,13 +243,13 @@ load:
   - name: users
     to: api
     arrivals: constant
-    rate: 100/s
+    rate: 200/s
     retry: {{max_attempts: 2, backoff: {{base: 0s}}, budget: {budget}}}"
         );
         let outcome = ran(&text);
         let measured = edge(&outcome, "users -> api");
-        assert_eq!((measured.requests, measured.retries), (100, retries), "{budget}");
-        assert_eq!(measured.retries_denied, 100 - retries, "{budget}");
+        assert_eq!((measured.requests, measured.retries), (200, retries), "{budget}");
+        assert_eq!(measured.retries_denied, 200 - retries, "{budget}");
     }
 }
 
