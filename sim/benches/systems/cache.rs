@@ -4,7 +4,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput};
 use foreshock_systems::Time;
 use foreshock_systems::cache::shared::SharedCache;
-use foreshock_systems::cache::{Cache, CacheConfig, EvictionKind};
+use foreshock_systems::cache::{Cache, CacheConfig, EvictionKind, Inserted};
 use std::hint::black_box;
 use std::sync::Mutex;
 use std::thread;
@@ -52,7 +52,7 @@ fn hits(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(REQUESTS as u64));
     for eviction in POLICIES {
         let mut cache = Cache::new(config(eviction));
-        (0..CAPACITY as u64 / 2).for_each(|key| drop(black_box(cache.insert(NOW, key, key))));
+        (0..CAPACITY as u64 / 2).for_each(|key| assert_eq!(cache.insert(NOW, key, key), Inserted::Added));
         group.bench_function(BenchmarkId::new("ours", eviction), |bencher| {
             bencher.iter(|| keys.iter().filter_map(|key| cache.get(NOW, key).hit().copied()).sum::<u64>());
         });
