@@ -127,7 +127,6 @@ fn mixes(criterion: &mut Criterion) {
 }
 
 /// Both threads play the same requests, one from the end, on one cache.
-#[expect(clippy::disallowed_methods, reason = "the benchmark is about threads")]
 fn together(ask: impl Fn(u64) + Sync, keys: &[u64]) {
     thread::scope(|scope| {
         let other =

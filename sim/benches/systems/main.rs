@@ -1,6 +1,12 @@
 //! The systems by the clock, each beside a peer that does the same work in the same run; one file per system.
 //! `cargo bench --package foreshock-benches --bench systems [-- rate_limiter]`
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "benchmarks read the wall clock and start threads"
+)]
+
 mod cache;
 mod circuit_breaker;
 mod metrics;
