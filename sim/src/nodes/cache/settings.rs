@@ -340,8 +340,8 @@ mod tests {
                 "capacity: must be at least 1, found `0`",
                 "evction: a cache has no setting `evction`; did you mean `eviction`?",
                 "eviction: `s3fifo` is no eviction policy; did you mean `s3-fifo`?",
+                "ttl: `5` has no unit; write `5ms` or `5s`",
                 "single_flight: this is neither true nor false; write `true` or `false`",
-                "ttl: `5` is a duration without a unit; write `5ms` or `5s`",
             ]
         );
         assert_eq!(
