@@ -14,6 +14,7 @@ use super::network::Link;
 use super::node::{Node, NodeId};
 use super::processor::Processors;
 use super::slab::Slab;
+use super::truth::Truth;
 use super::{Cluster, Engine, Event, Timeline};
 use crate::kernel::agenda::{Agenda, Handle};
 use crate::kernel::draw::{Key, Seed};
@@ -123,6 +124,7 @@ fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
         opened: Vec::new(),
         dependencies: plan.services.iter().map(|_| Vec::new()).collect(),
         delays_requests: false,
+        truth: Truth::new(plan),
         hop_key: Key::derive(seed, "hop", "replica"),
     }
 }

@@ -13,6 +13,7 @@ use super::network::{Cut, Envelope, Link};
 use super::node::{NodeId, Token};
 use super::processor::{ProcessorId, Processors, QuotaState};
 use super::slab::{Ref, Slab};
+use super::truth::Truth;
 use crate::kernel::agenda::{Agenda, Handle};
 use crate::kernel::draw::{Key, Seed};
 use crate::kernel::time::{Span, Time};
@@ -235,6 +236,8 @@ pub(crate) struct Core {
     pub(crate) dependencies: Vec<Vec<DependencyRule>>,
     /// Whether any of them keeps requests back.
     pub(crate) delays_requests: bool,
+    /// What stores hold, for measuring what others say they do.
+    pub(crate) truth: Truth,
     /// Chooses the replica of a proxy.
     pub(crate) hop_key: Key,
 }

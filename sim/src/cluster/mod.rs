@@ -4,6 +4,7 @@
 //! - `core`: the state they share. `Engine` is that state at an instant, with the agenda at hand.
 //! - `network`: links and cuts. `calls`: attempts, retries, gates. `answer`: arrival, answer, proxies.
 //! - `balance`: choosing a replica. `processor`: time on cores. `line`: waiting lines. `clock`: local time.
+//! - `truth`: what stores hold, for measurement alone.
 //! - `effects`: what the active faults do, as a pure function. `timeline`: begins and ends them.
 //!
 //! It never reads a scenario's text, never judges, and draws only by key.
@@ -24,11 +25,12 @@ mod processor;
 mod settings;
 mod slab;
 mod timeline;
+mod truth;
 
 pub use cx::{Cx, Unfinished};
 pub use node::{
-    CallSpec, ConfigEdit, Done, Durable, LoadCommand, Message, Node, NodeId, Path, Probes, Reply, Request,
-    Token,
+    CallSpec, ConfigEdit, Done, Durable, Fill, Filled, LoadCommand, Message, Node, NodeId, Path, Probes,
+    Reply, Request, Token,
 };
 pub use slab::Ref;
 
@@ -37,6 +39,7 @@ pub(crate) use line::Line;
 pub(crate) use slab::Slab;
 pub(crate) use timeline::Timeline;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::core::{Engine, Ready};
@@ -57,6 +60,31 @@ pub struct Cluster {
     kinds: Kinds,
     base: Arc<Plan>,
     levels: Vec<ServiceLevels>,
+}
+
+/// What only kinds know, by service and name.
+type Systems = BTreeMap<String, BTreeMap<String, u64>>;
+
+/// Part and whole, by service and name.
+type Shares = BTreeMap<(String, &'static str), (u64, u64)>;
+
+/// Adds what one replica shows to what the others of its service do.
+fn add_up(service: &str, probes: Probes, systems: &mut Systems, shares: &mut Shares) {
+    for (share, (part, whole)) in probes.shares {
+        let sum = shares.entry((service.to_string(), share)).or_default();
+        *sum = (sum.0 + part, sum.1 + whole);
+    }
+    if probes.counts.is_empty() && probes.maxima.is_empty() {
+        return;
+    }
+    let values = systems.entry(service.to_string()).or_default();
+    for (count, value) in probes.counts {
+        *values.entry(count.to_string()).or_default() += value;
+    }
+    for (maximum, value) in probes.maxima {
+        let largest = values.entry(maximum.to_string()).or_default();
+        *largest = value.max(*largest);
+    }
 }
 
 impl World for Cluster {
@@ -251,7 +279,10 @@ impl Cluster {
                 engine.core.balancers[balancer as usize].probe_answered(replica);
             }
             Payload::Cancel(attempt) => self.deliver_note(now, address, Message::Cancel(attempt), agenda),
-            Payload::Fill { key } => self.deliver_note(now, address, Message::Fill { key }, agenda),
+            Payload::Fill(fill) => self.deliver_note(now, address, Message::Fill(fill), agenda),
+            Payload::Invalidate { key, version } => {
+                self.deliver_note(now, address, Message::Invalidate { key, version }, agenda)
+            }
         }
     }
 
@@ -319,7 +350,8 @@ impl Cluster {
         self.take_levels(now);
         let services = self.core.plan.services.len();
         let mut inside = vec![0; services];
-        let mut systems = std::collections::BTreeMap::new();
+        let mut systems = Systems::new();
+        let mut shares = Shares::new();
         for (state, node) in self.core.nodes.iter().zip(&self.nodes) {
             let mut probes = Probes::default();
             node.probe(&mut probes);
@@ -330,10 +362,11 @@ impl Cluster {
                 }
                 Party::Load(load) => &self.core.plan.loads[load.index()].name,
             };
-            for (count, value) in probes.counts {
-                let counts: &mut std::collections::BTreeMap<String, u64> =
-                    systems.entry(name.clone()).or_default();
-                *counts.entry(count.to_string()).or_default() += value;
+            add_up(name, probes, &mut systems, &mut shares);
+        }
+        for ((name, share), (part, whole)) in shares {
+            if let Some(ppm) = (u128::from(part) * 1_000_000).checked_div(u128::from(whole)) {
+                systems.entry(name).or_default().insert(share.to_string(), ppm as u64);
             }
         }
         let population_ns = self

@@ -5,7 +5,7 @@ use super::grid::Grid;
 use super::liveness::{Liveness, LoadRecovery};
 use super::slo::SloVerdict;
 use super::words::{decimal, grouped};
-use super::{Evidence, STOP_ID, chain, reached_its_end};
+use super::{Evidence, STOP_ID, caches, chain, reached_its_end};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::scenario::plan::Action;
@@ -30,7 +30,7 @@ struct Case<'a> {
 type Finder = fn(&Case<'_>) -> Vec<String>;
 
 /// Every kind, the gravest first.
-const FINDERS: [(&str, Finder); 11] = [
+const FINDERS: [(&str, Finder); 14] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
@@ -40,6 +40,9 @@ const FINDERS: [(&str, Finder); 11] = [
     ("nested_retries", nested_retries),
     ("breaker_spin", breaker_spin),
     ("saturated", saturated),
+    ("stampede", |case| caches::stampedes(case.evidence.measured)),
+    ("stale_reads", |case| caches::stale_reads(case.evidence.measured)),
+    ("late_fills", |case| caches::late_fills(case.evidence.measured)),
     ("wasted_work", wasted_work),
     ("doomed_attempts", doomed_attempts),
 ];

@@ -7,6 +7,7 @@ mod config;
 mod crossing;
 mod distribution;
 pub(crate) mod faults;
+mod invalidates;
 mod load;
 mod names;
 mod network;
@@ -133,6 +134,7 @@ impl Checker<'_> {
         self.resolve_services(raw);
         self.resolve_calls(raw);
         self.resolve_loads(raw, &run, recorded);
+        self.resolve_invalidations(raw);
         self.resolve_links(raw);
         self.resolve_timeline(&raw.timeline, &run);
         self.resolve_slos(&raw.slo, &run);

@@ -115,6 +115,7 @@ impl Checker<'_> {
             request_bytes: raw.request_size.as_ref().map_or(1 << 10, |size| size.0),
             response_bytes: raw.response_size.as_ref().map_or(4 << 10, |size| size.0),
             pools: self.pools(&path.key("pools"), &raw.pools),
+            invalidates: Vec::new(),
             hop_of: None,
         }
     }
@@ -123,7 +124,7 @@ impl Checker<'_> {
         let time =
             raw.service_time.as_ref().and_then(|time| self.distribution(&path.key("service_time"), time));
         let time = time.unwrap_or(Distribution::ZERO);
-        let operation = OperationPlan { service_time: time, priority: 0 };
+        let operation = OperationPlan { service_time: time, priority: 0, writes: false };
         let replicas = raw.replicas.as_ref().map_or(1, |replicas| replicas.0);
         ServicePlan {
             name: raw.name.0.clone(),
@@ -150,6 +151,7 @@ impl Checker<'_> {
             request_bytes: 1 << 10,
             response_bytes: 4 << 10,
             pools: Vec::new(),
+            invalidates: Vec::new(),
             hop_of: Some(entry),
         }
     }
@@ -274,7 +276,7 @@ impl Checker<'_> {
         raw: &RawService,
         own_time: &Distribution,
     ) -> Vec<OperationPlan> {
-        let general = OperationPlan { service_time: own_time.clone(), priority: 0 };
+        let general = OperationPlan { service_time: own_time.clone(), priority: 0, writes: false };
         let mut plans: Vec<OperationPlan> = self.names.operations().map(|_| general.clone()).collect();
         for (name, operation) in &raw.operations {
             let at = path.key("operations").key(name);
@@ -294,6 +296,7 @@ impl Checker<'_> {
         OperationPlan {
             service_time: time.unwrap_or_else(|| own_time.clone()),
             priority: self.priority(&path.key("priority"), raw.priority.as_ref()),
+            writes: raw.writes.unwrap_or(false),
         }
     }
 

@@ -4,7 +4,7 @@ use foreshock_systems::bulkhead::BulkheadConfig;
 use foreshock_systems::outlier::OutlierConfig;
 use serde_json::{Map, Value};
 
-use super::{EdgeId, EntryId, HostId, OperationId};
+use super::{EdgeId, EntryId, HostId, LinkId, OperationId, ServiceId};
 use crate::kernel::draw::Distribution;
 use crate::kernel::time::Span;
 
@@ -68,6 +68,8 @@ pub struct ServicePlan {
     pub response_bytes: u64,
     /// Named connection pools its calls draw on.
     pub pools: Vec<PoolPlan>,
+    /// Caches that are told of every write.
+    pub invalidates: Vec<Invalidates>,
     /// Set for a service that only exists while the named extra hop is inserted.
     pub hop_of: Option<EntryId>,
 }
@@ -79,6 +81,17 @@ pub struct OperationPlan {
     pub service_time: Distribution,
     /// Larger is more urgent; only `priority` disciplines look at it.
     pub priority: u8,
+    /// Whether it changes the value of its key; only kinds that hold values look at it.
+    pub writes: bool,
+}
+
+/// A cache that a store tells of its writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalidates {
+    /// The cache.
+    pub cache: ServiceId,
+    /// The way there.
+    pub link: LinkId,
 }
 
 /// The waiting line of one replica.

@@ -82,6 +82,9 @@ pub(crate) struct RawService {
     /// Named connection pools its calls draw on.
     #[serde(default)]
     pub(crate) pools: IndexMap<String, RawPool>,
+    /// Caches that a store tells of every write, each replica with a message of its own.
+    #[serde(default)]
+    pub(crate) invalidates: Option<OneOrMany>,
     /// Memory of a replica. Has no effect yet.
     #[serde(default)]
     pub(crate) memory: Option<Bytes>,
@@ -171,6 +174,9 @@ pub(crate) struct RawOperation {
     /// Larger is more urgent, 0 to 255. Default 0.
     #[serde(default)]
     pub(crate) priority: Option<Count>,
+    /// Of a store or a cache: whether it changes the value of its key. Default false.
+    #[serde(default)]
+    pub(crate) writes: Option<bool>,
 }
 
 /// How callers choose a replica.

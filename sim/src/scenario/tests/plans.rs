@@ -47,7 +47,10 @@ fn a_minimal_scenario_gets_every_default() {
     assert_eq!(api.queue.capacity, u32::MAX);
     assert_eq!(api.balance, Balance::RoundRobin);
     assert_eq!((api.request_bytes, api.response_bytes), (1024, 4096));
-    assert_eq!(api.operations, [OperationPlan { service_time: Distribution::ZERO, priority: 0 }]);
+    assert_eq!(
+        api.operations,
+        [OperationPlan { service_time: Distribution::ZERO, priority: 0, writes: false }]
+    );
     assert_eq!(plan.operations, ["default"]);
     assert_eq!(edge(&plan, "users -> api").policy, CallPolicy::default());
     assert_eq!(plan.loads[0].mix, [(OperationId(0), 1_000_000)]);
