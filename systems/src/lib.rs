@@ -12,7 +12,7 @@ pub mod circuit_breaker; // stops sending to a dependency that fails, probes it,
 mod linked_slots; // the order of things that live in a `Vec`
 pub mod metrics; // counters, distributions, windows, rates and alerts
 pub mod outlier; // takes single endpoints out of rotation while they fail
-pub mod rate_limiter; // bounds how fast something may be used: token bucket and GCRA
+pub mod rate_limiter; // bounds how fast, or how many at once, something may be used
 pub mod retry; // whether, when and how often a failed call is sent again
 pub mod time; // the vocabulary all of them share
 

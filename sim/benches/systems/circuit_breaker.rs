@@ -153,7 +153,6 @@ fn keyed_and_outlier(group: &mut BenchmarkGroup<'_, WallTime>) {
 }
 
 /// Time for `rounds` calls of each of two threads that start together.
-#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a benchmark reads the wall clock")]
 fn race(rounds: u64, call: &(dyn Fn(u64) + Sync)) -> Duration {
     let start = Barrier::new(3);
     thread::scope(|scope| {

@@ -1,8 +1,16 @@
 //! The systems by the clock, each beside a peer that does the same work in the same run; one file per system.
 //! `cargo bench --package foreshock-benches --bench systems [-- rate_limiter]`
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "benchmarks read the wall clock and start threads"
+)]
+
+mod cache;
 mod circuit_breaker;
 mod metrics;
+mod rate_limiter;
 mod retry;
 
 use criterion::Criterion;
@@ -11,7 +19,13 @@ use criterion::Criterion;
 type Benchmarks = fn(&mut Criterion);
 
 /// One line per system.
-const SYSTEMS: &[Benchmarks] = &[circuit_breaker::benchmarks, metrics::benchmarks, retry::benchmarks];
+const SYSTEMS: &[Benchmarks] = &[
+    circuit_breaker::benchmarks,
+    metrics::benchmarks,
+    retry::benchmarks,
+    rate_limiter::benchmarks,
+    cache::benchmarks,
+];
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();

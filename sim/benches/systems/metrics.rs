@@ -145,7 +145,6 @@ fn each(latencies: &[u64], mut record: impl FnMut(u64)) {
 }
 
 /// How long `threads` threads take for `rounds` rounds, each with its own worker.
-#[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 fn timed<W: FnMut() + Send>(rounds: u64, threads: usize, mut worker: impl FnMut() -> W) -> Duration {
     let mut workers: Vec<W> = (0..threads).map(|_| worker()).collect();
     let started = Instant::now();

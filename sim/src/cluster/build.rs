@@ -14,6 +14,7 @@ use super::network::Link;
 use super::node::{Node, NodeId};
 use super::processor::Processors;
 use super::slab::Slab;
+use super::truth::Truth;
 use super::{Cluster, Engine, Event, Timeline};
 use crate::kernel::agenda::{Agenda, Handle};
 use crate::kernel::draw::{Key, Seed};
@@ -123,6 +124,7 @@ fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
         opened: Vec::new(),
         dependencies: plan.services.iter().map(|_| Vec::new()).collect(),
         delays_requests: false,
+        truth: Truth::new(plan),
         hop_key: Key::derive(seed, "hop", "replica"),
     }
 }
@@ -196,7 +198,9 @@ fn edge_state(
 ) -> EdgeState {
     let callee = &plan.services[edge.callee.index()];
     let identity = format!("{} -> {}", party_name(plan, edge.caller), callee.name);
-    let mut state = EdgeState::new(core.seed, edge, id, node, &identity, callee.max_replicas, balancer);
+    let mut state = EdgeState::new(core.seed, edge, id, node, &identity, balancer);
+    state.breaker_key = state.breaker_key.child(u64::from(core.nodes[node.index()].replica));
+    state.take_policy(&edge.policy, callee.max_replicas, Time::ZERO);
     if let Some(bulkhead) = &edge.policy.bulkhead {
         core.gates.push(bulkhead_gate(bulkhead));
         state.bulkhead = Some(core.gates.len() as u32 - 1);

@@ -13,6 +13,7 @@ use super::network::{Cut, Envelope, Link};
 use super::node::{NodeId, Token};
 use super::processor::{ProcessorId, Processors, QuotaState};
 use super::slab::{Ref, Slab};
+use super::truth::Truth;
 use crate::kernel::agenda::{Agenda, Handle};
 use crate::kernel::draw::{Key, Seed};
 use crate::kernel::time::{Span, Time};
@@ -40,6 +41,8 @@ pub enum Event {
     CallDeadline(u32),
     /// A breaker's open interval is over; index of the edge state.
     Breaker(u32),
+    /// A token of the client's own rate has come in; index of the edge state.
+    Pace(u32),
     /// A balancer probes its replicas.
     HealthCheck(u32),
     /// A processor-time period ends, or its quota is used up.
@@ -88,6 +91,7 @@ impl Event {
             Event::Warm => (17, 0, 0),
             Event::Window(slo, end) => (18, slo, end),
             Event::LoadEnd => (19, 0, 0),
+            Event::Pace(index) => (20, index, 0),
         }
     }
 
@@ -103,6 +107,7 @@ impl Event {
             Event::Hedge(_) => "hedge",
             Event::CallDeadline(_) => "call deadline",
             Event::Breaker(_) => "breaker transition",
+            Event::Pace(_) => "token of the client's own rate",
             Event::HealthCheck(_) => "health check",
             Event::Quota(_) => "processor quota",
             Event::EntryStart(_) => "start",
@@ -231,6 +236,8 @@ pub(crate) struct Core {
     pub(crate) dependencies: Vec<Vec<DependencyRule>>,
     /// Whether any of them keeps requests back.
     pub(crate) delays_requests: bool,
+    /// What stores hold, for measuring what others say they do.
+    pub(crate) truth: Truth,
     /// Chooses the replica of a proxy.
     pub(crate) hop_key: Key,
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::core::{Engine, Event};
 use super::network::Payload;
-use super::node::{CallSpec, Done, NodeId, Path, Reply, Request, Token};
+use super::node::{CallSpec, Done, Fill, NodeId, Path, Reply, Request, Token};
 use super::processor::Remaining;
 use super::slab::Ref;
 use crate::kernel::agenda::Handle;
-use crate::kernel::draw::{Key, Seed};
+use crate::kernel::draw::{Key, Lineage, Seed};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{Departure, LimitKey, OutcomeKind, Violation};
 use crate::scenario::plan::{EdgeId, LimitRule, LoadId, Party, Plan, ServiceId};
@@ -168,13 +168,61 @@ impl Cx<'_> {
         self.engine.forward_request(self.node, request, path);
     }
 
-    /// Sends a cache a value to remember, without waiting for an answer.
-    pub fn fill(&mut self, edge: EdgeId, cache: NodeId, key: u64, identity: u64) {
+    /// Brings a cache what was loaded for it, without waiting for an answer.
+    pub fn fill(&mut self, edge: EdgeId, cache: NodeId, fill: Fill, identity: u64) {
         const FILL_IDENTITY: u64 = 0xF111_0000_0000_0001;
         let link = self.engine.core.plan.edges[edge.index()].request_link;
         let bytes = self.engine.core.plan.services[self.engine.core.plan.edges[edge.index()].callee.index()]
             .response_bytes;
-        self.engine.send(link, (self.node, cache), bytes, identity ^ FILL_IDENTITY, &Payload::Fill { key });
+        self.engine.send(link, (self.node, cache), bytes, identity ^ FILL_IDENTITY, &Payload::Fill(fill));
+    }
+
+    /// Tells the caches that this service invalidates that it holds another version of a key now. Each of their
+    /// replicas gets a message of its own, which may get lost like any other.
+    pub fn invalidate(&mut self, key: u64, version: u64, lineage: Lineage) {
+        const BYTES: u64 = 64;
+        const INVALIDATION: u64 = 0x1277_A11D_0000_0001;
+        let plan = Arc::clone(&self.engine.core.plan);
+        for target in &plan.services[self.service().index()].invalidates {
+            for replica in self.engine.core.replicas(target.cache) {
+                if self.engine.core.nodes[replica as usize].member {
+                    let number = self.engine.core.nodes[replica as usize].replica;
+                    let identity = lineage.call(INVALIDATION, number).raw();
+                    let ends = (self.node, NodeId(replica));
+                    self.engine.send(
+                        target.link,
+                        ends,
+                        BYTES,
+                        identity,
+                        &Payload::Invalidate { key, version },
+                    );
+                }
+            }
+        }
+    }
+
+    /// At a store: it holds this version of a key from now on.
+    pub fn stored(&mut self, key: u64, version: u64) {
+        let (service, now) = (self.service(), self.engine.now);
+        self.engine.core.truth.stored(service, key, version, now);
+    }
+
+    /// The version that a store holds of a key is known elsewhere from now on.
+    pub fn read_out(&mut self, store: ServiceId, key: u64) {
+        self.engine.core.truth.read_out(store, key);
+    }
+
+    /// How long what is said to be a version of a key has not been the one that `origin` holds; `None` if it is.
+    /// Nobody in the simulated world could know: for measurement.
+    pub fn outdated_for(&self, origin: ServiceId, key: u64, version: u64) -> Option<Span> {
+        let since = self.engine.core.truth.outdated_since(origin, key, version)?;
+        Some(self.engine.now.since(since))
+    }
+
+    /// The version that `origin` holds of a key. Nobody in the simulated world could know: for what was loaded before
+    /// the run.
+    pub fn held_by(&self, origin: ServiceId, key: u64) -> u64 {
+        self.engine.core.truth.version(origin, key)
     }
 
     /// Tells how many workers are busy and how many requests wait, whenever that changes.
@@ -202,6 +250,11 @@ impl Cx<'_> {
             self.engine.core.recorder.waited(service, now.since(request.arrived_at), now);
         }
         self.span(request, "queue", request.arrived_at);
+    }
+
+    /// A request has waited since `from` for what somebody else does.
+    pub fn waited_for(&mut self, request: &Request, from: Time) {
+        self.span(request, "wait", from);
     }
 
     /// A request was worked on since `from`.

@@ -3,7 +3,8 @@
 //! - `node`, `cx`: what a node is and what it may do. Nodes never see each other.
 //! - `core`: the state they share. `Engine` is that state at an instant, with the agenda at hand.
 //! - `network`: links and cuts. `calls`: attempts, retries, gates. `answer`: arrival, answer, proxies.
-//! - `balance`: choosing a replica. `limiter`: rate limits of any kind. `processor`: time on cores. `line`: waiting lines. `clock`: local time.
+//! - `balance`: choosing a replica. `limiter`: rate limits of any kind. `processor`: time on cores.
+//! - `line`: waiting lines. `clock`: local time. `truth`: what stores hold, for measurement alone.
 //! - `effects`: what the active faults do, as a pure function. `timeline`: begins and ends them.
 //!
 //! It never reads a scenario's text, never judges, and draws only by key.
@@ -25,11 +26,12 @@ mod processor;
 mod settings;
 mod slab;
 mod timeline;
+mod truth;
 
 pub use cx::{Cx, Unfinished};
 pub use node::{
-    CallSpec, ConfigEdit, Done, Durable, LoadCommand, Message, Node, NodeId, Path, Probes, Reply, Request,
-    Token,
+    CallSpec, ConfigEdit, Done, Durable, Fill, Filled, LoadCommand, Message, Node, NodeId, Path, Probes,
+    Reply, Request, Token,
 };
 pub use slab::Ref;
 
@@ -39,6 +41,7 @@ pub(crate) use line::Line;
 pub(crate) use slab::Slab;
 pub(crate) use timeline::Timeline;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::core::{Engine, Ready};
@@ -59,6 +62,39 @@ pub struct Cluster {
     kinds: Kinds,
     base: Arc<Plan>,
     levels: Vec<ServiceLevels>,
+}
+
+/// What only kinds know, by service and name.
+type Systems = BTreeMap<String, BTreeMap<String, u64>>;
+
+/// Part and whole, by service and name.
+type Shares = BTreeMap<(String, &'static str), (u64, u64)>;
+
+/// Adds what one replica shows to what the others of its service do.
+fn add_up(service: &str, probes: Probes, systems: &mut Systems, shares: &mut Shares) {
+    for (share, (part, whole)) in probes.shares {
+        let sum = shares.entry((service.to_string(), share)).or_default();
+        *sum = (sum.0 + part, sum.1 + whole);
+    }
+    let no_values = probes.counts.is_empty() && probes.maxima.is_empty() && probes.minima.is_empty();
+    if no_values && probes.named.is_empty() {
+        return;
+    }
+    let values = systems.entry(service.to_string()).or_default();
+    for (count, value) in probes.counts {
+        *values.entry(count.to_string()).or_default() += value;
+    }
+    for (count, value) in probes.named {
+        *values.entry(count).or_default() += value;
+    }
+    for (minimum, value) in probes.minima {
+        let smallest = values.entry(minimum.to_string()).or_insert(value);
+        *smallest = value.min(*smallest);
+    }
+    for (maximum, value) in probes.maxima {
+        let largest = values.entry(maximum.to_string()).or_default();
+        *largest = value.max(*largest);
+    }
 }
 
 impl World for Cluster {
@@ -113,7 +149,9 @@ impl Cluster {
                 let call = self.core.calls.in_slot(slot);
                 call.map_or((None, 0), |call| (Some(call.owner), call.lineage.raw()))
             }
-            Event::Breaker(index) => (Some(self.core.edge_states[index as usize].owner), 0),
+            Event::Breaker(index) | Event::Pace(index) => {
+                (Some(self.core.edge_states[index as usize].owner), 0)
+            }
             Event::HealthCheck(index) => (Some(self.core.balancers[index as usize].owner), 0),
             Event::Processor(_)
             | Event::EntryStart(_)
@@ -139,6 +177,7 @@ impl Cluster {
             | Event::Backoff(_)
             | Event::Hedge(_)
             | Event::CallDeadline(_)
+            | Event::Pace(_)
             | Event::HealthCheck(_) => true,
             Event::Processor(_)
             | Event::Breaker(_)
@@ -179,6 +218,7 @@ impl Cluster {
             Event::Hedge(slot) => engine.hedge_due(slot),
             Event::CallDeadline(slot) => engine.call_deadline_passed(slot),
             Event::Breaker(index) => engine.breaker_due(index as usize),
+            Event::Pace(index) => engine.pace_due(index as usize),
             Event::HealthCheck(index) => engine.probe(index),
             Event::Quota(node) => engine.check_quota(node),
             Event::EntryStart(entry) => self.entry_due(now, entry, agenda),
@@ -249,7 +289,10 @@ impl Cluster {
                 engine.core.balancers[balancer as usize].probe_answered(replica);
             }
             Payload::Cancel(attempt) => self.deliver_note(now, address, Message::Cancel(attempt), agenda),
-            Payload::Fill { key } => self.deliver_note(now, address, Message::Fill { key }, agenda),
+            Payload::Fill(fill) => self.deliver_note(now, address, Message::Fill(fill), agenda),
+            Payload::Invalidate { key, version } => {
+                self.deliver_note(now, address, Message::Invalidate { key, version }, agenda)
+            }
         }
     }
 
@@ -317,7 +360,8 @@ impl Cluster {
         self.take_levels(now);
         let services = self.core.plan.services.len();
         let mut inside = vec![0; services];
-        let mut systems = std::collections::BTreeMap::new();
+        let mut systems = Systems::new();
+        let mut shares = Shares::new();
         for (state, node) in self.core.nodes.iter().zip(&self.nodes) {
             let mut probes = Probes::default();
             node.probe(&mut probes);
@@ -328,19 +372,11 @@ impl Cluster {
                 }
                 Party::Load(load) => &self.core.plan.loads[load.index()].name,
             };
-            let named = probes
-                .named
-                .into_iter()
-                .chain(probes.counts.into_iter().map(|(count, value)| (count.to_string(), value)));
-            for (count, value) in named {
-                let counts: &mut std::collections::BTreeMap<String, u64> =
-                    systems.entry(name.clone()).or_default();
-                *counts.entry(count).or_default() += value;
-            }
-            for (count, value) in probes.lowest {
-                let counts = systems.entry(name.clone()).or_default();
-                let lowest = counts.entry(count.to_string()).or_insert(value);
-                *lowest = value.min(*lowest);
+            add_up(name, probes, &mut systems, &mut shares);
+        }
+        for ((name, share), (part, whole)) in shares {
+            if let Some(ppm) = (u128::from(part) * 1_000_000).checked_div(u128::from(whole)) {
+                systems.entry(name).or_default().insert(share.to_string(), ppm as u64);
             }
         }
         let population_ns = self
@@ -454,6 +490,7 @@ impl Cluster {
             | Event::Hedge(_)
             | Event::CallDeadline(_)
             | Event::Breaker(_)
+            | Event::Pace(_)
             | Event::HealthCheck(_)
             | Event::Quota(_)
             | Event::NodeReturn(..)

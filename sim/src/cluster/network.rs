@@ -2,7 +2,7 @@
 //! arrives; knows nothing of calls.
 
 use super::core::{Engine, Event};
-use super::node::{NodeId, Path, Request};
+use super::node::{Fill, NodeId, Path, Request};
 use super::slab::Ref;
 use crate::faults::CutMode;
 use crate::kernel::draw::{Key, Lineage, Sampler, Seed, chance_ppm};
@@ -38,7 +38,8 @@ pub(crate) enum Payload {
     Request(Request),
     Answer(Answer),
     Cancel(Ref),
-    Fill { key: u64 },
+    Fill(Fill),
+    Invalidate { key: u64, version: u64 },
     Probe { balancer: u32, replica: u32 },
     ProbeAnswer { balancer: u32, replica: u32 },
 }
@@ -50,7 +51,8 @@ impl Payload {
             Payload::Request(request) => request.lineage.raw(),
             Payload::Answer(answer) => answer.lineage.raw() ^ (1 + answer.outcome as u64),
             Payload::Cancel(attempt) => attempt.pack(),
-            Payload::Fill { key } => *key,
+            Payload::Fill(fill) => fill.key,
+            Payload::Invalidate { key, version } => key ^ version.rotate_left(32),
             Payload::Probe { balancer, replica } | Payload::ProbeAnswer { balancer, replica } => {
                 u64::from(*balancer) << 32 | u64::from(*replica)
             }
@@ -63,7 +65,8 @@ impl Payload {
             Payload::Request(_) => "request",
             Payload::Answer(_) => "answer",
             Payload::Cancel(_) => "cancellation",
-            Payload::Fill { .. } => "cache fill",
+            Payload::Fill(_) => "cache fill",
+            Payload::Invalidate { .. } => "invalidation",
             Payload::Probe { .. } => "health probe",
             Payload::ProbeAnswer { .. } => "answer to a health probe",
         }

@@ -77,10 +77,15 @@ pub struct Probes {
     pub in_system: u64,
     /// Named counts that only this kind knows; counts of the same name add up over replicas.
     pub counts: BTreeMap<&'static str, u64>,
-    /// Named values of which the smallest of all replicas is told.
-    pub lowest: BTreeMap<&'static str, u64>,
+    /// Named smallest values; over replicas the smallest counts.
+    pub minima: BTreeMap<&'static str, u64>,
     /// Like `counts`, under names made from the settings.
     pub named: BTreeMap<String, u64>,
+    /// Named largest values; over replicas the largest counts.
+    pub maxima: BTreeMap<&'static str, u64>,
+    /// Named shares, as part and whole, which add up over replicas; shown in parts per million, and not at all while
+    /// the whole is nothing.
+    pub shares: BTreeMap<&'static str, (u64, u64)>,
 }
 
 /// A message as a node sees it.
@@ -92,13 +97,39 @@ pub enum Message {
     Done(Done),
     /// The caller of this request no longer waits and asks to stop.
     Cancel(Ref),
-    /// A value that a cache is to remember.
-    Fill {
-        /// Under which key.
+    /// What was loaded for a cache.
+    Fill(Fill),
+    /// What a cache may hold of a key is no longer true.
+    Invalidate {
+        /// Which key.
         key: u64,
+        /// The version its origin holds now; 0 if it does not count versions.
+        version: u64,
     },
     /// More load, or less again: for the clients of a load only.
     Load(LoadCommand),
+}
+
+/// What a load for a cache came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Under which key it is to be kept.
+    pub key: u64,
+    /// What was found.
+    pub found: Filled,
+    /// The lease that the cache gave out along with the miss; 0 if it gave none.
+    pub lease: u64,
+}
+
+/// What was found at the origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// A value; its version, where the origin counts versions.
+    Value(u64),
+    /// There is none.
+    Absent,
+    /// The origin did not tell.
+    Failed,
 }
 
 /// What a fault asks of the clients of a load.
@@ -137,7 +168,7 @@ pub struct Reply {
     /// Of a cache: whether it did not have the key. Of a versioned store: whether the version was no longer the one
     /// that the write had read.
     pub missed: bool,
-    /// What was read, where a kind answers with a number; else 0.
+    /// What was read, where a kind answers with a number; of a cache that missed: the lease to load; else 0.
     pub value: u64,
     /// Whether it was dropped by controlled delay, for the counts.
     pub shed: bool,
@@ -239,7 +270,7 @@ pub struct Done {
     pub outcome: OutcomeKind,
     /// Whether a cache did not have the key, or a versioned store refused a write.
     pub missed: bool,
-    /// What was read, where a kind answers with a number; else 0.
+    /// What was read, where a kind answers with a number; of a cache that missed: the lease to load; else 0.
     pub value: u64,
     /// When it was wanted.
     pub wanted_at: Time,

@@ -5,7 +5,7 @@ use super::grid::Grid;
 use super::liveness::{Liveness, LoadRecovery};
 use super::slo::SloVerdict;
 use super::words::{decimal, grouped};
-use super::{Evidence, STOP_ID, chain, limits, reached_its_end};
+use super::{Evidence, STOP_ID, caches, chain, limits, reached_its_end};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::scenario::plan::Action;
@@ -30,7 +30,7 @@ struct Case<'a> {
 type Finder = fn(&Case<'_>) -> Vec<String>;
 
 /// Every kind, the gravest first.
-const FINDERS: [(&str, Finder); 16] = [
+const FINDERS: [(&str, Finder); 19] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
@@ -45,6 +45,9 @@ const FINDERS: [(&str, Finder); 16] = [
     ("limit_in_shadow", |case| limits::shadowed(case.evidence)),
     ("bound_moved", |case| limits::bound_moved(case.evidence)),
     ("saturated", saturated),
+    ("stampede", |case| caches::stampedes(case.evidence.measured)),
+    ("stale_reads", |case| caches::stale_reads(case.evidence.measured)),
+    ("late_fills", |case| caches::late_fills(case.evidence.measured)),
     ("wasted_work", wasted_work),
     ("doomed_attempts", doomed_attempts),
 ];

@@ -108,6 +108,7 @@ fn service(name: &str) -> ServicePlan {
         pools: Vec::new(),
         admission: None,
         shared_limits: Vec::new(),
+        invalidates: Vec::new(),
         hop_of: None,
     }
 }

@@ -8,8 +8,8 @@ use foreshock_systems::rate_limiter::distributed::{FromStore, LimiterStore};
 use serde_json::{Map, Value};
 
 use super::Kind;
-use super::service::{Answered, Behaviour, ServiceNode, decode, encode_answer};
-use crate::cluster::{Node, Probes, Request};
+use super::service::{Answered, Behaviour, ServiceNode, Verdict, decode, encode_answer};
+use crate::cluster::{Cx, Node, Probes, Ref, Request};
 use crate::kernel::time::Time;
 use crate::scenario::plan::{EdgeId, Plan, ServiceId, ServicePlan, SharedLimitPlan};
 
@@ -42,16 +42,14 @@ struct Store {
 
 impl Store {
     fn new(own: &ServicePlan) -> Store {
-        let mut store = Store {
+        Store {
             limits: Vec::new(),
             changed: false,
             plan: own.shared_limits.clone(),
             granted_permits: 0,
             refused: 0,
             reports: 0,
-        };
-        store.start();
-        store
+        }
     }
 
     fn limit_of(&mut self, edge: EdgeId) -> Option<&mut LimiterStore> {
@@ -71,11 +69,14 @@ impl Store {
 }
 
 impl Behaviour for Store {
-    fn answer(&mut self, request: &Request, local: Time) -> Answered {
+    fn answer(&mut self, request: &Request, _job: Ref, cx: &mut Cx<'_>) -> Verdict {
+        let local = cx.local_time();
         self.follow_changes(local);
         let (from, message) = decode(request.caller, request.key, request.arguments);
         // Somebody who has no limit here asks for nothing in particular.
-        let Some(limit) = self.limit_of(request.edge) else { return Answered::default() };
+        let Some(limit) = self.limit_of(request.edge) else {
+            return Verdict::Proceed(Answered::default());
+        };
         let answer = limit.handle(local, from, message);
         match answer {
             FromStore::Granted { permits, .. } => self.granted_permits += permits,
@@ -83,12 +84,10 @@ impl Behaviour for Store {
             FromStore::Part { .. } => self.reports += 1,
         }
         let (missed, value) = encode_answer(answer);
-        Answered { missed, value }
+        Verdict::Proceed(Answered { missed, value })
     }
 
-    fn fill(&mut self, _key: u64, _local: Time) {}
-
-    fn start(&mut self) {
+    fn start(&mut self, _cx: &mut Cx<'_>) {
         let fresh = |plan: &SharedLimitPlan| {
             (*plan, LimiterStore::new(plan.limit).expect("the plan's limits were checked"))
         };

@@ -1,6 +1,9 @@
 //! Kind `versioned-store`: a store under optimistic concurrency control. A read answers with the version of its key, a
 //! write names the version it has read and is refused if that is not the present one any more (compare and set).
 //!
+//! An operation that `writes` puts a new version in the place of whatever is there. Every write is told to the caches
+//! that the store `invalidates`. With `items` only so many keys are there from the start.
+//!
 //! What is stored outlives the process. Replicas are stores of their own and know nothing of each other.
 
 use std::collections::BTreeMap;
@@ -9,25 +12,37 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::Kind;
-use super::service::{Answered, Behaviour, ServiceNode};
-use crate::cluster::{Node, Probes, Request};
-use crate::kernel::time::Time;
+use super::cache::is_origin;
+use super::service::{Answered, Behaviour, ServiceNode, Verdict};
+use crate::cluster::{Cx, Node, Probes, Ref, Request};
 use crate::scenario::plan::{Plan, ServiceId, ServicePlan};
+use crate::scenario::quantity::{Positive, scalar_text};
 
 /// Kind `versioned-store`.
 pub(super) struct VersionedStore;
 
 impl Kind for VersionedStore {
     fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
-        settings
-            .keys()
-            .map(|key| (key.clone(), "is no setting of kind `versioned-store`: it has none".to_string()))
-            .collect()
+        let wrong = settings.iter().filter_map(|(key, value)| Some((key.clone(), wrong(key, value)?)));
+        wrong.collect()
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        Box::new(ServiceNode::new(service, plan, Some(Box::new(Store::default()))))
+        let store = Store::new(&plan.services[service.index()], is_origin(plan, service));
+        Box::new(ServiceNode::new(service, plan, Some(Box::new(store))))
     }
+}
+
+fn wrong(key: &str, value: &Value) -> Option<String> {
+    match key {
+        "items" => items(value).err(),
+        _ => Some(format!("a versioned store has no setting `{key}`; it has items")),
+    }
+}
+
+fn items(value: &Value) -> Result<u32, String> {
+    let text = scalar_text(value).unwrap_or_default();
+    Positive::read(&text).map(|items| items.0).map_err(|problem| problem.message)
 }
 
 /// What a request wants of a versioned store, as its arguments.
@@ -57,46 +72,96 @@ impl Wish {
     }
 }
 
-#[derive(Default)]
 struct Store {
     /// By key; one that was never written has version 0.
     versions: BTreeMap<u64, u64>,
+    /// Keys from here on are not there until they are written; `None`: all are there from the start.
+    items: Option<u32>,
+    /// By operation: whether it writes.
+    blind_writes: Vec<bool>,
+    tells_caches: bool,
+    /// Whether somebody measures against what it holds.
+    is_watched: bool,
     reads: u64,
+    absent: u64,
     writes: u64,
     conflicts: u64,
 }
 
-impl Behaviour for Store {
-    fn answer(&mut self, request: &Request, _local: Time) -> Answered {
-        let present = self.versions.get(&request.key).copied().unwrap_or(0);
-        match Wish::of(request.arguments) {
-            Wish::Read => {
-                self.reads += 1;
-                Answered { missed: false, value: present }
-            }
-            Wish::Write { version } => {
-                self.writes += 1;
-                let missed = version != present;
-                self.conflicts += u64::from(missed);
-                if !missed {
-                    self.versions.insert(request.key, present + 1);
-                }
-                Answered { missed, value: present + u64::from(!missed) }
-            }
-        }
+impl Store {
+    fn new(plan: &ServicePlan, is_watched: bool) -> Store {
+        let mut store = Store {
+            versions: BTreeMap::new(),
+            items: None,
+            blind_writes: Vec::new(),
+            tells_caches: !plan.invalidates.is_empty(),
+            is_watched,
+            reads: 0,
+            absent: 0,
+            writes: 0,
+            conflicts: 0,
+        };
+        store.reconfigure(plan);
+        store
     }
 
-    fn fill(&mut self, _key: u64, _local: Time) {}
+    fn read(&mut self, key: u64, cx: &mut Cx<'_>) -> Answered {
+        self.reads += 1;
+        let written = self.versions.get(&key).copied();
+        let missed = written.is_none() && self.items.is_some_and(|items| key >= u64::from(items));
+        self.absent += u64::from(missed);
+        if self.is_watched {
+            cx.read_out(cx.service(), key);
+        }
+        Answered { missed, value: written.unwrap_or(0) }
+    }
 
-    fn start(&mut self) {}
+    fn write(&mut self, request: &Request, expected: Option<u64>, cx: &mut Cx<'_>) -> Answered {
+        let key = request.key;
+        let present = self.versions.get(&key).copied().unwrap_or(0);
+        self.writes += 1;
+        if expected.is_some_and(|version| version != present) {
+            self.conflicts += 1;
+            return Answered { missed: true, value: present };
+        }
+        let version = present + 1;
+        self.versions.insert(key, version);
+        if self.is_watched {
+            cx.stored(key, version);
+        }
+        if self.tells_caches {
+            cx.invalidate(key, version, request.lineage);
+        }
+        Answered { missed: false, value: version }
+    }
+}
 
-    fn reconfigure(&mut self, _plan: &ServicePlan) {}
+impl Behaviour for Store {
+    fn answer(&mut self, request: &Request, _job: Ref, cx: &mut Cx<'_>) -> Verdict {
+        let is_blind_write = self.blind_writes.get(request.operation.index()).copied().unwrap_or(false);
+        Verdict::Proceed(match Wish::of(request.arguments) {
+            Wish::Write { version } => self.write(request, Some(version), cx),
+            Wish::Read if is_blind_write => self.write(request, None, cx),
+            Wish::Read => self.read(request.key, cx),
+        })
+    }
+
+    fn start(&mut self, _cx: &mut Cx<'_>) {}
+
+    fn reconfigure(&mut self, plan: &ServicePlan) {
+        self.items = plan.settings.get("items").and_then(|value| items(value).ok());
+        self.blind_writes = plan.operations.iter().map(|operation| operation.writes).collect();
+        self.tells_caches = !plan.invalidates.is_empty();
+    }
 
     fn probe(&self, out: &mut Probes) {
         out.counts.insert("reads", self.reads);
         out.counts.insert("writes", self.writes);
         out.counts.insert("conflicts", self.conflicts);
         out.counts.insert("keys", self.versions.len() as u64);
+        if self.items.is_some() {
+            out.counts.insert("absent", self.absent);
+        }
     }
 }
 

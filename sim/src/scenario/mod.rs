@@ -9,12 +9,12 @@ mod edit;
 mod parse;
 mod path;
 pub mod plan;
-mod quantity;
+pub(crate) mod quantity;
 mod raw;
 mod render;
 mod schema;
 mod shape;
-mod suggest;
+pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 mod trace;

@@ -431,6 +431,67 @@ pub(crate) fn anything() -> BoxedStrategy<Value> {
         .boxed()
 }
 
+/// As [`anything`], with a store as its last service, and a cache before it that the store tells of its writes. The
+/// cache loads for itself or is filled by the first service, as it happens.
+pub(crate) fn with_a_cache() -> BoxedStrategy<Value> {
+    let kept = vec![
+        ("eviction", 0.5, one_of(&["lru", "s3-fifo", "w-tinylfu", "arc", "random"])),
+        ("ttl", 0.8, one_of(&["300ms", "50ms"])),
+        ("time_to_idle", 0.2, one_of(&["100ms"])),
+        ("negative_ttl", 0.3, one_of(&["200ms"])),
+        ("persistent", 0.3, flag()),
+        ("preload", 0.2, one_of(&[5])),
+        ("capacity", 1.0, one_of(&[20, 3])),
+    ];
+    let leased = vec![
+        ("single_flight", 1.0, one_of(&[true])),
+        ("lease_timeout", 0.5, one_of(&["100ms", "5ms"])),
+        ("stale_while_revalidate", 0.4, one_of(&["100ms"])),
+        ("stale_if_error", 0.4, one_of(&["300ms"])),
+        ("early_expiry", 0.3, one_of(&["x1", "x20"])),
+        ("refresh_after", 0.4, one_of(&["20ms"])),
+        ("failure_ttl", 0.3, one_of(&["20ms"])),
+    ];
+    (anything(), mapping(kept), proptest::option::weighted(0.7, mapping(leased)))
+        .prop_map(|(document, kept, leased)| {
+            let settings: Map<String, Value> = kept.into_iter().chain(leased.unwrap_or_default()).collect();
+            cached(document, settings)
+        })
+        .boxed()
+}
+
+fn cached(mut document: Value, settings: Map<String, Value>) -> Value {
+    let count = document["services"].as_object().map_or(0, Map::len);
+    if count < 2 {
+        return document;
+    }
+    let (cache, store) = (format!("s{}", count - 2), format!("s{}", count - 1));
+    let services = &mut document["services"];
+    for name in [&cache, &store] {
+        if services[name]["operations"]["buy"].is_object() {
+            services[name]["operations"]["buy"]["writes"] = json!(true);
+        }
+    }
+    services[&store]["kind"] = json!("versioned-store");
+    services[&store]["items"] = json!(10);
+    services[&store]["invalidates"] = json!([cache]);
+    services[&cache]["kind"] = json!("cache");
+    for (key, value) in settings {
+        services[&cache][key] = value;
+    }
+    if count > 2 {
+        let asks = json!({"to": cache, "on_miss": store, "timeout": "200ms", "cancel": true});
+        let loads = json!({"to": store, "timeout": "50ms"});
+        if services["s0"]["calls"].is_null() {
+            services["s0"]["calls"] = json!([]);
+        }
+        if let Some(calls) = services["s0"]["calls"].as_array_mut() {
+            calls.extend([asks, loads]);
+        }
+    }
+    document
+}
+
 /// A document with a long pause of its loads, entries that end before the pause, and entries that start before it
 /// and last to the end.
 pub(crate) fn with_a_gap() -> BoxedStrategy<(Value, Vec<Value>, Vec<Value>)> {

@@ -5,8 +5,9 @@ use foreshock::nodes::Kinds;
 use foreshock::report::{Report, to_json};
 use foreshock::run::{Detail, Outcome, run};
 use proptest::prelude::*;
+use serde_json::Value;
 
-use crate::generator::{anything, cases};
+use crate::generator::{anything, cases, with_a_cache};
 use crate::harness::{assert_balanced, plan};
 
 fn report(outcome: &Outcome) -> String {
@@ -19,28 +20,38 @@ proptest! {
     /// Laws 1, 2, 9 and 10 in worlds that nobody thought of.
     #[test]
     fn every_world_stops_by_name_with_balanced_books_and_the_same_bytes_each_time(document in anything()) {
-        let plan = plan(&document.to_string());
-        let kinds = Kinds::default();
-        let wheel = Detail::default();
-        let first = run(&plan, plan.seed, &[], &kinds, &wheel).unwrap();
+        assert_sound(&document);
+    }
 
-        match first.stop {
-            StopReason::EndOfTime => prop_assert!(first.ended <= plan.run.end()),
-            StopReason::TooManyEvents => prop_assert_eq!(first.events, plan.run.max_events),
-            StopReason::Finished | StopReason::OutOfMemory => prop_assert!(false, "stopped by {}", first.stop),
-        }
-        assert_balanced(&first);
-        assert_edges_are_events(&first);
+    /// The same with values that are kept, shared, out of date and loaded behind the back of who asks.
+    #[test]
+    fn worlds_with_caches_are_no_exception(document in with_a_cache()) {
+        assert_sound(&document);
+    }
+}
 
-        let again = run(&plan, plan.seed, &[], &kinds, &wheel).unwrap();
-        let heap = Detail { agenda: AgendaTuning::Heap, ..Detail::default() };
-        let heap = run(&plan, plan.seed, &[], &kinds, &heap).unwrap();
-        let traced = Detail { traced_requests: 50, ..Detail::default() };
-        let traced = run(&plan, plan.seed, &[], &kinds, &traced).unwrap();
-        for (what, other) in [("again", &again), ("on a heap", &heap), ("traced", &traced)] {
-            prop_assert_eq!(first.fingerprint, other.fingerprint, "{}", what);
-            prop_assert!(report(&first) == report(other), "another report {}", what);
-        }
+fn assert_sound(document: &Value) {
+    let plan = plan(&document.to_string());
+    let kinds = Kinds::default();
+    let wheel = Detail::default();
+    let first = run(&plan, plan.seed, &[], &kinds, &wheel).unwrap();
+
+    match first.stop {
+        StopReason::EndOfTime => assert!(first.ended <= plan.run.end()),
+        StopReason::TooManyEvents => assert_eq!(first.events, plan.run.max_events),
+        StopReason::Finished | StopReason::OutOfMemory => assert!(false, "stopped by {}", first.stop),
+    }
+    assert_balanced(&first);
+    assert_edges_are_events(&first);
+
+    let again = run(&plan, plan.seed, &[], &kinds, &wheel).unwrap();
+    let heap = Detail { agenda: AgendaTuning::Heap, ..Detail::default() };
+    let heap = run(&plan, plan.seed, &[], &kinds, &heap).unwrap();
+    let traced = Detail { traced_requests: 50, ..Detail::default() };
+    let traced = run(&plan, plan.seed, &[], &kinds, &traced).unwrap();
+    for (what, other) in [("again", &again), ("on a heap", &heap), ("traced", &traced)] {
+        assert_eq!(first.fingerprint, other.fingerprint, "{}", what);
+        assert!(report(&first) == report(other), "another report {}", what);
     }
 }
 

@@ -44,11 +44,6 @@ impl Checks {
         self.0.push(Check { key: key.to_string(), holds, text });
     }
 
-    /// An expected value that is not compared, with the reason.
-    pub(crate) fn left_out(&mut self, key: &str, reason: &str) {
-        self.claim(key, true, format!("not compared: {reason}"));
-    }
-
     /// At least so much was measured.
     pub(crate) fn at_least(&mut self, measured: u64, wanted: f64) {
         self.claim(SAMPLE_SIZE, measured as f64 >= wanted, format!("{measured} of {wanted}"));

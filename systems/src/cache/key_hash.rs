@@ -28,6 +28,8 @@ impl Hasher for KeyHasher {
         self.state
     }
     fn write(&mut self, bytes: &[u8]) {
+        // The length tells trailing zeros from the padding of the last word.
+        self.state ^= (bytes.len() as u64).wrapping_mul(0xA24B_AED4_963E_E407);
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);

@@ -1,5 +1,5 @@
 //! One limiter for each key: per client, per tenant, per host. Keys that have been idle for so long that their limiter
-//! is as good as new are dropped, a few at every check; no decision depends on whether that has happened. Never shares
+//! is as good as new are dropped, a few at a time; no decision depends on whether that has happened. Never shares
 //! permits between keys.
 
 use super::{Forgettable, Limiter, RetryAt};
@@ -104,6 +104,9 @@ struct Entry<K, L> {
 }
 
 /// A limiter for each key, made from one template.
+///
+/// Keys are found by their order and not by a hash: slower by a factor, and nobody can slow it down further by choosing
+/// keys that collide.
 #[derive(Clone, Debug)]
 pub struct Keyed<K, L> {
     config: KeyedConfig,
@@ -116,11 +119,15 @@ pub struct Keyed<K, L> {
     by_last_use: LinkedSlots,
     /// Where the search for idle keys goes on.
     hand: usize,
+    checks: u32,
     stats: KeyedStats,
 }
 
-/// Entries looked at for idleness by each check: two for each that could be added, so that the search laps the growth.
-const LOOKED_AT: usize = 2;
+/// Entries looked at for idleness when a key is added: more than are added, so that the search laps the growth.
+const LOOKED_AT_PER_NEW_KEY: usize = 2;
+
+/// Checks of keys that are there until one entry is looked at: what idles goes although no key is added.
+const CHECKS_PER_LOOK: u32 = 8;
 
 impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
     /// No keys yet; each gets a renewed `template`.
@@ -140,6 +147,7 @@ impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
             free: Vec::new(),
             by_last_use: LinkedSlots::new(),
             hand: 0,
+            checks: 0,
             stats: KeyedStats::default(),
         })
     }
@@ -168,10 +176,16 @@ impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
     /// # Errors
     /// [`KeyedRefusal::TooManyKeys`] if the key is new and there is no room.
     pub fn limiter(&mut self, now: Time, key: &K) -> Result<&mut L, KeyedRefusal> {
-        self.drop_some_idle(now);
+        self.checks = self.checks.wrapping_add(1);
+        if self.checks.is_multiple_of(CHECKS_PER_LOOK) {
+            self.look_for_idle(now, 1);
+        }
         let slot = match self.index.get(key) {
             Some(slot) => *slot,
-            None => self.add(now, key)?,
+            None => {
+                self.look_for_idle(now, LOOKED_AT_PER_NEW_KEY);
+                self.add(now, key)?
+            }
         };
         self.by_last_use.push_back(slot);
         let entry = self.entries[slot as usize].as_mut();
@@ -254,8 +268,8 @@ impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
         }
     }
 
-    fn drop_some_idle(&mut self, now: Time) {
-        for _ in 0..LOOKED_AT.min(self.entries.len()) {
+    fn look_for_idle(&mut self, now: Time, entries: usize) {
+        for _ in 0..entries.min(self.entries.len()) {
             self.hand = if self.hand + 1 < self.entries.len() { self.hand + 1 } else { 0 };
             self.drop_if_idle(now, self.hand);
         }

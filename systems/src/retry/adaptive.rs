@@ -189,22 +189,29 @@ impl AdaptiveLimiter {
     /// # Errors
     /// [`RateTooLow`] if the wait would be longer than `longest_wait`; nothing is taken then.
     pub fn reserve(&mut self, now: Time, longest_wait: Span) -> Result<Span, RateTooLow> {
+        let wait = self.wait(now);
+        if wait > longest_wait {
+            return Err(RateTooLow { wait });
+        }
+        if self.enabled {
+            self.tokens -= 1.0;
+        }
+        Ok(wait)
+    }
+
+    /// How long [`reserve`](Self::reserve) would make the next attempt wait. Takes nothing.
+    pub fn wait(&mut self, now: Time) -> Span {
         if !self.enabled {
-            return Ok(Span::ZERO);
+            return Span::ZERO;
         }
         self.refill(now);
         let missing = 1.0 - self.tokens;
         // At most 1 + 584 years of debt over the lowest rate: finite, and the conversion saturates.
-        let wait = if missing > 0.0 {
+        if missing > 0.0 {
             Span::from_nanos(libm::ceil(missing / self.fill * 1e9) as u64)
         } else {
             Span::ZERO
-        };
-        if wait > longest_wait {
-            return Err(RateTooLow { wait });
         }
-        self.tokens -= 1.0;
-        Ok(wait)
     }
 
     /// An attempt was answered; `throttled` if the answer was to send less.

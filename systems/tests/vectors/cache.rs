@@ -3,17 +3,17 @@
 
 use crate::folder::{reference_cases, vectors};
 use foreshock_systems::Time;
-use foreshock_systems::cache::{Admission, Cache, CacheConfig, EvictionKind, Optimal, optimal_misses};
+use foreshock_systems::cache::{Cache, CacheConfig, EvictionKind, Optimal, optimal_misses};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::hash::{BuildHasher, Hasher};
 use std::io::Read;
 use std::path::Path;
 
 /// How far misses may be from the published ones, in tenths of a percent.
 fn tolerance_permille(policy: &str) -> u64 {
     match policy {
-        "arc" => 5,
         "lirs" => 50,
         _ => 0,
     }
@@ -96,25 +96,37 @@ fn published_traces_miss_as_often_as_published() {
     assert!(ran >= 189, "only {ran} numbers were there");
 }
 
+/// Points of hit ratio that W-TinyLFU may lose to moka at most, as the mean over a trace's capacities.
+const POINTS: f64 = 1.5;
+
+/// Requests of a trace that are compared with moka at most: the longest is a loop and only repeats itself.
+const MOST_REQUESTS: usize = 100_000;
+
 #[test]
-#[ignore]
-fn compare_all() {
-    let folder = vectors("cache").unwrap();
+fn w_tiny_lfu_hits_within_a_point_and_a_half_of_moka_or_more() {
+    let Some(folder) = vectors("cache") else { return };
+    let (mut ran, mut behind) = (0, Vec::new());
     for (name, capacities) in TRACES {
-        let keys = trace(&folder, name);
+        let mut keys = trace(&folder, name);
+        keys.truncate(MOST_REQUESTS);
+        // How often moka hits depends on its hashes, by up to ten points on short traces: the mean of several.
+        let seeds = (MOST_REQUESTS / keys.len()).clamp(1, 7) as u64;
+        let points = |misses: u64| 100.0 - misses as f64 / keys.len() as f64 * 100.0;
+        let mut ahead = 0.0;
         for capacity in *capacities {
-            let moka = moka_hits(*capacity, &keys) as f64 / keys.len() as f64 * 100.0;
-            print!("{name} {capacity} moka {moka:.2} ");
-            for kind in EvictionKind::all() {
-                let m = policy_misses(&kind.to_string(), *capacity, &keys);
-                print!("{kind} {:.2} ", 100.0 - m as f64 / keys.len() as f64 * 100.0);
-            }
-            let config =
-                CacheConfig { capacity: *capacity, admission: Admission::TinyLfu, ..CacheConfig::default() };
-            let m = misses(&mut Cache::new(config), &keys);
-            println!("filter {:.2}", 100.0 - m as f64 / keys.len() as f64 * 100.0);
+            let ours = points(policy_misses("w-tinylfu", *capacity, &keys));
+            let theirs = (0..seeds).map(|seed| points(moka_misses(*capacity, &keys, seed))).sum::<f64>();
+            let theirs = theirs / seeds as f64;
+            println!("{name} {capacity}: {ours:.2} %, moka {theirs:.2} % as the mean of {seeds}");
+            ahead += (ours - theirs) / capacities.len() as f64;
+            ran += 1;
+        }
+        if ahead < -POINTS {
+            behind.push(format!("{name}: {ahead:.2} points"));
         }
     }
+    println!("ran {ran} points of {} traces", TRACES.len());
+    assert!(behind.is_empty(), "behind moka: {behind:?}");
 }
 
 /// Every trace, with the capacities of the published cases.
@@ -132,15 +144,39 @@ const TRACES: &[(&str, &[u64])] = &[
     ("web12", &[75, 300, 1_200]),
 ];
 
-fn moka_hits(capacity: u64, keys: &[u64]) -> u64 {
-    let cache = moka::sync::Cache::<u64, ()>::new(capacity);
-    let mut hits = 0;
+/// A hasher with a fixed seed, so that moka does the same in every run.
+#[derive(Clone, Copy)]
+struct Seeded(u64);
+
+impl BuildHasher for Seeded {
+    type Hasher = Seeded;
+    fn build_hasher(&self) -> Seeded {
+        *self
+    }
+}
+
+impl Hasher for Seeded {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            self.0 ^= self.0 >> 29;
+        }
+    }
+}
+
+fn moka_misses(capacity: u64, keys: &[u64], seed: u64) -> u64 {
+    let builder = moka::sync::Cache::<u64, ()>::builder().max_capacity(capacity);
+    let cache = builder.build_with_hasher(Seeded(seed));
+    let mut misses = 0;
     for key in keys {
-        match cache.get(key) {
-            Some(()) => hits += 1,
-            None => cache.insert(*key, ()),
+        if cache.get(key).is_none() {
+            misses += 1;
+            cache.insert(*key, ());
         }
         cache.run_pending_tasks();
     }
-    hits
+    misses
 }

@@ -19,6 +19,12 @@ impl Engine<'_> {
     /// Begins the next attempt of a call.
     pub(super) fn begin_attempt(&mut self, call: Ref, is_hedge: bool) {
         let Some(this) = self.core.calls.get_mut(call) else { return };
+        if self.core.edge_states[this.edge_state as usize].pacing.is_some()
+            && self.waits_for_rate(call, is_hedge)
+        {
+            return;
+        }
+        let Some(this) = self.core.calls.get_mut(call) else { return };
         this.begun += 1;
         let number = this.begun;
         let owner = this.owner;
@@ -131,7 +137,7 @@ impl Engine<'_> {
     }
 
     /// An attempt that a policy of the caller forbids: it is over before it was made.
-    fn fail_unsent(&mut self, call: Ref, outcome: OutcomeKind, charged: Option<RetryCause>) {
+    pub(super) fn fail_unsent(&mut self, call: Ref, outcome: OutcomeKind, charged: Option<RetryCause>) {
         let Some(this) = self.core.calls.get(call) else { return };
         let (edge, first) = (this.spec.edge, this.first_attempt);
         let index = this.edge_state as usize;
@@ -416,6 +422,12 @@ impl Engine<'_> {
             let recorded = if sent { recorded_as(outcome) } else { Recorded::Ignored };
             state.record_breaker(entry.replica, local, permit, recorded, taken);
             self.watch_breaker(index);
+        }
+        let state = &mut self.core.edge_states[index];
+        if state.pacing.is_some()
+            && matches!(outcome, OutcomeKind::Ok | OutcomeKind::Error | OutcomeKind::Rejected)
+        {
+            self.rate_answered(index, local, outcome == OutcomeKind::Rejected);
         }
         let state = &mut self.core.edge_states[index];
         if let Some(budget) = &mut state.budget {

@@ -8,6 +8,7 @@ use super::super::core::{Engine, Event};
 use super::super::limiter::RateLimiter;
 use super::super::node::NodeId;
 use super::super::slab::Ref;
+use super::pacing::Pacing;
 use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
@@ -45,11 +46,14 @@ pub(crate) struct EdgeState {
     pub(crate) storm_entry: Option<EntryId>,
     storm_rule: RetryConfig,
     breakers: Vec<Breaker>,
+    /// Spreads their open times.
+    pub(crate) breaker_key: Key,
     breaker_timer: Handle,
     /// What the timer is armed for, on the caller's clock.
     breaker_due: Option<Time>,
     pub(crate) limiter: Option<RateLimiter>,
     pub(crate) budget: Option<Budget>,
+    pub(crate) pacing: Option<Box<Pacing>>,
     pub(crate) bulkhead: Option<u32>,
     pub(crate) pool: Option<u32>,
     pub(crate) resets: Vec<ResetChance>,
@@ -67,10 +71,9 @@ impl EdgeState {
         edge: EdgeId,
         owner: NodeId,
         identity: &str,
-        endpoints: u32,
         balancer: u32,
     ) -> EdgeState {
-        let mut state = EdgeState {
+        EdgeState {
             edge,
             owner,
             callee: plan.callee,
@@ -81,10 +84,12 @@ impl EdgeState {
             storm_entry: None,
             storm_rule: RetryConfig::NEVER,
             breakers: Vec::new(),
+            breaker_key: Key::derive(seed, &format!("edge/{}", plan.name), "breaker"),
             breaker_timer: Handle::NONE,
             breaker_due: None,
             limiter: None,
             budget: None,
+            pacing: None,
             bulkhead: None,
             pool: None,
             resets: Vec::new(),
@@ -92,9 +97,7 @@ impl EdgeState {
             name_hash: name_hash(identity),
             occurrence: plan.occurrence,
             backoff_key: Key::derive(seed, &format!("edge/{}", plan.name), "backoff"),
-        };
-        state.take_policy(&plan.policy, endpoints, Time::ZERO);
-        state
+        }
     }
 
     /// Follows new settings; what did not change keeps its state.
@@ -107,7 +110,9 @@ impl EdgeState {
             }
             (_, Some(new)) => {
                 let count = if new.scope == BreakerScope::Edge { 1 } else { endpoints };
-                self.breakers = (0..count).map(|_| Breaker::new(new.config.clone())).collect();
+                let key = self.breaker_key;
+                let breaker = |at| Breaker::new(new.config.clone()).with_seed(key.draw(u64::from(at)));
+                self.breakers = (0..count).map(breaker).collect();
             }
             (_, None) => self.breakers.clear(),
         }
@@ -118,6 +123,14 @@ impl EdgeState {
         match (&mut self.budget, policy.retry.as_ref().and_then(|retry| retry.budget)) {
             (Some(budget), Some(config)) => budget.reconfigure(config, local),
             (budget, config) => *budget = config.map(Budget::new),
+        }
+        let before = self.policy.retry.as_ref().and_then(|retry| retry.adaptive);
+        let adaptive = policy.retry.as_ref().and_then(|retry| retry.adaptive);
+        if adaptive != before {
+            match &mut self.pacing {
+                Some(pacing) => pacing.reconfigure(adaptive),
+                pacing => *pacing = adaptive.map(|config| Box::new(Pacing::new(config))),
+            }
         }
         self.policy = policy.clone();
         self.set_storm(self.storm_factor, self.storm_entry);

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod edge;
+mod pacing;
 
 use foreshock_systems::bulkhead::Ticket;
 use foreshock_systems::circuit_breaker::Permit;
@@ -33,6 +34,10 @@ pub(crate) struct Call {
     /// First of the attempts under way.
     first_attempt: Ref,
     previous_pause: Span,
+    /// The word it was drawn with.
+    previous_entropy: u64,
+    /// Whether the wait for the client's own rate is over for the attempt that comes next.
+    is_paced: bool,
     /// Set when the budget was charged for the attempt that comes next: why it was needed.
     retry_charged: Option<RetryCause>,
     backoff_timer: Handle,
@@ -45,6 +50,10 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    fn is_open(&self) -> bool {
+        self.state == CallState::Open
+    }
+
     /// Whether a timer, an attempt or a charge is still to be taken back when it ends.
     fn leaves_something(&self) -> bool {
         self.first_attempt != Ref::NONE
@@ -142,6 +151,26 @@ impl AttemptEnd {
     }
 }
 
+/// Why another attempt is needed; budgets may charge it by that.
+fn retry_cause(outcome: OutcomeKind) -> RetryCause {
+    match outcome {
+        OutcomeKind::Timeout => RetryCause::Timeout,
+        OutcomeKind::Rejected => RetryCause::Throttling,
+        OutcomeKind::Ok
+        | OutcomeKind::Error
+        | OutcomeKind::Refused
+        | OutcomeKind::Reset
+        | OutcomeKind::DeadlineExceeded
+        | OutcomeKind::BreakerOpen
+        | OutcomeKind::RateLimited
+        | OutcomeKind::BulkheadFull
+        | OutcomeKind::PoolTimeout
+        | OutcomeKind::NoHealthyReplica
+        | OutcomeKind::Abandoned
+        | OutcomeKind::Cancelled => RetryCause::Failure,
+    }
+}
+
 impl Engine<'_> {
     /// Begins a call of `owner`; its end comes back as `Done`. `group` is another call made for the same request.
     #[inline]
@@ -169,6 +198,8 @@ impl Engine<'_> {
             hedges: 0,
             first_attempt: Ref::NONE,
             previous_pause: Span::ZERO,
+            previous_entropy: 0,
+            is_paced: false,
             retry_charged: None,
             backoff_timer: Handle::NONE,
             hedge_timer: Handle::NONE,
@@ -321,13 +352,13 @@ impl Engine<'_> {
         let attempt = this.begun - this.hedges;
         let failed = FailedAttempt {
             attempt,
-            pauses: Pauses { previous: this.previous_pause, ..Pauses::after(attempt) },
-            retryable,
-            cause: if end.outcome == OutcomeKind::Timeout {
-                RetryCause::Timeout
-            } else {
-                RetryCause::Failure
+            pauses: Pauses {
+                failed_attempts: attempt,
+                previous: this.previous_pause,
+                previous_entropy: this.previous_entropy,
             },
+            retryable,
+            cause: retry_cause(end.outcome),
             pushback: end.retry_after.into(),
             time_left,
             ..FailedAttempt::FIRST
@@ -336,6 +367,7 @@ impl Engine<'_> {
         match config.decide(&failed, budget, local, entropy) {
             RetryDecision::RetryAfter(pause) => {
                 this.previous_pause = pause;
+                this.previous_entropy = entropy;
                 this.retry_charged = charges.then_some(failed.cause);
                 if state.storm_factor > 1 {
                     self.core.recorder.touch(state.storm_entry);

@@ -285,8 +285,8 @@ impl Admission {
         }
         if let Some(bound) = &self.concurrency {
             add(&mut out.counts, [("refused_by_concurrency", counts.refused_by_concurrency)]);
-            out.lowest.insert("concurrency_limit_min", u64::from(bound.lowest));
-            out.lowest.insert("concurrency_limit_last", u64::from(bound.limit.limit()));
+            out.minima.insert("concurrency_limit_min", u64::from(bound.lowest));
+            out.minima.insert("concurrency_limit_last", u64::from(bound.limit.limit()));
         }
     }
 }

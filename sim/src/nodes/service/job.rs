@@ -25,8 +25,12 @@ pub(super) struct Job {
     pub(super) group: Ref,
     /// By step: whether a cache did not have the key.
     pub(super) missed_steps: u64,
-    /// The cache replica that answered the last miss.
-    pub(super) missed_at: Option<NodeId>,
+    /// The misses that are to be filled, by a cache and by one before it.
+    pub(super) misses: [Option<Miss>; 2],
+    /// What its calls are made for.
+    pub(super) purpose: Purpose,
+    /// Whether it has been answered and goes on with nobody waiting.
+    pub(super) detached: bool,
     /// What this service itself has to say, being a cache or a store.
     pub(super) answered: Answered,
     /// Among those that admission lets be inside at once.
@@ -46,6 +50,30 @@ pub(super) enum JobState {
     Preempted(Unfinished),
     /// Waiting for calls.
     Calling,
+    /// Waiting, without a worker, for what the kind knows of.
+    Parked,
+}
+
+/// A miss at a cache that this request will fill.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Miss {
+    /// The step that called the cache.
+    pub(super) step: u32,
+    /// The replica that answered.
+    pub(super) at: NodeId,
+    /// The lease that came with the answer, or 0.
+    pub(super) lease: u64,
+}
+
+/// What the calls of a job are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// For the request alone.
+    Own,
+    /// For the values that the kind keeps, under this lease or without one (0).
+    Load(u64),
+    /// To write what the kind keeps.
+    Write,
 }
 
 impl Job {
@@ -64,7 +92,9 @@ impl Job {
             needed: 0,
             group: Ref::NONE,
             missed_steps: 0,
-            missed_at: None,
+            misses: [None; 2],
+            purpose: Purpose::Own,
+            detached: false,
             answered: Answered::default(),
             place: None,
             starved: false,
@@ -78,10 +108,22 @@ impl Job {
 
     pub(super) fn has_worker(&self) -> bool {
         match self.state {
-            JobState::Waiting | JobState::Preempted(_) => false,
+            JobState::Waiting | JobState::Preempted(_) | JobState::Parked => false,
             JobState::Working => true,
             JobState::Calling => self.holds_worker,
         }
+    }
+
+    /// Takes note of a miss; of more than there are places for, it fills the first ones only.
+    pub(super) fn note_miss(&mut self, miss: Miss) {
+        if let Some(place) = self.misses.iter_mut().find(|place| place.is_none()) {
+            *place = Some(miss);
+        }
+    }
+
+    /// The miss that a step answered with, once.
+    pub(super) fn take_miss(&mut self, step: u32) -> Option<Miss> {
+        self.misses.iter_mut().find_map(|place| place.take_if(|miss| miss.step == step))
     }
 
     /// Takes note of the end of a call of the present step.

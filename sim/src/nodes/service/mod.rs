@@ -1,12 +1,14 @@
 //! Kind `service`: a waiting line, workers, own work, then calls in order, then the answer.
 
 mod admission;
+mod behaviour;
 mod codel;
 mod door;
 mod job;
 mod levels;
 mod steps;
 mod store_client;
+mod verdicts;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,10 +16,12 @@ use std::sync::Arc;
 use foreshock_systems::rate_limiter::concurrency::{CallOutcome, InFlight};
 use serde_json::{Map, Value};
 
+pub(super) use self::behaviour::{Answered, Behaviour, Verdict, Woken};
 use self::codel::Codel;
 use self::door::Door;
-use self::job::{Job, JobState};
+use self::job::{Job, JobState, Purpose};
 pub(super) use self::store_client::{decode, encode_answer};
+use self::verdicts::{ALARM, Alarm};
 use super::Kind;
 use crate::cluster::{
     ConfigEdit, Cx, Durable, Line, Message, Node, NodeId, Path, Probes, Ref, Reply, Request, Slab, Token,
@@ -40,29 +44,6 @@ impl Kind for Service {
     }
 }
 
-/// What a kind has to say, beside that it is done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Answered {
-    /// Not here, or not any more.
-    pub(super) missed: bool,
-    /// What was read.
-    pub(super) value: u64,
-}
-
-/// What a kind does beyond working and calling: looked at when own work is done.
-pub(super) trait Behaviour {
-    /// Does what was asked.
-    fn answer(&mut self, request: &Request, local: Time) -> Answered;
-    /// Takes up a value sent by a caller.
-    fn fill(&mut self, key: u64, local: Time);
-    /// The process starts.
-    fn start(&mut self);
-    /// Settings changed.
-    fn reconfigure(&mut self, plan: &ServicePlan);
-    /// What it counts.
-    fn probe(&self, out: &mut Probes);
-}
-
 /// One replica.
 pub(super) struct ServiceNode {
     service: ServiceId,
@@ -82,6 +63,10 @@ pub(super) struct ServiceNode {
     behaviour: Option<Box<dyn Behaviour>>,
     /// Where requests ask to be admitted; without admission there is none.
     door: Option<Box<Door>>,
+    /// The wake-up that the kind has asked for.
+    alarm: Option<Alarm>,
+    /// Jobs whose request has been answered already.
+    detached: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -114,6 +99,8 @@ impl ServiceNode {
             serving: false,
             behaviour,
             door: None,
+            alarm: None,
+            detached: 0,
         }
     }
 
@@ -296,7 +283,6 @@ impl ServiceNode {
     #[inline]
     fn work_done(&mut self, at: Ref, cx: &mut Cx<'_>) {
         let now = cx.now();
-        let blocking = self.own().blocking || self.own().steps.is_empty();
         let error_ppm = self.own().error_ppm;
         let key = self.keys().error;
         let Some(job) = self.jobs.get_mut(at) else { return };
@@ -308,10 +294,20 @@ impl ServiceNode {
             self.finish(at, OutcomeKind::Error, cx);
             return;
         }
-        if let Some(behaviour) = &mut self.behaviour {
-            job.answered = behaviour.answer(&job.request, cx.local_time());
+        match &mut self.behaviour {
+            Some(behaviour) => {
+                let request = job.request;
+                let verdict = behaviour.answer(&request, at, cx);
+                self.follow(at, verdict, cx);
+            }
+            None => self.proceed(at, cx),
         }
-        if !blocking {
+    }
+
+    /// Goes on to the calls.
+    #[inline]
+    fn proceed(&mut self, at: Ref, cx: &mut Cx<'_>) {
+        if !(self.own().blocking || self.own().steps.is_empty()) {
             self.release_worker(at);
             self.serve_next(cx);
         }
@@ -329,6 +325,9 @@ impl ServiceNode {
     /// A job that had a worker leaves with an answer.
     #[inline]
     fn finish(&mut self, at: Ref, outcome: OutcomeKind, cx: &mut Cx<'_>) {
+        if self.behaviour.is_some() && self.jobs.get(at).is_some_and(|job| job.purpose != Purpose::Own) {
+            return self.finish_for_kind(at, outcome, cx);
+        }
         if self.door.is_some() {
             self.leave_place(at, self.fared(at, outcome, cx), cx);
         }
@@ -337,7 +336,9 @@ impl ServiceNode {
             self.cancellable.remove(&(job.request.attempt, at));
         }
         self.busy -= u32::from(job.holds_worker);
-        if job.request.forward_to.is_some() && outcome == OutcomeKind::Ok {
+        if job.detached {
+            self.detached -= 1;
+        } else if job.request.forward_to.is_some() && outcome == OutcomeKind::Ok {
             cx.forward(&job.request, job.path);
         } else {
             let Answered { missed, value } = job.answered;
@@ -414,7 +415,12 @@ impl ServiceNode {
             JobState::Working => {
                 cx.stop_work(Token(at.slot()));
             }
+            // Others may wait for what it loads.
+            JobState::Calling if matches!(job.purpose, Purpose::Load(lease) if lease != 0) => {
+                return self.load_on(at, cx);
+            }
             JobState::Calling => cx.abandon(job.group),
+            JobState::Parked => {}
         }
         let Some(job) = self.jobs.remove(at) else { return };
         self.busy -= u32::from(job.has_worker());
@@ -448,7 +454,7 @@ impl Node for ServiceNode {
             order: cx.key("order"),
         });
         if let Some(behaviour) = &mut self.behaviour {
-            behaviour.start();
+            behaviour.start(cx);
         }
         self.open_door(cx);
     }
@@ -462,13 +468,10 @@ impl Node for ServiceNode {
                 }
             }
             Message::Cancel(attempt) => self.cancel(attempt, cx),
-            Message::Fill { key } => {
-                if let Some(behaviour) = &mut self.behaviour {
-                    behaviour.fill(key, cx.local_time());
-                }
-            }
+            Message::Fill(_) | Message::Invalidate { .. } => self.deliver_to_kind(&message, cx),
             Message::Load(_) => {}
         }
+        self.arm_alarm(cx);
         self.report(cx);
     }
 
@@ -476,16 +479,19 @@ impl Node for ServiceNode {
         if token == Token::RECONFIGURED {
             self.change_door(cx);
             self.serve_next(cx);
+        } else if token == ALARM {
+            self.alarm_rings(cx);
         } else if door::is_for_door(token) {
             self.door_due(token, cx);
         } else if let Some(at) = self.jobs.by_slot(token.0) {
             self.work_done(at, cx);
         }
+        self.arm_alarm(cx);
         self.report(cx);
     }
 
     fn crash(&mut self, _keep: Durable, lost: &mut dyn FnMut(&Request)) {
-        for (_, job) in self.jobs.iter() {
+        for (_, job) in self.jobs.iter().filter(|(_, job)| !job.detached) {
             lost(&job.request);
         }
         if let Some(door) = &mut self.door {
@@ -495,6 +501,8 @@ impl Node for ServiceNode {
             door.waiting = Slab::new();
         }
         self.jobs = Slab::new();
+        self.detached = 0;
+        self.alarm = None;
         self.line.clear();
         self.cancellable.clear();
         self.waiting = 0;
@@ -526,7 +534,7 @@ impl Node for ServiceNode {
     }
 
     fn probe(&self, out: &mut Probes) {
-        out.in_system = self.jobs.len() as u64;
+        out.in_system = self.jobs.len() as u64 - u64::from(self.detached);
         if let Some(door) = &self.door {
             out.in_system += door.waiting.len() as u64;
             door.admission.probe(out);

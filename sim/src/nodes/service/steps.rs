@@ -2,7 +2,8 @@
 
 use super::ServiceNode;
 use super::door::is_overload;
-use crate::cluster::{CallSpec, Cx, Done, Ref, Request};
+use super::job::Miss;
+use crate::cluster::{CallSpec, Cx, Done, Fill, Filled, Ref, Request};
 use crate::kernel::draw::{chance_ppm, name_hash};
 use crate::kernel::time::Time;
 use crate::measure::OutcomeKind;
@@ -74,24 +75,46 @@ impl ServiceNode {
             .and_then(|step| step.branches.iter().find(|branch| branch.edge == done.edge));
         let Some(branch) = branch else { return };
         let ok = done.outcome == OutcomeKind::Ok;
-        if branch.on_miss.is_some() && (!ok || done.missed) {
+        let missed = branch.on_miss.is_some() && (!ok || done.missed);
+        if missed {
             job.missed_steps |= 1 << step;
-            job.missed_at = (ok && done.missed).then_some(done.answered_by);
+            if ok {
+                job.note_miss(Miss { step, at: done.answered_by, lease: done.value });
+            }
         }
         // A cache that fails is a miss, not a failure.
         job.call_ended(done, ok || branch.optional || branch.on_miss.is_some());
-        // Only the call that loads may take the note of where it was missed; the cache's own call has just made it.
-        if ok
-            && let Some(cache_step) = branch.loads_for
-            && let Some(cache) = job.missed_at.take()
-        {
-            let cache_edge = steps[cache_step as usize].branches.iter().find(|other| other.on_miss.is_some());
-            if let Some(cache_edge) = cache_edge {
-                let request = job.request;
-                cx.fill(cache_edge.edge, cache, request.key, request.lineage.raw());
-            }
+        Self::note_loaded(job, done);
+        if !missed && let Some(cache_step) = branch.loads_for {
+            self.fill(at, cache_step, done, cx);
         }
         self.after_call(at, done, cx);
+    }
+
+    /// Brings what a call has loaded to the cache that missed it, and to the one before that.
+    fn fill(&mut self, at: Ref, cache_step: u32, done: &Done, cx: &mut Cx<'_>) {
+        let Some(job) = self.jobs.get_mut(at) else { return };
+        if done.outcome != OutcomeKind::Ok && job.outstanding > 0 {
+            return;
+        }
+        let found = match (done.outcome == OutcomeKind::Ok, done.missed) {
+            (true, false) => Filled::Value(done.value),
+            (true, true) => Filled::Absent,
+            (false, _) => Filled::Failed,
+        };
+        let steps = &self.plan.services[self.service.index()].steps;
+        let mut next = Some(cache_step);
+        while let Some(step) = next {
+            let Some(call) = steps[step as usize].branches.first() else { return };
+            next = call.loads_for;
+            // A cache that gave out no lease does not wait to hear of a failure.
+            if let Some(miss) = job.take_miss(step)
+                && (found != Filled::Failed || miss.lease != 0)
+            {
+                let fill = Fill { key: job.request.key, found, lease: miss.lease };
+                cx.fill(call.edge, miss.at, fill, job.request.lineage.raw());
+            }
+        }
     }
 
     fn after_call(&mut self, at: Ref, done: &Done, cx: &mut Cx<'_>) {

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 
 use super::Checker;
 use super::calls::Caller;
+use super::distribution::split_advice;
 use super::run::span_or;
 use crate::kernel::time::Span;
 use crate::scenario::path::Path;
@@ -88,8 +89,9 @@ impl Checker<'_> {
             RawLimitKind::SlidingLog => {
                 let config = self.window_rule(path, raw)?;
                 if config.limit > MAX_LOG_LIMIT {
-                    let message = WindowError::LogTooLong { limit: config.limit }.to_string();
-                    self.error_at_value(&path.key("limit"), message, None);
+                    let error = WindowError::LogTooLong { limit: config.limit };
+                    let (message, help) = split_advice(&error.to_string());
+                    self.error_at_value(&path.key("limit"), message, help);
                     return None;
                 }
                 Some(LimitRule::SlidingLog(config))
@@ -288,8 +290,7 @@ impl Checker<'_> {
         raw: &RawLimitStore,
         caller: &mut Caller<'_>,
     ) -> Option<crate::scenario::plan::EdgeId> {
-        let policy = RawPolicy { timeout: raw.timeout.clone(), ..RawPolicy::default() };
-        let edge = self.edge(path, &raw.to, &policy, caller)?;
+        let edge = self.edge(path, &raw.to, &RawPolicy::default(), caller)?;
         let callee = self.edges.get(edge.index()).map(|edge| edge.callee.index());
         let kind = callee.and_then(|callee| self.services.get(callee)).map(|service| service.kind.clone());
         if kind.as_deref() != Some(STORE_KIND) {

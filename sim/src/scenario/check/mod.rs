@@ -1,17 +1,20 @@
 //! Third pass: names become ids, defaults are filled in, everything that refers to something else is followed.
 //! Notes all errors and warnings; makes a plan if there is no error. Never reads YAML and never runs anything.
 
+mod breaker;
 mod calls;
 mod config;
 mod crossing;
 mod distribution;
 pub(crate) mod faults;
+mod invalidates;
 mod limit_levels;
 mod limits;
 mod load;
 mod names;
 mod network;
 mod policies;
+mod retry;
 mod run;
 mod selectors;
 mod services;
@@ -133,6 +136,7 @@ impl Checker<'_> {
         self.resolve_services(raw);
         self.resolve_calls(raw);
         self.resolve_loads(raw, &run, recorded);
+        self.resolve_invalidations(raw);
         self.resolve_links(raw);
         self.resolve_timeline(&raw.timeline, &run);
         self.resolve_slos(&raw.slo, &run);

@@ -117,6 +117,7 @@ impl Checker<'_> {
             pools: self.pools(&path.key("pools"), &raw.pools),
             admission: None,
             shared_limits: Vec::new(),
+            invalidates: Vec::new(),
             hop_of: None,
         }
     }
@@ -125,7 +126,7 @@ impl Checker<'_> {
         let time =
             raw.service_time.as_ref().and_then(|time| self.distribution(&path.key("service_time"), time));
         let time = time.unwrap_or(Distribution::ZERO);
-        let operation = OperationPlan { service_time: time, priority: 0 };
+        let operation = OperationPlan { service_time: time, priority: 0, writes: false };
         let replicas = raw.replicas.as_ref().map_or(1, |replicas| replicas.0);
         ServicePlan {
             name: raw.name.0.clone(),
@@ -154,6 +155,7 @@ impl Checker<'_> {
             pools: Vec::new(),
             admission: None,
             shared_limits: Vec::new(),
+            invalidates: Vec::new(),
             hop_of: Some(entry),
         }
     }
@@ -278,7 +280,7 @@ impl Checker<'_> {
         raw: &RawService,
         own_time: &Distribution,
     ) -> Vec<OperationPlan> {
-        let general = OperationPlan { service_time: own_time.clone(), priority: 0 };
+        let general = OperationPlan { service_time: own_time.clone(), priority: 0, writes: false };
         let mut plans: Vec<OperationPlan> = self.names.operations().map(|_| general.clone()).collect();
         for (name, operation) in &raw.operations {
             let at = path.key("operations").key(name);
@@ -298,6 +300,7 @@ impl Checker<'_> {
         OperationPlan {
             service_time: time.unwrap_or_else(|| own_time.clone()),
             priority: self.priority(&path.key("priority"), raw.priority.as_ref()),
+            writes: raw.writes.unwrap_or(false),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use foreshock_systems::bulkhead::BulkheadConfig;
 use foreshock_systems::circuit_breaker::BreakerConfig;
-use foreshock_systems::retry::{BudgetConfig, RetryConfig};
+use foreshock_systems::retry::{AdaptiveConfig, BudgetConfig, RetryConfig};
 
 use super::{CallLimitPlan, LinkId, LoadId, ServiceId};
 use crate::kernel::time::Span;
@@ -71,6 +71,8 @@ pub struct RetryPolicy {
     pub budget: Option<BudgetConfig>,
     /// Outcomes worth another attempt.
     pub retry_on: OutcomeSet,
+    /// The client's own rate, if it lowers it when told to send less.
+    pub adaptive: Option<AdaptiveConfig>,
 }
 
 /// A set of outcomes.

@@ -4,7 +4,7 @@ use foreshock_systems::bulkhead::BulkheadConfig;
 use foreshock_systems::outlier::OutlierConfig;
 use serde_json::{Map, Value};
 
-use super::{AdmissionPlan, EdgeId, EntryId, HostId, OperationId, SharedLimitPlan};
+use super::{AdmissionPlan, EdgeId, EntryId, HostId, LinkId, OperationId, ServiceId, SharedLimitPlan};
 use crate::kernel::draw::Distribution;
 use crate::kernel::time::Span;
 
@@ -72,6 +72,8 @@ pub struct ServicePlan {
     pub admission: Option<AdmissionPlan>,
     /// Of a limit store: the limits it keeps for others.
     pub shared_limits: Vec<SharedLimitPlan>,
+    /// Caches that are told of every write.
+    pub invalidates: Vec<Invalidates>,
     /// Set for a service that only exists while the named extra hop is inserted.
     pub hop_of: Option<EntryId>,
 }
@@ -83,6 +85,17 @@ pub struct OperationPlan {
     pub service_time: Distribution,
     /// Larger is more urgent; only `priority` disciplines look at it.
     pub priority: u8,
+    /// Whether it changes the value of its key; only kinds that hold values look at it.
+    pub writes: bool,
+}
+
+/// A cache that a store tells of its writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalidates {
+    /// The cache.
+    pub cache: ServiceId,
+    /// The way there.
+    pub link: LinkId,
 }
 
 /// The waiting line of one replica.

@@ -1,10 +1,12 @@
 //! What a scenario file says, key by key, before anything is resolved. The JSON Schema is made from these types, and
 //! doc comments here are what an editor shows. No checks beyond the form of single values.
 
+mod breaker;
 mod calls;
 mod limits;
 mod load;
 mod network;
+mod retry;
 mod services;
 mod slo;
 mod timeline;
@@ -15,10 +17,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub(crate) use breaker::*;
 pub(crate) use calls::*;
 pub(crate) use limits::*;
 pub(crate) use load::*;
 pub(crate) use network::*;
+pub(crate) use retry::*;
 pub(crate) use services::*;
 pub(crate) use slo::*;
 pub(crate) use timeline::*;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::breaker::RawOutlier;
 use super::calls::RawStep;
 use super::limits::RawAdmission;
 use super::values::{OneOrMany, RawDistribution};
@@ -85,6 +86,9 @@ pub(crate) struct RawService {
     /// What is checked when a request arrives, before it waits for a worker.
     #[serde(default)]
     pub(crate) admission: Option<RawAdmission>,
+    /// Caches that a store tells of every write, each replica with a message of its own.
+    #[serde(default)]
+    pub(crate) invalidates: Option<OneOrMany>,
     /// Memory of a replica. Has no effect yet.
     #[serde(default)]
     pub(crate) memory: Option<Bytes>,
@@ -174,6 +178,9 @@ pub(crate) struct RawOperation {
     /// Larger is more urgent, 0 to 255. Default 0.
     #[serde(default)]
     pub(crate) priority: Option<Count>,
+    /// Of a store or a cache: whether it changes the value of its key. Default false.
+    #[serde(default)]
+    pub(crate) writes: Option<bool>,
 }
 
 /// How callers choose a replica.
@@ -243,21 +250,6 @@ pub(crate) struct RawHealthCheck {
     /// Successes in a row that take it back. Default 2.
     #[serde(default)]
     pub(crate) healthy_after: Option<Positive>,
-}
-
-/// Ejection of failing replicas.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawOutlier {
-    /// Failures in a row that eject a replica. Default 5.
-    #[serde(default)]
-    pub(crate) consecutive_failures: Option<Positive>,
-    /// Length of the first ejection. Default 30s.
-    #[serde(default)]
-    pub(crate) base: Option<Duration>,
-    /// Largest share of replicas ejected at once. Default 10%.
-    #[serde(default)]
-    pub(crate) max_ejected: Option<Share>,
 }
 
 /// A replica that works slower at first.

@@ -31,18 +31,18 @@ impl Files for Traces {
     }
 }
 
-/// Knows plain services and a cache with three settings.
+/// Knows plain services, a store of limits without settings, and a cache with three.
 pub(super) struct TwoKinds;
 
 impl KindsCheck for TwoKinds {
     fn names(&self) -> Vec<String> {
-        vec!["service".to_string(), "cache".to_string()]
+        ["service", "cache", "limit-store"].map(str::to_string).to_vec()
     }
 
-    fn check_settings(&self, _kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {
-        let known = ["capacity", "ttl", "eviction"];
+    fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {
+        let known: &[&str] = if kind == "cache" { &["capacity", "ttl", "eviction"] } else { &[] };
         let unknown = settings.keys().filter(|key| !known.contains(&key.as_str()));
-        unknown.map(|key| (key.clone(), format!("a cache has no `{key}`"))).collect()
+        unknown.map(|key| (key.clone(), format!("a {kind} has no `{key}`"))).collect()
     }
 }
 

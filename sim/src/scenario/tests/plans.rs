@@ -47,7 +47,10 @@ fn a_minimal_scenario_gets_every_default() {
     assert_eq!(api.queue.capacity, u32::MAX);
     assert_eq!(api.balance, Balance::RoundRobin);
     assert_eq!((api.request_bytes, api.response_bytes), (1024, 4096));
-    assert_eq!(api.operations, [OperationPlan { service_time: Distribution::ZERO, priority: 0 }]);
+    assert_eq!(
+        api.operations,
+        [OperationPlan { service_time: Distribution::ZERO, priority: 0, writes: false }]
+    );
     assert_eq!(plan.operations, ["default"]);
     assert_eq!(edge(&plan, "users -> api").policy, CallPolicy::default());
     assert_eq!(plan.loads[0].mix, [(OperationId(0), 1_000_000)]);
@@ -128,7 +131,7 @@ fn every_feature_of_the_format_reaches_the_plan() {
     let policy = &edge(&plan, "edge -> checkout").policy;
     assert!(policy.cancel && policy.propagate_deadline);
     let breaker = policy.breaker.clone().unwrap();
-    assert_eq!(breaker.config.window, WindowConfig::Count { calls: 50 });
+    assert_eq!(breaker.config.window, WindowConfig::Sliding { length: Span::from_secs(5), max_calls: 50 });
     assert_eq!((breaker.config.open_for, breaker.config.open_cap), (Span::from_secs(5), Span::from_secs(50)));
     assert_eq!(breaker.scope, BreakerScope::Endpoint);
     let retry = policy.retry.clone().unwrap();

@@ -158,3 +158,59 @@ fn an_entry_can_wait_for_a_breaker_to_open() {
         15ms remedy started: api.service_time = 3ms",
     );
 }
+
+#[test]
+fn a_breaker_that_waits_for_a_lost_probe_without_end_stays_shut_for_ever() {
+    for (wait, opened, good) in [("unlimited", 1, 0), ("50ms", 2, 1)] {
+        let outcome = ran(&format!(
+            "services: {{api: {{service_time: 1ms}}}}
+load:
+  - name: users
+    to: api
+    arrivals: {{trace: '0ms,101ms,400ms'}}
+    breaker: {{consecutive_failures: 1, open_for: 100ms, half_open_probes: 1, half_open_max_wait: {wait}}}
+timeline:
+  - {{id: bad, at: 0s, for: 50ms, fault: {{error: {{service: api}}}}}}
+  - {{id: silence, at: 90ms, for: 20ms, fault: {{abort: {{service: api}}}}}}"
+        ));
+        let measured = edge(&outcome, "users -> api");
+        assert_eq!((measured.breaker.opened, measured.good), (opened, good), "{wait}");
+    }
+}
+
+#[test]
+fn failures_within_the_window_open_it_whatever_their_share() {
+    let outcome = ran("services: {api: {service_time: 1ms, workers: unlimited}}
+load:
+  - name: users
+    to: api
+    arrivals: {trace: '0ms,10ms,20ms,30ms,40ms,50ms,60ms,70ms'}
+    breaker: {count: 100, min_requests: 2, open_at: 100%, failures_in_window: 2, open_for: 10s}
+timeline:
+  - {id: first, at: 5ms, for: 10ms, fault: {error: {service: api}}}
+  - {id: second, at: 45ms, for: 10ms, fault: {error: {service: api}}}");
+    let measured = edge(&outcome, "users -> api");
+    assert_eq!((measured.good, measured.breaker.opened, measured.breaker.rejected), (4, 1, 2));
+}
+
+#[test]
+fn a_breaker_can_close_before_all_of_its_probes_are_answered() {
+    check(
+        "three probes are let in and one good one is enough: the fourth call of a burst is no probe any more",
+        "
+        services: {api: {service_time: 10ms, workers: unlimited}}
+        load:
+          - name: users
+            to: api
+            arrivals: {trace: '0ms,101ms,120ms,121ms,122ms,123ms'}
+            breaker: {consecutive_failures: 1, open_for: 100ms, half_open_probes: 3, close_at: 1}
+        timeline: [{id: bad, at: 0s, for: 1ms, fault: {error: {service: api}}}]",
+        "
+        users 0: 0s..0s error
+        users 1: 101ms..111ms ok
+        users 2: 120ms..130ms ok
+        users 3: 121ms..131ms ok
+        users 4: 122ms..132ms ok
+        users 5: 123ms..133ms ok",
+    );
+}

@@ -1,6 +1,9 @@
 //! Retries: how many, when, and what forbids them.
 
-use crate::harness::{check, check_calls, edge};
+use foreshock::measure::OutcomeKind;
+use foreshock::run::Outcome;
+
+use crate::harness::{check, check_calls, edge, ran};
 
 /// A service that fails after 1 ms, called with this retry policy.
 fn failing(retry: &str) -> String {
@@ -19,6 +22,8 @@ fn pauses_follow_the_backoff_exactly() {
         ("{kind: exponential, base: 10ms, cap: 15ms, jitter: none}", [11, 27, 43]),
         ("{kind: exponential, base: 10ms, multiplier: x3, jitter: none}", [11, 42, 133]),
         ("{kind: fibonacci, base: 10ms, jitter: none}", [11, 22, 43]),
+        ("{kind: power, exponent: 2, base: 10ms, jitter: none}", [11, 52, 143]),
+        ("{kind: exponential, first_exponent: 1, base: 10ms, jitter: none}", [21, 62, 143]),
     ] {
         let [second, third, fourth] = starts;
         let end = fourth + 1;
@@ -221,4 +226,52 @@ fn three_layers_of_retries_multiply() {
     let attempts =
         ["users -> front", "front -> middle", "middle -> back"].map(|name| edge(&outcome, name).attempts);
     assert_eq!(attempts, [3, 9, 27]);
+}
+
+#[test]
+fn budgets_by_name_have_the_numbers_of_their_systems() {
+    for (budget, retries) in [
+        ("aws", 35),         // 500 tokens, 14 a retry
+        ("aws_legacy", 100), // 500 tokens, 5 a retry
+        ("grpc", 2),         // 10 tokens, one a failed attempt, no retry with 5 or fewer left
+        ("finagle", 140),    // ten a second for ten seconds, and a fifth of two hundred requests
+    ] {
+        let text = format!(
+            "run: {{duration: 1s, drain: 9s}}
+services: {{api: {{error_rate: 100%, workers: unlimited}}}}
+load:
+  - name: users
+    to: api
+    arrivals: constant
+    rate: 200/s
+    retry: {{max_attempts: 2, backoff: {{base: 0s}}, budget: {budget}}}"
+        );
+        let outcome = ran(&text);
+        let measured = edge(&outcome, "users -> api");
+        assert_eq!((measured.requests, measured.retries), (200, retries), "{budget}");
+        assert_eq!(measured.retries_denied, 200 - retries, "{budget}");
+    }
+}
+
+#[test]
+fn an_adaptive_client_waits_where_another_one_is_refused() {
+    let world = |adaptive: bool| {
+        ran(&format!(
+            "run: {{duration: 10s, drain: 60s}}
+services: {{api: {{service_time: 50ms, queue: {{capacity: 4}}}}}}
+load:
+  - name: users
+    to: api
+    arrivals: constant
+    rate: 40/s
+    retry: {{max_attempts: 1, adaptive: {adaptive}}}"
+        ))
+    };
+    let (plain, adaptive) = (world(false), world(true));
+    let rejected = |outcome: &Outcome| edge(outcome, "users -> api").ended[OutcomeKind::Rejected as usize];
+    assert!(rejected(&plain) > 150, "half of what comes is too much: {}", rejected(&plain));
+    assert!(rejected(&adaptive) < 40, "only what finds the limit is refused: {}", rejected(&adaptive));
+    assert_eq!(plain.measured.loads[0].offered, adaptive.measured.loads[0].offered, "the same arrivals");
+    let ended = adaptive.measured.loads[0].good + rejected(&adaptive);
+    assert_eq!(ended, 400, "whoever waited was served in the end");
 }

@@ -13,6 +13,10 @@ const MORE: usize = 1;
 /// Bits behind the binary point of the target.
 const FRACTION_BITS: u32 = 64;
 
+/// Each step may lose the last bit; this much below a whole number still counts as that, so that three thirds are one
+/// for the next four billion steps.
+const ROUNDING: u128 = 1 << 32;
+
 /// Megiddo and Modha, "ARC: a self-tuning, low overhead replacement cache", FAST 2003.
 #[derive(Clone, Debug)]
 pub struct Arc {
@@ -109,7 +113,7 @@ impl Eviction for Arc {
 
     fn victim(&mut self, _incoming: Option<Incoming>) -> Victim {
         let once = self.queues.weight(ONCE);
-        let target = (self.target >> FRACTION_BITS) as u64;
+        let target = (self.target.saturating_add(ROUNDING) >> FRACTION_BITS) as u64;
         let (oldest_once, oldest_more) = (self.queues.front(ONCE), self.queues.front(MORE));
         // More than the fraction means more than its whole part, for a whole number.
         let from_once =

@@ -221,7 +221,11 @@ impl Eviction for Lirs {
     }
 
     fn victim(&mut self, _incoming: Option<Incoming>) -> Victim {
-        let place = self.queues.front(QUEUE).or_else(|| self.stack.front(STACK));
+        let place = self.queues.front(QUEUE).or_else(|| {
+            // With nothing of high recency left, what is below the lowest of low recency is only remembered.
+            self.prune();
+            self.stack.front(STACK)
+        });
         Victim::from_slot(place.map(|place| self.places[place as usize].slot))
     }
 

@@ -86,7 +86,9 @@ impl<const N: usize> Lists<N> {
         if index >= self.nodes.len() {
             self.nodes.resize(index + 1, UNLINKED);
         }
-        self.unlink(slot);
+        if self.nodes[index].list != NOWHERE {
+            self.unlink(slot);
+        }
         let ends = &mut self.ends[list];
         let before = std::mem::replace(&mut ends.back, slot);
         ends.len += 1;
@@ -100,17 +102,34 @@ impl<const N: usize> Lists<N> {
     }
 
     /// Moves a linked slot to the back of a list, its own or another, with its weight and its mark.
+    #[inline]
     pub(super) fn move_to_back(&mut self, list: usize, slot: u32) {
-        if self.ends[list].back == slot {
+        let Some(Node { previous, next, weight, list: own, mark }) = self.linked(slot).copied() else {
             return;
-        }
-        if let Some(Node { weight, mark, .. }) = self.linked(slot).copied() {
+        };
+        if usize::from(own) != list {
             self.push_back(list, slot, weight);
             self.nodes[slot as usize].mark = mark;
+            return;
         }
+        if next == NIL {
+            return;
+        }
+        // Within a list neither length nor weight changes.
+        self.nodes[next as usize].previous = previous;
+        match previous {
+            NIL => self.ends[list].front = next,
+            previous => self.nodes[previous as usize].next = next,
+        }
+        let before = std::mem::replace(&mut self.ends[list].back, slot);
+        self.nodes[before as usize].next = slot;
+        let node = &mut self.nodes[slot as usize];
+        node.previous = before;
+        node.next = NIL;
     }
 
     /// Takes a slot out of its list; which one that was.
+    #[inline]
     pub(super) fn unlink(&mut self, slot: u32) -> Option<usize> {
         let node = self.linked(slot).copied()?;
         let ends = &mut self.ends[node.list as usize];
@@ -204,11 +223,11 @@ mod tests {
                         }
                     }
                 }
-                for list in 0..2 {
-                    let order: Vec<u32> = plain[list].iter().map(|entry| entry.0).collect();
-                    let weight: u64 = plain[list].iter().map(|entry| u64::from(entry.1)).sum();
+                for (list, queue) in plain.iter().enumerate() {
+                    let order: Vec<u32> = queue.iter().map(|entry| entry.0).collect();
+                    let weight: u64 = queue.iter().map(|entry| u64::from(entry.1)).sum();
                     prop_assert_eq!(listed(&lists, list), order);
-                    prop_assert_eq!(lists.len(list) as usize, plain[list].len());
+                    prop_assert_eq!(lists.len(list) as usize, queue.len());
                     prop_assert_eq!(lists.weight(list), weight);
                 }
             }

@@ -93,8 +93,8 @@ impl FrequencySketch {
             odd += u64::from((*word & LOWEST_BITS).count_ones());
             *word = (*word >> 1) & LOWER_THREE_BITS;
         }
-        // Counters that were odd lost half an increment each.
-        self.increments = (self.increments / 2).saturating_sub(odd / ROWS as u64 / 2);
+        // Halving forgot what was odd; as in Caffeine, a row's worth of it does not count as sampled.
+        self.increments = (self.increments / 2).saturating_sub(odd / ROWS as u64);
     }
 }
 

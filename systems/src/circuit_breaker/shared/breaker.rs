@@ -8,7 +8,7 @@ use super::super::log::{LogCursor, TransitionLog};
 use super::super::permit::{BreakerRejection, Permit, Recorded, Taken};
 use super::super::state::{IllegalTransition, State, Transition};
 use super::guard::CallGuard;
-use super::word::{MOST_RESULTS, ONE_PASSAGE, Word};
+use super::word::{MOST_RESULTS, ONE_PASSAGE, Stay, Word};
 use crate::time::{Span, Time};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,8 @@ const WORTHWHILE_ROOM: u32 = 3;
 /// While calls pass freely, [`try_acquire`](Self::try_acquire) is one atomic addition. While closed,
 /// [`record`](Self::record) is one atomic exchange as long as the few results left beside the breaker could not open
 /// it; every dozen of them, or where they could, it holds a lock for some nanoseconds. While open, a refusal is a few
-/// loads and one addition. Threads should read `now` from one monotonic clock; where theirs differ, a time that is
+/// loads and one addition. A sliding window needs the time of each result, so every one of them takes the lock.
+/// Threads should read `now` from one monotonic clock; where theirs differ, a time that is
 /// behind counts as a clock that stepped back.
 #[derive(Debug)]
 pub struct SharedBreaker {
@@ -34,8 +35,9 @@ pub struct SharedBreaker {
 #[repr(align(64))]
 struct Front {
     word: AtomicU64,
-    /// The present stay's whole number; written before the word.
-    generation: AtomicU64,
+    /// The present stay: its whole number and its state. Only looked at, and written before the word: reading it
+    /// does not wait for what others add to the word.
+    stay: AtomicU64,
     /// End of the wait in nanoseconds; written before the word.
     open_until_ns: AtomicU64,
     /// Refusals without the lock that were not yet taken over.
@@ -63,7 +65,7 @@ impl SharedBreaker {
 
     /// What it is doing, as of the latest call to it. Takes no lock.
     pub fn state(&self) -> State {
-        Word(self.front.word.load(Ordering::Acquire)).state()
+        Stay(self.front.stay.load(Ordering::Acquire)).state()
     }
 
     /// Asks to make a call.
@@ -72,14 +74,16 @@ impl SharedBreaker {
     /// [`BreakerRejection`] while open, forced open, or half open with all probes under way or answered.
     #[inline]
     pub fn try_acquire(&self, now: Time) -> Result<Permit, BreakerRejection> {
-        let seen = Word(self.front.word.load(Ordering::Acquire));
-        if seen.state().admits_all() {
-            if !seen.is_full_of_passages()
-                && let Some(permit) = self.front.pass()
-            {
+        let seen = Stay(self.front.stay.load(Ordering::Acquire));
+        let state = seen.state();
+        if state.admits_all() {
+            if let Some((permit, is_full)) = self.front.pass(seen) {
+                if is_full {
+                    self.locked(|_| ());
+                }
                 return Ok(permit);
             }
-        } else if seen.state() == State::Open
+        } else if state == State::Open
             && let Some(refused) = self.front.refuse(seen, now)
         {
             return Err(refused);
@@ -205,8 +209,8 @@ impl SharedBreaker {
     #[cold]
     fn publish(&self, inner: &mut Inner) {
         let breaker = &mut inner.breaker;
-        self.front.generation.store(breaker.generation(), Ordering::Release);
         self.front.open_until_ns.store(breaker.open_until().as_nanos(), Ordering::Release);
+        self.front.stay.store(Stay::of(breaker).0, Ordering::Release);
         let next = Word::new(breaker.generation(), breaker.state(), 0);
         let last = Word(self.front.word.swap(next.0, Ordering::AcqRel));
         if last.state().admits_all() {
@@ -227,7 +231,7 @@ impl From<Breaker> for SharedBreaker {
         SharedBreaker {
             front: Front {
                 word: AtomicU64::new(Word::new(breaker.generation(), breaker.state(), 0).0),
-                generation: AtomicU64::new(breaker.generation()),
+                stay: AtomicU64::new(Stay::of(&breaker).0),
                 open_until_ns: AtomicU64::new(breaker.open_until().as_nanos()),
                 rejections: AtomicU64::new(0),
                 results_until_ns: AtomicU64::new(0),
@@ -239,23 +243,29 @@ impl From<Breaker> for SharedBreaker {
 }
 
 impl Front {
-    /// Passes without the lock, unless the state has changed since it was looked at.
+    /// Passes without the lock, unless the state has changed since it was looked at; and whether the passages should
+    /// be taken over.
     #[inline]
-    fn pass(&self) -> Option<Permit> {
+    fn pass(&self, seen: Stay) -> Option<(Permit, bool)> {
         let word = Word(self.word.fetch_add(ONE_PASSAGE, Ordering::AcqRel));
         // What is added to a word that lets nobody pass is never looked at.
-        word.state().admits_all().then(|| {
-            let generation = word.generation(self.generation.load(Ordering::Acquire));
-            Permit { generation, probe: 0 }
-        })
+        if !word.state().admits_all() {
+            return None;
+        }
+        let generation = if word.is_of(seen.generation()) {
+            seen.generation()
+        } else {
+            word.generation(Stay(self.stay.load(Ordering::Acquire)).generation())
+        };
+        Some((Permit { generation, probe: 0 }, word.is_full_of_passages()))
     }
 
     /// Refuses without the lock, if the wait is not over and it is still the wait of the stay that was seen.
     #[inline]
-    fn refuse(&self, seen: Word, now: Time) -> Option<BreakerRejection> {
+    fn refuse(&self, seen: Stay, now: Time) -> Option<BreakerRejection> {
         let open_until = Time::from_nanos(self.open_until_ns.load(Ordering::Acquire));
         let never = open_until == Time::MAX;
-        let same_stay = seen.same_stay(Word(self.word.load(Ordering::Acquire)));
+        let same_stay = seen == Stay(self.stay.load(Ordering::Acquire));
         if !same_stay || (open_until <= now && !never) {
             return None;
         }
@@ -277,7 +287,7 @@ impl Front {
         }
         let slow = duration.as_nanos() >= self.slow_from_ns.load(Ordering::Acquire);
         let mut word = Word(self.word.load(Ordering::Acquire));
-        while self.generation.load(Ordering::Acquire) == permit.generation
+        while Stay(self.stay.load(Ordering::Acquire)).generation() == permit.generation
             && let Some(next) = word.with_result(permit.generation, failed, slow)
         {
             match self.word.compare_exchange_weak(word.0, next.0, Ordering::AcqRel, Ordering::Acquire) {

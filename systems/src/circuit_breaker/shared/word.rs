@@ -9,6 +9,7 @@
 //!
 //! *Room* is how many more results may be left here: so few that the breaker would not open whatever they are.
 
+use super::super::breaker::Breaker;
 use super::super::state::State;
 
 /// Most results in a word.
@@ -40,20 +41,17 @@ impl Word {
         Word(tag | (state.code() as u64) << STATE_AT | (room as u64) << ROOM_AT)
     }
 
+    /// Whether it is of this generation, or of one that has the same ending.
+    pub(super) const fn is_of(self, generation: u64) -> bool {
+        self.0 >> GENERATION_AT == generation & GENERATION_MASK
+    }
+
     const fn bits(self, at: u32, end: u32) -> u64 {
         (self.0 >> at) & ((1 << (end - at)) - 1)
     }
 
     pub(super) const fn state(self) -> State {
-        match self.bits(STATE_AT, GENERATION_AT) {
-            0 => State::Closed,
-            1 => State::Open,
-            2 => State::HalfOpen,
-            4 => State::Disabled,
-            5 => State::MetricsOnly,
-            // The codes above 5 are never written; like 3, they let nobody pass.
-            _ => State::ForcedOpen,
-        }
+        state_of(self.bits(STATE_AT, GENERATION_AT))
     }
 
     pub(super) const fn passages(self) -> u64 {
@@ -69,11 +67,6 @@ impl Word {
         self.bits(NUMBER_AT, PASSAGES_AT) != 0
     }
 
-    /// Whether both are of the same stay.
-    pub(super) const fn same_stay(self, other: Word) -> bool {
-        self.0 >> STATE_AT == other.0 >> STATE_AT
-    }
-
     /// The whole number of this word's generation, given a number that is the same or at most half of all
     /// endings later.
     pub(super) const fn generation(self, same_or_later: u64) -> u64 {
@@ -85,8 +78,7 @@ impl Word {
     /// the last look can belong to it.
     pub(super) const fn with_result(self, generation: u64, failed: bool, slow: bool) -> Option<Word> {
         let number = self.bits(NUMBER_AT, ROOM_AT);
-        let of_this_stay = self.0 >> GENERATION_AT == generation & GENERATION_MASK;
-        if !of_this_stay || self.bits(ROOM_AT, PASSAGES_AT) == 0 || number >= self.passages() {
+        if !self.is_of(generation) || self.bits(ROOM_AT, PASSAGES_AT) == 0 || number >= self.passages() {
             return None;
         }
         let result = (failed as u64 | (slow as u64) << 1) << (2 * number);
@@ -99,6 +91,39 @@ impl Word {
             let result = self.0 >> (2 * number);
             (result & 1 != 0, result & 2 != 0)
         })
+    }
+}
+
+/// Bits of a [`Stay`] for its state.
+const STATE_BITS: u32 = 3;
+
+/// A stay: its whole number, and its state. There are bits for more changes of state than anybody will live to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stay(pub(super) u64);
+
+impl Stay {
+    pub(super) const fn of(breaker: &Breaker) -> Stay {
+        Stay(breaker.generation() << STATE_BITS | breaker.state().code() as u64)
+    }
+
+    pub(super) const fn state(self) -> State {
+        state_of(self.0 & ((1 << STATE_BITS) - 1))
+    }
+
+    pub(super) const fn generation(self) -> u64 {
+        self.0 >> STATE_BITS
+    }
+}
+
+const fn state_of(code: u64) -> State {
+    match code {
+        0 => State::Closed,
+        1 => State::Open,
+        2 => State::HalfOpen,
+        4 => State::Disabled,
+        5 => State::MetricsOnly,
+        // The codes above 5 are never written; like 3, they let nobody pass.
+        _ => State::ForcedOpen,
     }
 }
 
@@ -131,8 +156,7 @@ mod tests {
             prop_assert_eq!((word.state(), word.passages()), (state, passages));
             prop_assert_eq!(word.holds_results(), room > 0);
             prop_assert_eq!(word.generation(generation + later), generation);
-            prop_assert!(word.same_stay(Word::new(generation, state, 0)));
-            prop_assert!(!word.same_stay(Word::new(generation.wrapping_add(1), state, 0)));
+            prop_assert!(word.is_of(generation) && !word.is_of(generation.wrapping_add(1)));
         }
     }
 }

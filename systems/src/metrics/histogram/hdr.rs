@@ -5,7 +5,7 @@
 use super::hdr_layout::{HdrError, HdrLayout};
 use super::{Accumulator, Histogram, Quantile, ShapeMismatch, Totals, position_of_rank};
 
-/// Range and precision. Memory is 8 bytes per bucket: for 1 ns to 1 min 30 KiB with two digits, 224 KiB with three.
+/// Range and precision. Memory is 8 bytes per bucket: for 1 ns to 1 min 30 KiB with two digits, 214 KiB with three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HdrConfig {
     /// Values below are told apart from zero only. At least 1; rounded down to a power of two.

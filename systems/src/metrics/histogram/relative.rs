@@ -11,12 +11,12 @@ use std::sync::Arc;
 pub struct RelativeConfig {
     /// How far a quantile may be from the exact one, in parts per million of it. 1 000 (0.1 %) to 500 000.
     pub accuracy_ppm: u32,
-    /// Buckets kept, rounded up to a power of two. At least 16. With 1 %, 2 048 reach from 1 ns to 584 years.
+    /// Buckets kept, rounded up to a power of two. At least 16. With 1 %, 2 048 reach from 1 ns to 284 years.
     pub max_buckets: u32,
 }
 
 impl RelativeConfig {
-    /// One percent, 2 048 buckets: 16 KiB.
+    /// One percent, 2 048 buckets: 16 KiB, and a table of bounds of about as much that clones share.
     pub const ONE_PERCENT: RelativeConfig = RelativeConfig { accuracy_ppm: 10_000, max_buckets: 2_048 };
 
     /// Checks the ranges.

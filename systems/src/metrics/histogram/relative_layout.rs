@@ -70,20 +70,32 @@ impl RelativeLayout {
                 None => break,
             }
         }
-        // A cell is about as wide as a bucket, so that a look-up goes over one bound at most.
-        let cell_shift = (WHOLE_PPM / (2 * u64::from(accuracy_ppm))).max(2).ilog2() + 1;
-        let mut layout = RelativeLayout { accuracy_ppm, highest, cells: Vec::new(), cell_shift };
-        layout.cells = (0..64usize << cell_shift).map(|cell| layout.first_of_cell(cell)).collect();
+        let mut layout = RelativeLayout { accuracy_ppm, highest, cells: Vec::new(), cell_shift: 1 };
+        // A cell about as wide as a bucket, or narrower until none has more than one bound inside.
+        layout.cell_shift = (WHOLE_PPM / (2 * u64::from(accuracy_ppm))).max(2).ilog2() + 1;
+        while !layout.fill_cells() {
+            layout.cell_shift += 1;
+        }
         Ok(layout)
     }
 
-    fn first_of_cell(&self, cell: usize) -> u16 {
-        let power = (cell >> self.cell_shift) as u32;
-        let part = (cell & ((1 << self.cell_shift) - 1)) as u128;
-        let lowest = (1u128 << power) + ((part << power) >> self.cell_shift);
-        let first = self.highest.partition_point(|high| u128::from(*high) < lowest);
-        // 0.1 % needs some 20 000 buckets.
-        u16::try_from(first).unwrap_or(u16::MAX)
+    /// Finds the first bucket of each cell. Returns whether a cell never reaches further than into the next one.
+    fn fill_cells(&mut self) -> bool {
+        self.cells.clear();
+        let (mut first, mut near) = (0, true);
+        for cell in 0..64u128 << self.cell_shift {
+            let power = cell >> self.cell_shift;
+            let part = cell & ((1 << self.cell_shift) - 1);
+            let edge = |part: u128| (1u128 << power) + ((part << power) >> self.cell_shift);
+            let (lowest, beyond) = (edge(part), edge(part + 1));
+            first += self.highest[first..].iter().take_while(|high| u128::from(**high) < lowest).count();
+            // Where cells are narrower than one, a cell may hold no value of its own.
+            let past_next = self.highest.get(first + 1).is_some_and(|high| u128::from(*high) + 1 < beyond);
+            near &= !past_next;
+            // 0.1 % needs some 20 000 buckets.
+            self.cells.push(u16::try_from(first).unwrap_or(u16::MAX));
+        }
+        near
     }
 
     /// The bucket of a value of at least 1.
@@ -92,11 +104,9 @@ impl RelativeLayout {
         let power = value.ilog2();
         let part = ((value << (63 - power)) << 1) >> (64 - self.cell_shift);
         let cell = ((power as usize) << self.cell_shift) + part as usize;
-        let mut index = usize::from(self.cells[cell]);
-        while self.highest[index] < value {
-            index += 1;
-        }
-        index
+        let first = usize::from(self.cells[cell]);
+        // Adding beats branching: whether the bound is passed is anybody's guess.
+        first + usize::from(self.highest[first] < value)
     }
 
     /// The value that stands for a bucket.

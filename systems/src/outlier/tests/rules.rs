@@ -243,7 +243,7 @@ proptest! {
             if what == 9 {
                 detector.expire(at(now));
             } else {
-                detector.record(at(now), endpoint, (what as usize + endpoint) % 4 > 0);
+                detector.record(at(now), endpoint, !(what as usize + endpoint).is_multiple_of(4));
             }
             while let Some(ejection) = detector.take_ejection() {
                 taken += 1;

@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Ticks in a nanosecond.
 const TICKS_PER_NS: u64 = 16;
 
+/// [`CLOCK_SLACK`] in ticks.
+const SLACK_TICKS: u64 = CLOCK_SLACK.as_nanos() * TICKS_PER_NS;
+
 /// The longest burst, in ticks: nine years. Leaves room for the schedule to run ahead.
 const MAX_REACH: u64 = 1 << 62;
 
@@ -65,20 +68,31 @@ impl SharedGcra {
         let now = self.ticks_at(now);
         let mut seen = self.tat.load(Ordering::Relaxed);
         loop {
-            let base = settled(seen, now, reach);
-            // Both are at most 2^62 and the slack: no overflow.
-            let missing = (base - now + wanted).saturating_sub(reach);
-            let next = if missing == 0 { base.checked_add(wanted) } else { Some(base) };
-            let Some(next) = next else { return Err(RetryAt(Span::MAX)) };
-            // A refusal writes only if the clock went back, so that it is seen once and not for ever.
-            if missing > 0 && base >= seen {
-                return Err(RetryAt(Span::from_nanos(missing.div_ceil(TICKS_PER_NS))));
+            let ahead = seen.saturating_sub(now);
+            if ahead > reach + SLACK_TICKS {
+                seen = self.move_back(seen, now + reach);
+                continue;
             }
+            // Both are at most 2^62 and the slack: no overflow.
+            let after = ahead + wanted;
+            if after > reach {
+                return Err(RetryAt(Span::from_nanos((after - reach).div_ceil(TICKS_PER_NS))));
+            }
+            let Some(next) = now.checked_add(after) else { return Err(RetryAt(Span::MAX)) };
             match self.tat.compare_exchange_weak(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) if missing == 0 => return Ok(()),
-                Ok(_) => return Err(RetryAt(Span::from_nanos(missing.div_ceil(TICKS_PER_NS)))),
+                Ok(_) => return Ok(()),
                 Err(changed) => seen = changed,
             }
+        }
+    }
+
+    /// The schedule is so far ahead that the clock must have gone back: moves it along, so that this is seen once and
+    /// not for ever. The schedule after that, whoever moved it.
+    #[cold]
+    fn move_back(&self, seen: u64, to: u64) -> u64 {
+        match self.tat.compare_exchange(seen, to, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => to,
+            Err(changed) => changed,
         }
     }
 
@@ -106,12 +120,6 @@ impl SharedGcra {
     fn ticks_at(&self, now: Time) -> u64 {
         now.since(self.epoch).as_nanos().saturating_mul(TICKS_PER_NS)
     }
-}
-
-/// The schedule as it counts at `now`: not behind the clock, and not so far ahead that the clock must have gone back.
-fn settled(tat: u64, now: u64, reach: u64) -> u64 {
-    let slack = CLOCK_SLACK.as_nanos() * TICKS_PER_NS;
-    if tat.saturating_sub(now) > reach + slack { now + reach } else { tat.max(now) }
 }
 
 /// Interval and reach in ticks.

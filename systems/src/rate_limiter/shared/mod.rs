@@ -29,6 +29,7 @@ impl<L> Shared<L> {
 
     /// Does something with the limiter, alone with it: reconfigure, give back, reserve, ask for its quota. The time
     /// it is given is `now`, or the latest seen if that is a little later.
+    #[inline]
     pub fn with<R>(&self, now: Time, act: impl FnOnce(&mut L, Time) -> R) -> R {
         let mut inside = locked(&self.inside);
         let (limiter, latest) = &mut *inside;
@@ -47,6 +48,7 @@ impl<L: Limiter> Shared<L> {
     ///
     /// # Errors
     /// As [`Limiter::check`].
+    #[inline]
     pub fn check(&self, now: Time, cost: u64) -> Result<(), RetryAt> {
         self.with(now, |limiter, now| limiter.check(now, cost))
     }
@@ -63,8 +65,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Latest(Time);
 
 impl Latest {
+    #[inline]
     fn settle(&mut self, now: Time) -> Time {
-        if now >= self.0 || self.0.since(now) > CLOCK_SLACK {
+        // Written only when it changes: the lock's holder keeps the others waiting.
+        if now > self.0 || self.0.since(now) > CLOCK_SLACK {
             self.0 = now;
         }
         self.0

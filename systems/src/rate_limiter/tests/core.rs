@@ -289,3 +289,70 @@ fn a_limiter_one_burst_too_generous_or_rounding_at_each_step_breaks_the_law() {
     let mut rounding = Rounding { permits: 3, config, last_ns: 0 };
     assert!(broken_law(config, &decide(&mut rounding, &every_70_ms)).is_some());
 }
+
+/// The loss of M/D/1/K at load `rho`, K in service and waiting: the chain embedded at departures, solved by its own
+/// recursion (Gross and Harris, "Fundamentals of Queueing Theory", 5.1.7).
+fn loss_of_m_d_1_k(rho: f64, k: usize) -> f64 {
+    let mut arrivals = vec![libm::exp(-rho)];
+    for n in 1..k {
+        arrivals.push(arrivals[n - 1] * rho / n as f64);
+    }
+    let mut found = vec![1.0];
+    for n in 0..k - 1 {
+        let from_above: f64 = (1..=n).map(|j| found[j] * arrivals[n - j + 1]).sum();
+        found.push((found[n] - found[0] * arrivals[n] - from_above) / arrivals[0]);
+    }
+    let empty = found[0] / found.iter().sum::<f64>();
+    1.0 - 1.0 / (empty + rho)
+}
+
+/// The share of Poisson arrivals at `rho` of the limit that is refused.
+fn refused_share(rho: f64, limiter: &mut dyn Limiter, arrivals: u32) -> f64 {
+    let (mut word, mut now_ns, mut refused) = (0x9E37_79B9_7F4A_7C15u64, 0.0, 0u32);
+    for _ in 0..arrivals {
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        let uniform = ((word >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+        now_ns -= libm::log(uniform) * 1_000_000.0 / rho;
+        refused += u32::from(limiter.check(Time::from_nanos(now_ns as u64), 1).is_err());
+    }
+    f64::from(refused) / f64::from(arrivals)
+}
+
+#[test]
+fn poisson_arrivals_are_refused_as_often_as_a_bounded_queue_with_a_steady_server_loses_them() {
+    // By hand: with K = 1 the loss is Erlang's, rho / (1 + rho).
+    assert!((loss_of_m_d_1_k(0.5, 1) - 1.0 / 3.0).abs() < 1e-12);
+    for (rho, burst) in [(0.5, 1), (0.8, 2), (0.9, 5), (0.95, 10)] {
+        let expected = loss_of_m_d_1_k(rho, burst as usize);
+        let mut gcra = Gcra::new(per_second(1_000, burst), at(0));
+        let measured = refused_share(rho, &mut gcra, 300_000);
+        assert!(
+            (measured / expected - 1.0).abs() < 0.06,
+            "rho {rho}, burst {burst}: {measured}, not {expected}"
+        );
+        // A burst one too long refuses too few.
+        let mut generous = Gcra::new(per_second(1_000, burst + 1), at(0));
+        let too_few = refused_share(rho, &mut generous, 300_000);
+        assert!(
+            (too_few / expected - 1.0).abs() > 0.06,
+            "rho {rho}, burst {burst}: {too_few} passes for right"
+        );
+    }
+}
+
+#[test]
+fn an_idle_year_or_five_hundred_fill_the_bucket_and_no_more() {
+    let year_ns = 31_557_600_000_000_000;
+    for years in [1, 500] {
+        let config = RateLimitConfig { rate_per_s_milli: MAX_RATE_PER_S_MILLI, burst: 3 };
+        let (mut bucket, mut gcra) = (TokenBucket::new(config, at(0)), Gcra::new(config, at(0)));
+        let now = Time::from_nanos(years * year_ns);
+        for limiter in [&mut bucket as &mut dyn Limiter, &mut gcra] {
+            limiter.check(at(0), 3).unwrap();
+            assert_eq!(limiter.check(now, 3), Ok(()));
+            assert!(limiter.check(now, 1).is_err());
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What a kind built on a service adds to it: an answer of its own, whether the calls are made, who waits for whom.
+//! Knows nothing of lines and workers.
+
+use crate::cluster::{Cx, Fill, Filled, Probes, Ref, Request};
+use crate::kernel::time::Time;
+use crate::scenario::plan::ServicePlan;
+
+/// What a kind has to say, beside that it is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::nodes) struct Answered {
+    /// Not here, or not any more.
+    pub(in crate::nodes) missed: bool,
+    /// What was read.
+    pub(in crate::nodes) value: u64,
+}
+
+/// How a request goes on once it has been worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::nodes) enum Verdict {
+    /// The service's calls are made, if it has any; then this is the answer.
+    Proceed(Answered),
+    /// This is the answer, at once.
+    Answer(Answered),
+    /// The answer is an error, at once.
+    Fail,
+    /// The service's calls are made, under this lease or without one (0); what they bring is the answer.
+    Load(u64),
+    /// This is the answer, at once; then the calls are made under this lease with nobody waiting.
+    AnswerAndLoad(Answered, u64),
+    /// The service's calls are made; if they succeed, the kind is told what was written.
+    Write,
+    /// It waits, without a worker, until it is among those [`Woken`].
+    Wait,
+}
+
+/// Requests whose wait is over.
+pub(in crate::nodes) struct Woken {
+    /// In the order of asking. Some may be gone.
+    pub(in crate::nodes) jobs: Vec<Ref>,
+    /// How they go on; `None`: each asks again.
+    pub(in crate::nodes) verdict: Option<Verdict>,
+}
+
+/// What a kind does beyond working and calling: looked at when own work is done.
+pub(in crate::nodes) trait Behaviour {
+    /// Does what was asked. `job` names the request if it has to wait.
+    fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict;
+    /// The process starts.
+    fn start(&mut self, cx: &mut Cx<'_>);
+    /// Settings changed.
+    fn reconfigure(&mut self, plan: &ServicePlan);
+    /// What it counts.
+    fn probe(&self, out: &mut Probes);
+
+    /// Does what was asked, once more, because what the request waited for did not come.
+    fn answer_again(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
+        self.answer(request, job, cx)
+    }
+    /// Takes up what a caller has loaded.
+    fn fill(&mut self, _fill: &Fill, _cx: &mut Cx<'_>) -> Option<Woken> {
+        None
+    }
+    /// The calls made under a [`Verdict::Load`] or [`Verdict::AnswerAndLoad`] have ended.
+    fn loaded(&mut self, _fill: &Fill, _cx: &mut Cx<'_>) -> Option<Woken> {
+        None
+    }
+    /// The calls of a [`Verdict::Write`] have brought the version that was written, or 0.
+    fn written(&mut self, _key: u64, _filled: Filled, _cx: &mut Cx<'_>) {}
+    /// A value it may hold is no longer true.
+    fn invalidate(&mut self, _key: u64, _version: u64, _cx: &mut Cx<'_>) {}
+    /// When it wants to be woken next, on its own clock.
+    fn deadline(&self) -> Option<Time> {
+        None
+    }
+    /// The instant it wanted to be woken at has come: one of several things that are due, until nothing is left.
+    fn expire(&mut self, _local: Time) -> Option<Woken> {
+        None
+    }
+}
