@@ -3,6 +3,7 @@
 //! - `node`, `cx`: what a node is and what it may do. Nodes never see each other.
 //! - `core`: the state they share. `Engine` is that state at an instant, with the agenda at hand.
 //! - `network`: links and cuts. `calls`: attempts, retries, gates. `answer`: arrival, answer, proxies.
+//! - `notes`: what nodes send each other beside requests and answers.
 //! - `balance`: choosing a replica. `processor`: time on cores. `line`: waiting lines. `clock`: local time.
 //! - `effects`: what the active faults do, as a pure function. `timeline`: begins and ends them.
 //!
@@ -20,6 +21,7 @@ mod effects;
 mod line;
 mod network;
 mod node;
+mod notes;
 mod processor;
 mod settings;
 mod slab;
@@ -30,6 +32,7 @@ pub use node::{
     CallSpec, ConfigEdit, Done, Durable, LoadCommand, Message, Node, NodeId, Path, Probes, Reply, Request,
     Token,
 };
+pub use notes::Note;
 pub use slab::Ref;
 
 pub(crate) use self::core::{Core, Event};
@@ -45,7 +48,7 @@ use network::{Address, Payload};
 use crate::kernel::agenda::Agenda;
 use crate::kernel::time::Time;
 use crate::kernel::{EventDigest, World};
-use crate::measure::{EndState, LinkMeasured, Measured, ServiceLevels, Trace};
+use crate::measure::{MonitoringEnd, EndState, LinkMeasured, Measured, ServiceLevels, Trace};
 use crate::nodes::Kinds;
 use crate::scenario::plan::{LoadId, Party, Plan};
 
@@ -67,7 +70,7 @@ impl World for Cluster {
             return;
         }
         self.dispatch(now, event, agenda);
-        if !self.core.ready.is_empty() || !self.core.opened.is_empty() {
+        if !self.core.ready.is_empty() || !self.core.opened.is_empty() || !self.core.fired.is_empty() {
             self.settle(now, agenda);
         }
     }
@@ -229,6 +232,8 @@ impl Cluster {
         let address = envelope.address;
         if envelope.corrupted {
             engine.core.links[address.link.index()].counts.corrupted += 1;
+            let note = envelope.payload.note();
+            engine.release_note(note);
             return;
         }
         match envelope.payload {
@@ -248,6 +253,13 @@ impl Cluster {
             }
             Payload::Cancel(attempt) => self.deliver_note(now, address, Message::Cancel(attempt), agenda),
             Payload::Fill { key } => self.deliver_note(now, address, Message::Fill { key }, agenda),
+            Payload::Note { at, .. } => {
+                if engine.core.nodes[address.to.index()].up && engine.core.notes.arrives(at) {
+                    engine.note_arrived(at);
+                }
+                self.deliver_note(now, address, Message::Note(at), agenda);
+                Engine { now, core: &mut self.core, agenda }.release_note(Some(at));
+            }
         }
     }
 
@@ -292,6 +304,9 @@ impl Cluster {
         if !self.core.opened.is_empty() {
             self.breakers_opened(now, agenda);
         }
+        if !self.core.fired.is_empty() {
+            self.alerts_fired(now, agenda);
+        }
     }
 
     /// Brings the sums of all replicas up to `now` and hands them to the recorder.
@@ -316,11 +331,13 @@ impl Cluster {
         let services = self.core.plan.services.len();
         let mut inside = vec![0; services];
         let mut systems = std::collections::BTreeMap::new();
+        let mut monitoring = MonitoringEnd::default();
         for (state, node) in self.core.nodes.iter().zip(&self.nodes) {
             let mut probes = Probes::default();
             node.probe(&mut probes);
             let name = match state.party {
                 Party::Service(service) => {
+                    monitoring.add_replica(service, state.replica, state.up, &mut probes);
                     inside[service.index()] += probes.in_system;
                     &self.core.plan.services[service.index()].name
                 }
@@ -331,6 +348,9 @@ impl Cluster {
                     systems.entry(name.clone()).or_default();
                 *counts.entry(count.to_string()).or_default() += value;
             }
+        }
+        for note in self.core.notes.under_way() {
+            monitoring.add_under_way(note);
         }
         let population_ns = self
             .core
@@ -347,6 +367,7 @@ impl Cluster {
             population_ns,
             links: self.links_measured(),
             systems,
+            monitoring,
         };
         let Core { recorder, trace, plan, nodes, .. } = self.core;
         let trace = trace.finish(
@@ -354,7 +375,7 @@ impl Cluster {
             |node| nodes.get(node.index()).map_or_else(String::new, |node| node.name.clone()),
             |edge| plan.edges[edge.index()].name.clone(),
         );
-        (recorder.finish(end), trace)
+        (recorder.finish(&plan, end), trace)
     }
 
     /// Requests of each load that are under way: all, and those started after the warm-up.

@@ -7,7 +7,7 @@ use super::cx::Cx;
 use super::slab::Ref;
 use crate::kernel::draw::Lineage;
 use crate::kernel::time::{Span, Time};
-use crate::measure::OutcomeKind;
+use crate::measure::{CollectedProbe, OutcomeKind, Unreported};
 use crate::scenario::plan::{EdgeId, EntryId, LoadId, OperationId, Plan};
 
 /// A node: one replica of a service, or all clients of a load.
@@ -77,6 +77,10 @@ pub struct Probes {
     pub in_system: u64,
     /// Named counts that only this kind knows; counts of the same name add up over replicas.
     pub counts: BTreeMap<&'static str, u64>,
+    /// Of what the node has measured of itself, what was never reported.
+    pub unreported: Unreported,
+    /// Of a node that collects reports: what it has made of those of each service.
+    pub collected: Vec<CollectedProbe>,
 }
 
 /// A message as a node sees it.
@@ -93,6 +97,8 @@ pub enum Message {
         /// Under which key.
         key: u64,
     },
+    /// A note has come: to be read with [`Cx::note`] while it is being delivered.
+    Note(Ref),
     /// More load, or less again: for the clients of a load only.
     Load(LoadCommand),
 }

@@ -6,6 +6,7 @@ mod findings;
 mod grid;
 mod invariants;
 mod liveness;
+mod monitoring;
 #[cfg(test)]
 pub(crate) mod sample;
 mod slo;

@@ -106,6 +106,7 @@ fn service(name: &str) -> ServicePlan {
         request_bytes: 1024,
         response_bytes: 4096,
         pools: Vec::new(),
+        telemetry: None,
         hop_of: None,
     }
 }

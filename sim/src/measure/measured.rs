@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::OutcomeKind;
+use super::{AlertMeasured, MonitoringMeasured, OutcomeKind};
 use crate::kernel::time::Time;
 
 /// Everything a run measured.
@@ -24,6 +24,10 @@ pub struct Measured {
     pub entries: Vec<EntryMeasured>,
     /// What only a kind knows, by service and name.
     pub systems: BTreeMap<String, BTreeMap<String, u64>>,
+    /// One for each service that reports on itself: its monitoring, as it was and as it was told.
+    pub monitoring: Vec<MonitoringMeasured>,
+    /// Alerts that changed at least once, by service that evaluates them and name.
+    pub alerts: BTreeMap<(String, String), AlertMeasured>,
     /// Violations that nodes or the cluster noticed themselves, by invariant; empty if there are none.
     pub violations: Vec<Violation>,
 }

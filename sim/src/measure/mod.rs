@@ -3,6 +3,7 @@
 
 mod histogram;
 mod measured;
+mod monitoring;
 mod outcome_kind;
 mod recorder;
 mod trace;
@@ -13,8 +14,13 @@ pub use measured::{
     Measured, PathShares, RequestCounts, ServiceCounts, ServiceInterval, ServiceMeasured, SloMeasured,
     Summary, TimelineEvent, Violation,
 };
+pub use monitoring::{
+    AlertMeasured, CollectedProbe, EventAccounts, Gap, MonitoringMeasured, Silence, Unreported, WindowTold,
+    WindowsMeasured,
+};
 pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
+pub(crate) use monitoring::MonitoringEnd;
 pub(crate) use recorder::{AttemptSent, Departure, EndState, Recorder, ServiceLevels};
 pub(crate) use trace::TraceRecorder;

@@ -11,7 +11,7 @@ use super::Kind;
 use super::service::{Answered, Behaviour, ServiceNode};
 use crate::cluster::{Node, Probes, Request};
 use crate::kernel::time::{Span, Time};
-use crate::scenario::plan::{Plan, ServiceId, ServicePlan};
+use crate::scenario::plan::{Plan, ServiceId, ServicePlan, TelemetryRole};
 
 /// Kind `cache`.
 pub(super) struct CacheKind;
@@ -32,6 +32,10 @@ impl Kind for CacheKind {
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let own = &plan.services[service.index()];
         Box::new(ServiceNode::new(service, plan, Some(Box::new(Store::new(own)))))
+    }
+
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::Reports
     }
 }
 

@@ -12,7 +12,7 @@ use super::Kind;
 use super::service::{Answered, Behaviour, ServiceNode};
 use crate::cluster::{Node, Probes, Request};
 use crate::kernel::time::Time;
-use crate::scenario::plan::{Plan, ServiceId, ServicePlan};
+use crate::scenario::plan::{Plan, ServiceId, ServicePlan, TelemetryRole};
 
 /// Kind `versioned-store`.
 pub(super) struct VersionedStore;
@@ -27,6 +27,10 @@ impl Kind for VersionedStore {
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         Box::new(ServiceNode::new(service, plan, Some(Box::new(Store::default()))))
+    }
+
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::Reports
     }
 }
 

@@ -10,6 +10,7 @@ use super::histogram::Durations;
 pub(crate) use finish::EndState;
 
 use self::finish::share_ppm;
+use super::monitoring::Monitoring;
 use super::watch::{Counters, Watch};
 use super::{
     BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LoadInterval, LoadMeasured, OutcomeKind,
@@ -109,6 +110,7 @@ pub(crate) struct Recorder {
     entries: Vec<EntryMeasured>,
     timeline: Vec<TimelineEvent>,
     violations: Vec<Violation>,
+    pub(crate) monitoring: Monitoring,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -161,6 +163,7 @@ impl Recorder {
             entries: vec![EntryMeasured::default(); plan.timeline.len()],
             timeline: Vec::new(),
             violations: Vec::new(),
+            monitoring: Monitoring::new(plan),
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],

@@ -262,7 +262,7 @@ impl Node for Client {
         match message {
             Message::Done(done) => self.call_done(&done, cx),
             Message::Load(command) => self.command(command, cx),
-            Message::Request(_) | Message::Cancel(_) | Message::Fill { .. } => {}
+            Message::Request(_) | Message::Cancel(_) | Message::Fill { .. } | Message::Note(_) => {}
         }
     }
 

@@ -12,13 +12,14 @@ use serde_json::{Map, Value};
 use self::codel::Codel;
 use self::job::{Job, JobState};
 use super::Kind;
+use super::telemetry::{Agent, FLUSH};
 use crate::cluster::{
-    ConfigEdit, Cx, Durable, Line, Message, Node, NodeId, Path, Probes, Ref, Reply, Request, Slab, Token,
+    ConfigEdit, Cx, Durable, Line, Message, Node, NodeId, Note, Path, Probes, Ref, Reply, Request, Slab, Token,
 };
 use crate::kernel::draw::{Key, Sampler, chance_ppm};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
-use crate::scenario::plan::{Discipline, OnFull, Plan, ServiceId, ServicePlan};
+use crate::scenario::plan::{Discipline, OnFull, Plan, ServiceId, ServicePlan, TelemetryRole};
 
 /// Kind `service`.
 pub(super) struct Service;
@@ -30,6 +31,10 @@ impl Kind for Service {
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         Box::new(ServiceNode::new(service, plan, None))
+    }
+
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::Reports
     }
 }
 
@@ -73,6 +78,8 @@ pub(super) struct ServiceNode {
     /// Set while the next jobs are being taken up, so that a job that ends at once does not recurse.
     serving: bool,
     behaviour: Option<Box<dyn Behaviour>>,
+    /// The system's own monitoring, where the scenario has one.
+    telemetry: Option<Box<Agent>>,
 }
 
 #[derive(Clone, Copy)]
@@ -103,6 +110,7 @@ impl ServiceNode {
             started_at: Time::ZERO,
             cancellable: BTreeSet::new(),
             serving: false,
+            telemetry: own.telemetry.as_ref().map(|telemetry| Box::new(Agent::new(telemetry))),
             behaviour,
         }
     }
@@ -267,6 +275,9 @@ impl ServiceNode {
     fn turn_away(&mut self, at: Ref, reply: Reply, cx: &mut Cx<'_>) {
         if let Some(job) = self.jobs.remove(at) {
             self.cancellable.remove(&(job.request.attempt, at));
+            if let Some(agent) = &mut self.telemetry {
+                agent.answered(&job.request, reply.outcome, cx);
+            }
             cx.reply(&job.request, reply);
         }
     }
@@ -313,6 +324,9 @@ impl ServiceNode {
             self.cancellable.remove(&(job.request.attempt, at));
         }
         self.busy -= u32::from(job.holds_worker);
+        if let Some(agent) = &mut self.telemetry {
+            agent.answered(&job.request, outcome, cx);
+        }
         if job.request.forward_to.is_some() && outcome == OutcomeKind::Ok {
             cx.forward(&job.request, job.path);
         } else {
@@ -405,6 +419,23 @@ impl ServiceNode {
         }
     }
 
+    fn note_came(&mut self, note: Ref, cx: &mut Cx<'_>) {
+        let taken = match cx.note(note) {
+            Some(Note::TelemetryTaken { life, sequence }) => Some((*life, *sequence)),
+            Some(Note::Telemetry(_)) | None => None,
+        };
+        if let (Some(agent), Some((life, sequence))) = (&mut self.telemetry, taken) {
+            agent.taken(life, sequence, cx);
+        }
+    }
+
+    fn telemetry_reconfigured(&mut self, cx: &mut Cx<'_>) {
+        let plan = self.plan.services[self.service.index()].telemetry.as_ref();
+        if let (Some(agent), Some(plan)) = (&mut self.telemetry, plan) {
+            agent.reconfigured(plan, cx);
+        }
+    }
+
     #[inline]
     fn report(&self, cx: &mut Cx<'_>) {
         let busy = if self.shares_processors() { self.busy.min(self.own().workers) } else { self.busy };
@@ -424,6 +455,9 @@ impl Node for ServiceNode {
         if let Some(behaviour) = &mut self.behaviour {
             behaviour.start();
         }
+        if let Some(agent) = &mut self.telemetry {
+            agent.start(cx);
+        }
     }
 
     fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
@@ -436,6 +470,7 @@ impl Node for ServiceNode {
                     behaviour.fill(key, cx.local_time());
                 }
             }
+            Message::Note(note) => self.note_came(note, cx),
             Message::Load(_) => {}
         }
         self.report(cx);
@@ -444,6 +479,11 @@ impl Node for ServiceNode {
     fn wake(&mut self, token: Token, cx: &mut Cx<'_>) {
         if token == Token::RECONFIGURED {
             self.serve_next(cx);
+            self.telemetry_reconfigured(cx);
+        } else if token == FLUSH {
+            if let Some(agent) = &mut self.telemetry {
+                agent.flush(cx);
+            }
         } else if let Some(at) = self.jobs.by_slot(token.0) {
             self.work_done(at, cx);
         }
@@ -460,6 +500,9 @@ impl Node for ServiceNode {
         self.waiting = 0;
         self.busy = 0;
         self.codel = Codel::new(self.own().queue.codel);
+        if let Some(agent) = &mut self.telemetry {
+            agent.crash();
+        }
     }
 
     fn reconfigure(&mut self, edit: &ConfigEdit<'_>) -> Result<(), String> {
@@ -489,6 +532,9 @@ impl Node for ServiceNode {
         out.in_system = self.jobs.len() as u64;
         if let Some(behaviour) = &self.behaviour {
             behaviour.probe(out);
+        }
+        if let Some(agent) = &self.telemetry {
+            out.unreported = agent.unreported();
         }
     }
 }

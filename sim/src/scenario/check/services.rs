@@ -115,6 +115,7 @@ impl Checker<'_> {
             request_bytes: raw.request_size.as_ref().map_or(1 << 10, |size| size.0),
             response_bytes: raw.response_size.as_ref().map_or(4 << 10, |size| size.0),
             pools: self.pools(&path.key("pools"), &raw.pools),
+            telemetry: None,
             hop_of: None,
         }
     }
@@ -150,6 +151,7 @@ impl Checker<'_> {
             request_bytes: 1 << 10,
             response_bytes: 4 << 10,
             pools: Vec::new(),
+            telemetry: None,
             hop_of: Some(entry),
         }
     }
@@ -175,7 +177,9 @@ impl Checker<'_> {
             return;
         }
         for (key, message) in self.around.kinds.check_settings(kind, settings) {
-            let path = if key.is_empty() { path.clone() } else { path.key(&key) };
+            // A dot leads into a setting.
+            let inside = key.split('.').filter(|word| !word.is_empty());
+            let path = inside.fold(path.clone(), |path, word| path.key(word));
             // Only the kind knows its settings; but what looks like a key of every service is probably one.
             let slip = suggest::nearest(&key, service_keys()).filter(|_| key.len() >= SHORTEST_SLIP);
             match slip {

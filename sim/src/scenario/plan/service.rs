@@ -4,7 +4,7 @@ use foreshock_systems::bulkhead::BulkheadConfig;
 use foreshock_systems::outlier::OutlierConfig;
 use serde_json::{Map, Value};
 
-use super::{EdgeId, EntryId, HostId, OperationId};
+use super::{EdgeId, EntryId, HostId, OperationId, TelemetryPlan};
 use crate::kernel::draw::Distribution;
 use crate::kernel::time::Span;
 
@@ -68,6 +68,8 @@ pub struct ServicePlan {
     pub response_bytes: u64,
     /// Named connection pools its calls draw on.
     pub pools: Vec<PoolPlan>,
+    /// What its replicas report of themselves, and to whom.
+    pub telemetry: Option<TelemetryPlan>,
     /// Set for a service that only exists while the named extra hop is inserted.
     pub hop_of: Option<EntryId>,
 }

@@ -6,6 +6,7 @@ mod load;
 mod network;
 mod services;
 mod slo;
+mod telemetry;
 mod timeline;
 mod values;
 
@@ -19,6 +20,7 @@ pub(crate) use load::*;
 pub(crate) use network::*;
 pub(crate) use services::*;
 pub(crate) use slo::*;
+pub(crate) use telemetry::*;
 pub(crate) use timeline::*;
 pub(crate) use values::*;
 

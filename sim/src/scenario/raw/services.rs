@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::calls::RawStep;
+use super::telemetry::RawTelemetry;
 use super::values::{OneOrMany, RawDistribution};
 use crate::scenario::quantity::{Bytes, Cores, Count, Duration, Factor, Limit, Positive, Share};
 
@@ -81,6 +82,9 @@ pub(crate) struct RawService {
     /// Named connection pools its calls draw on.
     #[serde(default)]
     pub(crate) pools: IndexMap<String, RawPool>,
+    /// What its replicas report of themselves, and to whom.
+    #[serde(default)]
+    pub(crate) telemetry: Option<RawTelemetry>,
     /// Memory of a replica. Has no effect yet.
     #[serde(default)]
     pub(crate) memory: Option<Bytes>,
