@@ -277,6 +277,9 @@ impl Cluster {
             engine.lost_in_crash(node, request, aloud);
         }
         engine.abandon_calls_of(node);
+        for note in engine.core.notes.kept_by(node) {
+            engine.forget_note(note);
+        }
         set_capacity(now, &mut self.core.nodes[node.index()], false);
         // Deliveries that a paused process had not taken yet now find nobody; its timers are gone.
         let held = std::mem::take(&mut self.core.nodes[node.index()].held);

@@ -12,6 +12,7 @@ use super::core::{Core, NodeState, Occupancy, Population};
 use super::effects::Effects;
 use super::network::Link;
 use super::node::{Node, NodeId};
+use super::notes::Notes;
 use super::processor::Processors;
 use super::slab::Slab;
 use super::truth::Truth;
@@ -109,6 +110,7 @@ fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
         cuts: Vec::new(),
         envelopes: Slab::new(),
         sent: 0,
+        notes: Notes::new(),
         calls: Slab::new(),
         attempts: Slab::new(),
         edge_states: Vec::new(),
@@ -121,6 +123,7 @@ fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
         effects: Effects::default(),
         recorder: Recorder::new(plan),
         trace: TraceRecorder::new(traced_requests),
+        fired: Vec::new(),
         opened: Vec::new(),
         dependencies: plan.services.iter().map(|_| Vec::new()).collect(),
         delays_requests: false,

@@ -11,6 +11,7 @@ use super::clock::Clock;
 use super::effects::Effects;
 use super::network::{Cut, Envelope, Link};
 use super::node::{NodeId, Token};
+use super::notes::Notes;
 use super::processor::{ProcessorId, Processors, QuotaState};
 use super::slab::{Ref, Slab};
 use super::truth::Truth;
@@ -217,6 +218,7 @@ pub(crate) struct Core {
     pub(crate) cuts: Vec<Cut>,
     pub(crate) envelopes: Slab<Envelope>,
     pub(crate) sent: u64,
+    pub(crate) notes: Notes,
     pub(crate) calls: Slab<Call>,
     pub(crate) attempts: Slab<Attempt>,
     pub(crate) edge_states: Vec<EdgeState>,
@@ -230,6 +232,8 @@ pub(crate) struct Core {
     pub(crate) effects: Effects,
     pub(crate) recorder: Recorder,
     pub(crate) trace: TraceRecorder,
+    /// Alerts that began to fire since the timeline last looked: who evaluates them, and the hash of the name.
+    pub(crate) fired: Vec<(ServiceId, u64)>,
     /// Edges whose breaker opened since the timeline last looked.
     pub(crate) opened: Vec<EdgeId>,
     /// Faults inside each service.
@@ -263,7 +267,10 @@ impl Core {
 
     /// Bytes of simulation state that can grow, by the sizes of its arenas.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.envelopes.memory_bytes() + self.calls.memory_bytes() + self.attempts.memory_bytes()
+        self.envelopes.memory_bytes()
+            + self.calls.memory_bytes()
+            + self.attempts.memory_bytes()
+            + self.notes.memory_bytes()
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::core::{Engine, Event};
 use super::network::Payload;
 use super::node::{CallSpec, Done, Fill, NodeId, Path, Reply, Request, Token};
+use super::notes::Note;
 use super::processor::Remaining;
 use super::slab::Ref;
 use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Lineage, Seed};
 use crate::kernel::time::{Span, Time};
-use crate::measure::{Departure, LimitKey, OutcomeKind, Violation};
-use crate::scenario::plan::{EdgeId, LimitRule, LoadId, Party, Plan, ServiceId};
+use crate::measure::{Departure, LimitKey, OutcomeKind, Violation, WindowTold};
+use crate::scenario::plan::{EdgeId, LimitRule, LinkId, LoadId, Party, Plan, ServiceId};
 
 /// Wake-up tokens keep this many bits; the others tell the lives of a process apart.
 const TOKEN_BITS: u32 = 24;
@@ -223,6 +224,65 @@ impl Cx<'_> {
     /// the run.
     pub fn held_by(&self, origin: ServiceId, key: u64) -> u64 {
         self.engine.core.truth.version(origin, key)
+    }
+
+    /// Writes a note that this node keeps until it forgets it.
+    pub fn write(&mut self, note: Note) -> Ref {
+        self.engine.core.notes.keep(self.node, note)
+    }
+
+    /// Sends a note over a link. `identity` names the message in keyed draws: no two of one node are alike.
+    pub fn send_note(&mut self, link: LinkId, to: NodeId, note: Ref, identity: u64) {
+        let Party::Service(service) = self.engine.core.nodes[to.index()].party else { return };
+        let bytes = self.engine.core.plan.services[service.index()].request_bytes;
+        let payload = Payload::Note { at: note, word: identity };
+        self.engine.send(link, (self.node, to), bytes, identity, &payload);
+    }
+
+    /// A note that has just come, or one that this node keeps.
+    pub fn note(&self, at: Ref) -> Option<&Note> {
+        self.engine.core.notes.get(at)
+    }
+
+    /// Does not send a note again; it is gone once no message carries it.
+    pub fn forget(&mut self, note: Ref) {
+        self.engine.forget_note(note);
+    }
+
+    /// The node of a replica, by its number from 0.
+    pub fn replica_of(&self, service: ServiceId, replica: u32) -> NodeId {
+        self.engine.core.replica_node(service, replica)
+    }
+
+    /// Whether callers know this node: a replica that is not wanted yet, or no longer, is not running.
+    pub fn is_member(&self) -> bool {
+        self.engine.core.nodes[self.node.index()].member
+    }
+
+    /// A replica that reports on itself has answered a request: what its monitoring ought to know. For measurement.
+    #[inline]
+    pub(crate) fn answered(&mut self, life: u32, latency: Span, recorded: bool) {
+        let (service, replica, now) = (self.service(), self.replica(), self.engine.now);
+        self.engine.core.recorder.monitoring.answered(service, (replica, life), latency, recorded, now);
+    }
+
+    /// This node shows windows of this length of what a service reports. For measurement.
+    pub(crate) fn shows(&mut self, service: ServiceId, window: Span) {
+        self.engine.core.recorder.monitoring.shows(service, window);
+    }
+
+    /// This node has told a window of what a service reports. For measurement.
+    pub(crate) fn window_told(&mut self, service: ServiceId, window: WindowTold) {
+        self.engine.core.recorder.monitoring.window_told(service, window);
+    }
+
+    /// An alert of this node fires from now on, or no longer.
+    pub(crate) fn alert_changed(&mut self, name: &str, fires: bool) {
+        let (service, now) = (self.service(), self.engine.now);
+        self.engine.core.recorder.monitoring.alert_changed(service, name, fires, now);
+        if fires {
+            self.engine.core.fired.push((service, crate::kernel::draw::name_hash(name)));
+        }
     }
 
     /// Tells how many workers are busy and how many requests wait, whenever that changes.

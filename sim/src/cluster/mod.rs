@@ -3,6 +3,7 @@
 //! - `node`, `cx`: what a node is and what it may do. Nodes never see each other.
 //! - `core`: the state they share. `Engine` is that state at an instant, with the agenda at hand.
 //! - `network`: links and cuts. `calls`: attempts, retries, gates. `answer`: arrival, answer, proxies.
+//! - `notes`: what nodes send each other beside requests and answers.
 //! - `balance`: choosing a replica. `limiter`: rate limits of any kind. `processor`: time on cores.
 //! - `line`: waiting lines. `clock`: local time. `truth`: what stores hold, for measurement alone.
 //! - `effects`: what the active faults do, as a pure function. `timeline`: begins and ends them.
@@ -22,6 +23,7 @@ mod limiter;
 mod line;
 mod network;
 mod node;
+mod notes;
 mod processor;
 mod settings;
 mod slab;
@@ -33,6 +35,7 @@ pub use node::{
     CallSpec, ConfigEdit, Done, Durable, Fill, Filled, LoadCommand, Message, Node, NodeId, Path, Probes,
     Reply, Request, Token,
 };
+pub use notes::Note;
 pub use slab::Ref;
 
 pub(crate) use self::core::{Core, Event};
@@ -50,7 +53,7 @@ use network::{Address, Payload};
 use crate::kernel::agenda::Agenda;
 use crate::kernel::time::Time;
 use crate::kernel::{EventDigest, World};
-use crate::measure::{EndState, LinkMeasured, Measured, ServiceLevels, Trace};
+use crate::measure::{EndState, LinkMeasured, Measured, MonitoringEnd, ServiceLevels, Trace};
 use crate::nodes::Kinds;
 use crate::scenario::plan::{LoadId, Party, Plan};
 
@@ -105,7 +108,7 @@ impl World for Cluster {
             return;
         }
         self.dispatch(now, event, agenda);
-        if !self.core.ready.is_empty() || !self.core.opened.is_empty() {
+        if !self.core.ready.is_empty() || !self.core.opened.is_empty() || !self.core.fired.is_empty() {
             self.settle(now, agenda);
         }
     }
@@ -271,6 +274,8 @@ impl Cluster {
         let address = envelope.address;
         if envelope.corrupted {
             engine.core.links[address.link.index()].counts.corrupted += 1;
+            let note = envelope.payload.note();
+            engine.release_note(note);
             return;
         }
         match envelope.payload {
@@ -292,6 +297,13 @@ impl Cluster {
             Payload::Fill(fill) => self.deliver_note(now, address, Message::Fill(fill), agenda),
             Payload::Invalidate { key, version } => {
                 self.deliver_note(now, address, Message::Invalidate { key, version }, agenda)
+            }
+            Payload::Note { at, .. } => {
+                if engine.core.nodes[address.to.index()].up && engine.core.notes.arrives(at) {
+                    engine.note_arrived(at);
+                }
+                self.deliver_note(now, address, Message::Note(at), agenda);
+                Engine { now, core: &mut self.core, agenda }.release_note(Some(at));
             }
         }
     }
@@ -337,6 +349,9 @@ impl Cluster {
         if !self.core.opened.is_empty() {
             self.breakers_opened(now, agenda);
         }
+        if !self.core.fired.is_empty() {
+            self.alerts_fired(now, agenda);
+        }
     }
 
     /// Brings the sums of all replicas up to `now` and hands them to the recorder.
@@ -362,11 +377,13 @@ impl Cluster {
         let mut inside = vec![0; services];
         let mut systems = Systems::new();
         let mut shares = Shares::new();
+        let mut monitoring = MonitoringEnd::default();
         for (state, node) in self.core.nodes.iter().zip(&self.nodes) {
             let mut probes = Probes::default();
             node.probe(&mut probes);
             let name = match state.party {
                 Party::Service(service) => {
+                    monitoring.add_replica(service, state.replica, state.up, &mut probes);
                     inside[service.index()] += probes.in_system;
                     &self.core.plan.services[service.index()].name
                 }
@@ -378,6 +395,9 @@ impl Cluster {
             if let Some(ppm) = (u128::from(part) * 1_000_000).checked_div(u128::from(whole)) {
                 systems.entry(name).or_default().insert(share.to_string(), ppm as u64);
             }
+        }
+        for note in self.core.notes.under_way() {
+            monitoring.add_under_way(note);
         }
         let population_ns = self
             .core
@@ -394,6 +414,7 @@ impl Cluster {
             population_ns,
             links: self.links_measured(),
             systems,
+            monitoring,
         };
         let Core { recorder, trace, plan, nodes, .. } = self.core;
         let trace = trace.finish(
@@ -401,7 +422,7 @@ impl Cluster {
             |node| nodes.get(node.index()).map_or_else(String::new, |node| node.name.clone()),
             |edge| plan.edges[edge.index()].name.clone(),
         );
-        (recorder.finish(end), trace)
+        (recorder.finish(&plan, end), trace)
     }
 
     /// Requests of each load that are under way: all, and those started after the warm-up.

@@ -39,9 +39,23 @@ pub(crate) enum Payload {
     Answer(Answer),
     Cancel(Ref),
     Fill(Fill),
-    Invalidate { key: u64, version: u64 },
-    Probe { balancer: u32, replica: u32 },
-    ProbeAnswer { balancer: u32, replica: u32 },
+    Invalidate {
+        key: u64,
+        version: u64,
+    },
+    Probe {
+        balancer: u32,
+        replica: u32,
+    },
+    ProbeAnswer {
+        balancer: u32,
+        replica: u32,
+    },
+    /// `word` names it in the fingerprint.
+    Note {
+        at: Ref,
+        word: u64,
+    },
 }
 
 impl Payload {
@@ -53,9 +67,25 @@ impl Payload {
             Payload::Cancel(attempt) => attempt.pack(),
             Payload::Fill(fill) => fill.key,
             Payload::Invalidate { key, version } => key ^ version.rotate_left(32),
+            Payload::Note { word, .. } => *word,
             Payload::Probe { balancer, replica } | Payload::ProbeAnswer { balancer, replica } => {
                 u64::from(*balancer) << 32 | u64::from(*replica)
             }
+        }
+    }
+
+    /// Where its note lies, if it carries one.
+    #[inline]
+    pub(crate) fn note(&self) -> Option<Ref> {
+        match self {
+            Payload::Note { at, .. } => Some(*at),
+            Payload::Request(_)
+            | Payload::Answer(_)
+            | Payload::Cancel(_)
+            | Payload::Fill(_)
+            | Payload::Invalidate { .. }
+            | Payload::Probe { .. }
+            | Payload::ProbeAnswer { .. } => None,
         }
     }
 
@@ -69,6 +99,7 @@ impl Payload {
             Payload::Invalidate { .. } => "invalidation",
             Payload::Probe { .. } => "health probe",
             Payload::ProbeAnswer { .. } => "answer to a health probe",
+            Payload::Note { .. } => "note",
         }
     }
 }
@@ -296,6 +327,9 @@ impl Engine<'_> {
                         delayed: false,
                         payload: *payload,
                     };
+                    if let Some(at) = payload.note() {
+                        self.core.notes.carried(at);
+                    }
                     cut.held.push(self.core.envelopes.insert(envelope));
                     return;
                 }
@@ -319,6 +353,9 @@ impl Engine<'_> {
         payload: &Payload,
     ) {
         self.core.sent += 1;
+        if let Some(at) = payload.note() {
+            self.core.notes.carried(at);
+        }
         let envelope = self.core.envelopes.insert(Envelope {
             address: Address { from: ends.0, to: ends.1, link, sent_at: self.now },
             sequence: self.core.sent,
@@ -345,7 +382,9 @@ impl Engine<'_> {
                 CutMode::Drop => {
                     self.core.recorder.touch(Some(cut.entry));
                     self.core.links[message.address.link.index()].counts.cut += 1;
+                    let note = message.payload.note();
                     self.core.envelopes.remove(envelope);
+                    self.release_note(note);
                     return false;
                 }
                 CutMode::Hold => {
@@ -376,6 +415,30 @@ impl Engine<'_> {
 }
 
 impl Engine<'_> {
+    /// A message that carried a note is gone.
+    #[inline]
+    pub(crate) fn release_note(&mut self, note: Option<Ref>) {
+        if let Some(at) = note
+            && let Some(lost) = self.core.notes.release(at)
+        {
+            self.core.recorder.monitoring.note_lost(&lost);
+        }
+    }
+
+    /// A note has come to somebody for the first time.
+    pub(crate) fn note_arrived(&mut self, at: Ref) {
+        if let Some(note) = self.core.notes.get(at) {
+            self.core.recorder.monitoring.note_arrived(note);
+        }
+    }
+
+    /// A node no longer keeps a note.
+    pub(crate) fn forget_note(&mut self, at: Ref) {
+        if let Some(lost) = self.core.notes.forget(at) {
+            self.core.recorder.monitoring.note_lost(&lost);
+        }
+    }
+
     /// A balancer probes its replicas.
     pub(crate) fn probe(&mut self, index: u32) {
         let mut replicas = Vec::new();

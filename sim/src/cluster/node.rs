@@ -7,7 +7,7 @@ use super::cx::Cx;
 use super::slab::Ref;
 use crate::kernel::draw::Lineage;
 use crate::kernel::time::{Span, Time};
-use crate::measure::OutcomeKind;
+use crate::measure::{CollectedProbe, OutcomeKind, Unreported};
 use crate::scenario::plan::{EdgeId, EntryId, LoadId, OperationId, Plan};
 
 /// A node: one replica of a service, or all clients of a load.
@@ -86,6 +86,10 @@ pub struct Probes {
     /// Named shares, as part and whole, which add up over replicas; shown in parts per million, and not at all while
     /// the whole is nothing.
     pub shares: BTreeMap<&'static str, (u64, u64)>,
+    /// Of what the node has measured of itself, what was never reported.
+    pub unreported: Unreported,
+    /// Of a node that collects reports: what it has made of those of each service.
+    pub collected: Vec<CollectedProbe>,
 }
 
 /// A message as a node sees it.
@@ -106,6 +110,8 @@ pub enum Message {
         /// The version its origin holds now; 0 if it does not count versions.
         version: u64,
     },
+    /// A note has come: to be read with [`Cx::note`] while it is being delivered.
+    Note(Ref),
     /// More load, or less again: for the clients of a load only.
     Load(LoadCommand),
 }

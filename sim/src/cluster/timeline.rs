@@ -129,6 +129,16 @@ impl Cluster {
         );
     }
 
+    /// Starts what waits for the alerts that began to fire.
+    pub(crate) fn alerts_fired(&mut self, now: Time, agenda: &mut Agenda<Event>) {
+        let fired = std::mem::take(&mut self.core.fired);
+        self.condition_met(
+            now,
+            |condition| matches!(condition, Condition::AlertFires { at, name } if fired.contains(&(*at, *name))),
+            agenda,
+        );
+    }
+
     /// Looks at the conditions that are sampled on the grid.
     pub(crate) fn check_conditions(&mut self, now: Time, agenda: &mut Agenda<Event>) {
         let longest: Vec<u32> = (0..self.core.plan.services.len() as u32)

@@ -5,7 +5,7 @@ use super::grid::Grid;
 use super::liveness::{Liveness, LoadRecovery};
 use super::slo::SloVerdict;
 use super::words::{decimal, grouped};
-use super::{Evidence, STOP_ID, caches, chain, limits, reached_its_end};
+use super::{Evidence, STOP_ID, caches, chain, limits, monitoring, reached_its_end};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::scenario::plan::Action;
@@ -30,13 +30,17 @@ struct Case<'a> {
 type Finder = fn(&Case<'_>) -> Vec<String>;
 
 /// Every kind, the gravest first.
-const FINDERS: [(&str, Finder); 19] = [
+const FINDERS: [(&str, Finder); 23] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
     ("fault_not_started", fault_not_started),
     ("fault_touched_nothing", fault_touched_nothing),
     ("not_judged", not_judged),
+    ("monitoring_blind", |case| monitoring::blind(case.evidence)),
+    ("averaged_percentiles", |case| monitoring::averaged(case.evidence)),
+    ("silent_replica", |case| monitoring::silent(case.evidence)),
+    ("series_overflow", |case| monitoring::overflowing(case.evidence)),
     ("nested_retries", nested_retries),
     ("breaker_spin", breaker_spin),
     ("limit_exceeded", |case| limits::exceeded(case.evidence)),

@@ -1,6 +1,6 @@
 //! What holds in every run of every scenario. One entry in a table each; always on, never configurable.
 
-use super::Evidence;
+use super::{Evidence, monitoring};
 use crate::kernel::time::Time;
 
 /// What became of one invariant.
@@ -36,12 +36,21 @@ const INVARIANTS: [Invariant; 5] = [
 
 /// The ids of the invariants that are always on. Kinds of one's own may add further ones while a run goes on.
 pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
-    INVARIANTS.iter().map(|invariant| invariant.id)
+    let of_parts = INVARIANTS_OF_PARTS.iter().map(|(invariant, _)| invariant);
+    INVARIANTS.iter().chain(of_parts).map(|invariant| invariant.id)
 }
 
+/// Invariants that are always on where the scenario has what they are about.
+const INVARIANTS_OF_PARTS: [(Invariant, fn(&Evidence<'_>) -> bool); 1] =
+    [(Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
+        !evidence.measured.monitoring.is_empty()
+    })];
+
 pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<InvariantVerdict> {
+    let of_parts = INVARIANTS_OF_PARTS.iter().filter(|(_, concerns)| concerns(evidence));
     let mut verdicts: Vec<InvariantVerdict> = INVARIANTS
         .iter()
+        .chain(of_parts.map(|(invariant, _)| invariant))
         .map(|invariant| {
             let witnesses = (invariant.check)(evidence);
             InvariantVerdict {

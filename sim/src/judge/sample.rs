@@ -109,6 +109,7 @@ fn service(name: &str) -> ServicePlan {
         admission: None,
         shared_limits: Vec::new(),
         invalidates: Vec::new(),
+        telemetry: None,
         hop_of: None,
     }
 }

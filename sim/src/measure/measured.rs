@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::OutcomeKind;
+use super::{AlertMeasured, MonitoringMeasured, OutcomeKind};
 use crate::kernel::time::{Span, Time};
 
 /// Everything a run measured.
@@ -26,6 +26,10 @@ pub struct Measured {
     pub systems: BTreeMap<String, BTreeMap<String, u64>>,
     /// What limits truly let pass, by whose they are: a service, or a call `a -> b`.
     pub limits: BTreeMap<String, LimitMeasured>,
+    /// One for each service that reports on itself: its monitoring, as it was and as it was told.
+    pub monitoring: Vec<MonitoringMeasured>,
+    /// Alerts that changed at least once, by service that evaluates them and name.
+    pub alerts: BTreeMap<(String, String), AlertMeasured>,
     /// Violations that nodes or the cluster noticed themselves, by invariant; empty if there are none.
     pub violations: Vec<Violation>,
 }

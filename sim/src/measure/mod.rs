@@ -4,6 +4,7 @@
 mod histogram;
 mod limits;
 mod measured;
+mod monitoring;
 mod outcome_kind;
 mod recorder;
 mod trace;
@@ -14,9 +15,14 @@ pub use measured::{
     LoadMeasured, Measured, PathShares, RateLimitMeasured, RequestCounts, ServiceCounts, ServiceInterval,
     ServiceMeasured, SloMeasured, Summary, TimelineEvent, Violation,
 };
+pub use monitoring::{
+    AlertMeasured, CollectedProbe, EventAccounts, Gap, MonitoringMeasured, Silence, Unreported, WindowTold,
+    WindowsMeasured,
+};
 pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
 pub(crate) use limits::LimitKey;
+pub(crate) use monitoring::MonitoringEnd;
 pub(crate) use recorder::{AttemptSent, CallVerdict, Departure, EndState, Recorder, ServiceLevels};
 pub(crate) use trace::TraceRecorder;

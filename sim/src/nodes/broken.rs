@@ -5,11 +5,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::Kind;
+use super::metrics::Collector;
 use super::service::ServiceNode;
 use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Probes, Reply, Request, Token};
 use crate::kernel::time::Span;
 use crate::measure::OutcomeKind;
-use crate::scenario::plan::{Plan, ServiceId};
+use crate::scenario::plan::{Plan, ServiceId, TelemetryRole};
 
 /// Works for a time that depends on where the operating system put it: the order of a hash table with a random key.
 pub(super) struct AddressReader {
@@ -96,6 +97,58 @@ impl Node for Forgetful {
         if matches!(message, Message::Request(_)) {
             self.seen += 1;
             if self.seen.is_multiple_of(100) {
+                return;
+            }
+        }
+        self.inner.deliver(from, message, cx);
+    }
+
+    fn wake(&mut self, token: Token, cx: &mut Cx<'_>) {
+        self.inner.wake(token, cx);
+    }
+
+    fn crash(&mut self, keep: Durable, lost: &mut dyn FnMut(&Request)) {
+        self.inner.crash(keep, lost);
+    }
+
+    fn reconfigure(&mut self, edit: &ConfigEdit<'_>) -> Result<(), String> {
+        self.inner.reconfigure(edit)
+    }
+
+    fn probe(&self, out: &mut Probes) {
+        self.inner.probe(out);
+    }
+}
+
+/// Collects reports and loses every tenth without a trace: what the conservation of telemetry is for.
+pub(super) struct LeakyMetrics {
+    inner: Collector,
+    seen: u64,
+}
+
+impl Kind for LeakyMetrics {
+    fn check_settings(_settings: &Map<String, Value>) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        Box::new(LeakyMetrics { inner: Collector::new(service, plan), seen: 0 })
+    }
+
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::Collects
+    }
+}
+
+impl Node for LeakyMetrics {
+    fn start(&mut self, cx: &mut Cx<'_>) {
+        self.inner.start(cx);
+    }
+
+    fn deliver(&mut self, from: NodeId, message: Message, cx: &mut Cx<'_>) {
+        if matches!(message, Message::Note(_)) {
+            self.seen += 1;
+            if self.seen.is_multiple_of(10) {
                 return;
             }
         }

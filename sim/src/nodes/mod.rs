@@ -5,8 +5,10 @@ mod broken;
 mod cache;
 mod client;
 mod limit_store;
+mod metrics;
 mod optimistic_writer;
 mod service;
+pub mod telemetry;
 mod versioned_store;
 
 use std::fmt;
@@ -18,24 +20,31 @@ pub(crate) use client::client;
 
 use crate::cluster::Node;
 use crate::scenario::KindsCheck;
-use crate::scenario::plan::{Plan, ServiceId};
+use crate::scenario::plan::{Plan, ServiceId, TelemetryRole};
 
 /// A kind of service node that a scenario can name in `kind:`.
 pub trait Kind {
     /// What is wrong with the settings of a service of this kind: key and message, empty if nothing is.
     fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)>;
 
+    /// What this kind has to do with the system's own monitoring.
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::None
+    }
+
     /// A replica of `service`. The settings were checked.
     fn build(service: ServiceId, replica: u32, plan: &Arc<Plan>) -> Box<dyn Node>;
 }
 
 type Check = fn(&Map<String, Value>) -> Vec<(String, String)>;
+type Role = fn() -> TelemetryRole;
 type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
 
 #[derive(Clone)]
 struct Entry {
     name: String,
     check: Check,
+    role: Role,
     build: Build,
 }
 
@@ -54,6 +63,7 @@ impl Default for Kinds {
             .with::<limit_store::LimitStoreKind>("limit-store")
             .with::<versioned_store::VersionedStore>("versioned-store")
             .with::<optimistic_writer::OptimisticWriter>("optimistic-writer")
+            .with::<metrics::Metrics>("metrics")
     }
 }
 
@@ -63,14 +73,21 @@ impl Kinds {
     pub fn with<K: Kind>(self, name: &str) -> Kinds {
         let mut entries = Arc::unwrap_or_clone(self.entries);
         entries.retain(|entry| entry.name != name);
-        entries.push(Entry { name: name.to_string(), check: K::check_settings, build: K::build });
+        entries.push(Entry {
+            name: name.to_string(),
+            check: K::check_settings,
+            role: K::telemetry_role,
+            build: K::build,
+        });
         Kinds { entries: Arc::new(entries) }
     }
 
     /// The table with the kinds that break the laws on purpose: for scenarios that prove that they are caught.
     #[must_use]
     pub fn with_test_kinds(self) -> Kinds {
-        self.with::<broken::AddressReader>("test-address").with::<broken::Forgetful>("test-forgetful")
+        self.with::<broken::AddressReader>("test-address")
+            .with::<broken::Forgetful>("test-forgetful")
+            .with::<broken::LeakyMetrics>("test-leaky-metrics")
     }
 
     pub(crate) fn build(
@@ -96,6 +113,11 @@ impl KindsCheck for Kinds {
             Some(entry) => (entry.check)(settings),
             None => Vec::new(),
         }
+    }
+
+    fn telemetry_role(&self, kind: &str) -> TelemetryRole {
+        let entry = self.entries.iter().find(|entry| entry.name == kind);
+        entry.map_or(TelemetryRole::None, |entry| (entry.role)())
     }
 }
 

@@ -212,7 +212,7 @@ impl Node for Writer {
             Message::Request(request) => self.arrive(request, cx),
             Message::Done(done) => self.call_done(&done, cx),
             Message::Cancel(attempt) => self.cancel(attempt, cx),
-            Message::Fill(_) | Message::Invalidate { .. } | Message::Load(_) => {}
+            Message::Fill(_) | Message::Invalidate { .. } | Message::Note(_) | Message::Load(_) => {}
         }
         cx.occupancy(self.jobs.len() as u32, 0);
     }

@@ -30,7 +30,7 @@ pub use schema::json_schema;
 
 use check::{Names, Surroundings};
 use path::Lost;
-use plan::{Edit, Plan, Setting};
+use plan::{Edit, Plan, Setting, TelemetryRole};
 use raw::RawScenario;
 use trace::{FromFiles, FromPlan};
 use tree::Node;
@@ -59,6 +59,10 @@ pub trait KindsCheck {
     fn names(&self) -> Vec<String>;
     /// What is wrong with the settings of a service of this kind: keys with messages.
     fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)>;
+    /// What a kind has to do with the system's own monitoring.
+    fn telemetry_role(&self, _kind: &str) -> TelemetryRole {
+        TelemetryRole::None
+    }
 }
 
 /// A scenario that can be run.

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Recorder, ServiceLevels};
+use crate::measure::monitoring::{AlertMeasured, MonitoringEnd, MonitoringMeasured};
 use crate::measure::watch::Counters;
 use crate::measure::{LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured};
+use crate::scenario::plan::Plan;
 
 /// What only the arenas know when the run stops.
 pub(crate) struct EndState {
@@ -14,11 +16,12 @@ pub(crate) struct EndState {
     pub(crate) population_ns: Vec<u128>,
     pub(crate) links: Vec<LinkMeasured>,
     pub(crate) systems: BTreeMap<String, BTreeMap<String, u64>>,
+    pub(crate) monitoring: MonitoringEnd,
 }
 
 impl Recorder {
     /// Puts everything together. `inside` and `in_flight` were counted in the arenas.
-    pub(crate) fn finish(mut self, end: EndState) -> Measured {
+    pub(crate) fn finish(mut self, plan: &Plan, end: EndState) -> Measured {
         let (load_end_ns, levels_at_end) =
             self.levels_at_load_end.take().unwrap_or_else(|| (self.now_ns, self.levels.clone()));
         let run_ns = load_end_ns.saturating_sub(u128::from(self.warm_at.as_nanos())).max(1);
@@ -54,6 +57,8 @@ impl Recorder {
             record.measured.in_system_integral_ns = end.population_ns[index];
             record.measured
         });
+        let (monitoring, alerts) = self.monitoring.finish(plan, end.monitoring);
+        add_monitoring(&mut systems, &monitoring, &alerts);
         let loads: Vec<LoadMeasured> = loads.collect();
         let edges = self.edges.into_iter().map(|mut record| {
             record.measured.latency = match record.load {
@@ -73,6 +78,8 @@ impl Recorder {
             entries: self.entries,
             systems,
             limits,
+            monitoring,
+            alerts,
             violations: self.violations,
         }
     }
@@ -88,6 +95,25 @@ impl Recorder {
         let of_edges =
             self.edge_limits.iter().map(|(edge, watch)| (&self.edges[edge.index()].measured.name, watch));
         of_services.chain(of_edges).map(|(name, watch)| (name.clone(), watch.measured())).collect()
+    }
+}
+
+/// What was collected, and the alerts on it, among what the collecting service shows.
+fn add_monitoring(
+    systems: &mut BTreeMap<String, BTreeMap<String, u64>>,
+    monitoring: &[MonitoringMeasured],
+    alerts: &BTreeMap<(String, String), AlertMeasured>,
+) {
+    for measured in monitoring {
+        systems.entry(measured.aggregator.clone()).or_default().extend(measured.counts());
+    }
+    for ((service, name), alert) in alerts {
+        let first = [("first_fired_us", alert.first_fired), ("first_resolved_us", alert.first_resolved)];
+        let counts = [("fired", alert.fired), ("resolved", alert.resolved)];
+        let times = first.into_iter().filter_map(|(what, at)| Some((what, at?.as_micros())));
+        let named =
+            counts.into_iter().chain(times).map(|(what, count)| (format!("alert.{name}.{what}"), count));
+        systems.entry(service.clone()).or_default().extend(named);
     }
 }
 

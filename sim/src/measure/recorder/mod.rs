@@ -13,6 +13,7 @@ pub(crate) use finish::EndState;
 
 use self::finish::share_ppm;
 use super::limits::{LimitKey, LimitWatch};
+use super::monitoring::Monitoring;
 use super::watch::{Counters, Watch};
 use super::{
     BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LoadInterval, LoadMeasured, OutcomeKind,
@@ -124,6 +125,7 @@ pub(crate) struct Recorder {
     violations: Vec<Violation>,
     service_limits: BTreeMap<ServiceId, LimitWatch>,
     edge_limits: BTreeMap<EdgeId, LimitWatch>,
+    pub(crate) monitoring: Monitoring,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -178,6 +180,7 @@ impl Recorder {
             violations: Vec::new(),
             service_limits: BTreeMap::new(),
             edge_limits: BTreeMap::new(),
+            monitoring: Monitoring::new(plan),
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],

@@ -262,7 +262,11 @@ impl Node for Client {
         match message {
             Message::Done(done) => self.call_done(&done, cx),
             Message::Load(command) => self.command(command, cx),
-            Message::Request(_) | Message::Cancel(_) | Message::Fill(_) | Message::Invalidate { .. } => {}
+            Message::Request(_)
+            | Message::Cancel(_)
+            | Message::Fill(_)
+            | Message::Invalidate { .. }
+            | Message::Note(_) => {}
         }
     }
 

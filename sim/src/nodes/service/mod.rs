@@ -23,13 +23,15 @@ use self::job::{Job, JobState, Purpose};
 pub(super) use self::store_client::{decode, encode_answer};
 use self::verdicts::{ALARM, Alarm};
 use super::Kind;
+use super::telemetry::{Agent, FLUSH};
 use crate::cluster::{
-    ConfigEdit, Cx, Durable, Line, Message, Node, NodeId, Path, Probes, Ref, Reply, Request, Slab, Token,
+    ConfigEdit, Cx, Durable, Line, Message, Node, NodeId, Note, Path, Probes, Ref, Reply, Request, Slab,
+    Token,
 };
 use crate::kernel::draw::{Key, Sampler, chance_ppm};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
-use crate::scenario::plan::{Discipline, OnFull, Plan, ServiceId, ServicePlan};
+use crate::scenario::plan::{Discipline, OnFull, Plan, ServiceId, ServicePlan, TelemetryRole};
 
 /// Kind `service`.
 pub(super) struct Service;
@@ -41,6 +43,10 @@ impl Kind for Service {
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         Box::new(ServiceNode::new(service, plan, None))
+    }
+
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::Reports
     }
 }
 
@@ -67,6 +73,8 @@ pub(super) struct ServiceNode {
     alarm: Option<Alarm>,
     /// Jobs whose request has been answered already.
     detached: u32,
+    /// The system's own monitoring, where the scenario has one.
+    telemetry: Option<Box<Agent>>,
 }
 
 #[derive(Clone, Copy)]
@@ -97,6 +105,7 @@ impl ServiceNode {
             started_at: Time::ZERO,
             cancellable: BTreeSet::new(),
             serving: false,
+            telemetry: own.telemetry.as_ref().map(|telemetry| Box::new(Agent::new(telemetry))),
             behaviour,
             door: None,
             alarm: None,
@@ -275,6 +284,9 @@ impl ServiceNode {
         self.leave_place(at, CallOutcome::Dropped, cx);
         if let Some(job) = self.jobs.remove(at) {
             self.cancellable.remove(&(job.request.attempt, at));
+            if let Some(agent) = &mut self.telemetry {
+                agent.answered(&job.request, reply.outcome, cx);
+            }
             cx.reply(&job.request, reply);
         }
     }
@@ -336,6 +348,9 @@ impl ServiceNode {
             self.cancellable.remove(&(job.request.attempt, at));
         }
         self.busy -= u32::from(job.holds_worker);
+        if let Some(agent) = &mut self.telemetry {
+            agent.answered(&job.request, outcome, cx);
+        }
         if job.detached {
             self.detached -= 1;
         } else if job.request.forward_to.is_some() && outcome == OutcomeKind::Ok {
@@ -437,6 +452,23 @@ impl ServiceNode {
         }
     }
 
+    fn note_came(&mut self, note: Ref, cx: &mut Cx<'_>) {
+        let taken = match cx.note(note) {
+            Some(Note::TelemetryTaken { life, sequence }) => Some((*life, *sequence)),
+            Some(Note::Telemetry(_)) | None => None,
+        };
+        if let (Some(agent), Some((life, sequence))) = (&mut self.telemetry, taken) {
+            agent.taken(life, sequence, cx);
+        }
+    }
+
+    fn telemetry_reconfigured(&mut self, cx: &mut Cx<'_>) {
+        let plan = self.plan.services[self.service.index()].telemetry.as_ref();
+        if let (Some(agent), Some(plan)) = (&mut self.telemetry, plan) {
+            agent.reconfigured(plan, cx);
+        }
+    }
+
     #[inline]
     fn report(&self, cx: &mut Cx<'_>) {
         let busy = if self.shares_processors() { self.busy.min(self.own().workers) } else { self.busy };
@@ -457,6 +489,9 @@ impl Node for ServiceNode {
             behaviour.start(cx);
         }
         self.open_door(cx);
+        if let Some(agent) = &mut self.telemetry {
+            agent.start(cx);
+        }
     }
 
     fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
@@ -469,6 +504,7 @@ impl Node for ServiceNode {
             }
             Message::Cancel(attempt) => self.cancel(attempt, cx),
             Message::Fill(_) | Message::Invalidate { .. } => self.deliver_to_kind(&message, cx),
+            Message::Note(note) => self.note_came(note, cx),
             Message::Load(_) => {}
         }
         self.arm_alarm(cx);
@@ -479,6 +515,11 @@ impl Node for ServiceNode {
         if token == Token::RECONFIGURED {
             self.change_door(cx);
             self.serve_next(cx);
+            self.telemetry_reconfigured(cx);
+        } else if token == FLUSH {
+            if let Some(agent) = &mut self.telemetry {
+                agent.flush(cx);
+            }
         } else if token == ALARM {
             self.alarm_rings(cx);
         } else if door::is_for_door(token) {
@@ -508,6 +549,9 @@ impl Node for ServiceNode {
         self.waiting = 0;
         self.busy = 0;
         self.codel = Codel::new(self.own().queue.codel);
+        if let Some(agent) = &mut self.telemetry {
+            agent.crash();
+        }
     }
 
     fn reconfigure(&mut self, edit: &ConfigEdit<'_>) -> Result<(), String> {
@@ -541,6 +585,9 @@ impl Node for ServiceNode {
         }
         if let Some(behaviour) = &self.behaviour {
             behaviour.probe(out);
+        }
+        if let Some(agent) = &self.telemetry {
+            out.unreported = agent.unreported();
         }
     }
 }

@@ -165,7 +165,11 @@ impl ServiceNode {
                 }
             }
             Message::Invalidate { key, version } => behaviour.invalidate(*key, *version, cx),
-            Message::Request(_) | Message::Done(_) | Message::Cancel(_) | Message::Load(_) => {}
+            Message::Request(_)
+            | Message::Done(_)
+            | Message::Cancel(_)
+            | Message::Note(_)
+            | Message::Load(_) => {}
         }
     }
 

@@ -174,6 +174,10 @@ pub(crate) fn structural_difference(old: &Plan, new: &Plan) -> Option<Problem> {
         let all = of_services.chain(plan.loads.iter().map(|load| &load.pools));
         all.map(|pools| pools.iter().map(|pool| pool.name.clone()).collect::<Vec<_>>()).collect::<Vec<_>>()
     };
+    let reporting = |plan: &Plan| {
+        let to = |telemetry: &crate::scenario::plan::TelemetryPlan| telemetry.to;
+        plan.services.iter().map(|service| service.telemetry.as_ref().map(to)).collect::<Vec<_>>()
+    };
     let links = |plan: &Plan| plan.links.iter().map(|link| (link.from, link.to)).collect::<Vec<_>>();
     let loads = |plan: &Plan| {
         let way = |arrivals: &Arrivals| match arrivals {
@@ -195,6 +199,9 @@ pub(crate) fn structural_difference(old: &Plan, new: &Plan) -> Option<Problem> {
     }
     if calls(old) != calls(new) || steps(old) != steps(new) {
         return fixed("who calls whom");
+    }
+    if reporting(old) != reporting(new) {
+        return fixed("who reports to whom");
     }
     if links(old) != links(new) {
         return fixed("the set of links");

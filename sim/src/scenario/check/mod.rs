@@ -19,6 +19,7 @@ mod run;
 mod selectors;
 mod services;
 mod slo;
+mod telemetry;
 mod timeline;
 
 use std::collections::BTreeMap;
@@ -137,6 +138,7 @@ impl Checker<'_> {
         self.resolve_calls(raw);
         self.resolve_loads(raw, &run, recorded);
         self.resolve_invalidations(raw);
+        self.resolve_telemetry(raw);
         self.resolve_links(raw);
         self.resolve_timeline(&raw.timeline, &run);
         self.resolve_slos(&raw.slo, &run);

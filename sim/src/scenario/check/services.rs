@@ -118,6 +118,7 @@ impl Checker<'_> {
             admission: None,
             shared_limits: Vec::new(),
             invalidates: Vec::new(),
+            telemetry: None,
             hop_of: None,
         }
     }
@@ -156,6 +157,7 @@ impl Checker<'_> {
             admission: None,
             shared_limits: Vec::new(),
             invalidates: Vec::new(),
+            telemetry: None,
             hop_of: Some(entry),
         }
     }
@@ -181,7 +183,9 @@ impl Checker<'_> {
             return;
         }
         for (key, message) in self.around.kinds.check_settings(kind, settings) {
-            let path = if key.is_empty() { path.clone() } else { path.key(&key) };
+            // A dot leads into a setting.
+            let inside = key.split('.').filter(|word| !word.is_empty());
+            let path = inside.fold(path.clone(), |path, word| path.key(word));
             // Only the kind knows its settings; but what looks like a key of every service is probably one.
             let slip = suggest::nearest(&key, service_keys()).filter(|_| key.len() >= SHORTEST_SLIP);
             match slip {

@@ -86,6 +86,7 @@ impl Checker<'_> {
                 let service = self.service(&path.key("queue_at_least").key("service"), &raw.service)?;
                 Some(Condition::QueueAtLeast(service, raw.waiting.0))
             }
+            RawCondition::AlertFires(alert) => self.alert_named(&path.key("alert_fires"), alert),
         }
     }
 

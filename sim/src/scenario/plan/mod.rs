@@ -9,6 +9,7 @@ mod load;
 mod network;
 mod service;
 mod slo;
+mod telemetry;
 mod timeline;
 
 pub use call::*;
@@ -19,6 +20,7 @@ pub use load::*;
 pub use network::*;
 pub use service::*;
 pub use slo::*;
+pub use telemetry::*;
 pub use timeline::*;
 
 use std::sync::Arc;

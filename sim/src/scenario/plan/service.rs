@@ -4,7 +4,9 @@ use foreshock_systems::bulkhead::BulkheadConfig;
 use foreshock_systems::outlier::OutlierConfig;
 use serde_json::{Map, Value};
 
-use super::{AdmissionPlan, EdgeId, EntryId, HostId, LinkId, OperationId, ServiceId, SharedLimitPlan};
+use super::{
+    AdmissionPlan, EdgeId, EntryId, HostId, LinkId, OperationId, ServiceId, SharedLimitPlan, TelemetryPlan,
+};
 use crate::kernel::draw::Distribution;
 use crate::kernel::time::Span;
 
@@ -74,6 +76,8 @@ pub struct ServicePlan {
     pub shared_limits: Vec<SharedLimitPlan>,
     /// Caches that are told of every write.
     pub invalidates: Vec<Invalidates>,
+    /// What its replicas report of themselves, and to whom.
+    pub telemetry: Option<TelemetryPlan>,
     /// Set for a service that only exists while the named extra hop is inserted.
     pub hop_of: Option<EntryId>,
 }

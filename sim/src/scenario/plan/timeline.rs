@@ -53,6 +53,13 @@ pub enum Condition {
     BreakerOpen(EdgeId),
     /// A replica of the service has at least so many waiting.
     QueueAtLeast(ServiceId, u32),
+    /// An alert fires.
+    AlertFires {
+        /// The service that evaluates it.
+        at: ServiceId,
+        /// Hash of its name.
+        name: u64,
+    },
 }
 
 /// What a timeline entry does.

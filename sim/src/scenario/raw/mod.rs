@@ -9,6 +9,7 @@ mod network;
 mod retry;
 mod services;
 mod slo;
+mod telemetry;
 mod timeline;
 mod values;
 
@@ -25,6 +26,7 @@ pub(crate) use network::*;
 pub(crate) use retry::*;
 pub(crate) use services::*;
 pub(crate) use slo::*;
+pub(crate) use telemetry::*;
 pub(crate) use timeline::*;
 pub(crate) use values::*;
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::breaker::RawOutlier;
 use super::calls::RawStep;
 use super::limits::RawAdmission;
+use super::telemetry::RawTelemetry;
 use super::values::{OneOrMany, RawDistribution};
 use crate::scenario::quantity::{Bytes, Cores, Count, Duration, Factor, Limit, Positive, Share};
 
@@ -89,6 +90,9 @@ pub(crate) struct RawService {
     /// Caches that a store tells of every write, each replica with a message of its own.
     #[serde(default)]
     pub(crate) invalidates: Option<OneOrMany>,
+    /// What its replicas report of themselves, and to whom.
+    #[serde(default)]
+    pub(crate) telemetry: Option<RawTelemetry>,
     /// Memory of a replica. Has no effect yet.
     #[serde(default)]
     pub(crate) memory: Option<Bytes>,

@@ -58,6 +58,8 @@ pub(crate) enum RawCondition {
     BreakerOpen(String),
     /// A replica of a service has at least so many requests waiting.
     QueueAtLeast(RawQueueAtLeast),
+    /// An alert of a service of kind `metrics` fires, as in `metrics/slow`.
+    AlertFires(String),
 }
 
 /// A replica has at least so many requests waiting.

@@ -2,7 +2,7 @@
 //! Beam and Flink). Every event is accounted for: in a window, dropped as late or early, or still in flight. Never
 //! keeps more slices than it began with.
 
-use super::super::histogram::Accumulator;
+use super::super::histogram::{Accumulator, ShapeMismatch};
 use super::watermark::Watermark;
 use crate::time::Time;
 
@@ -95,6 +95,30 @@ pub struct EventWindows<A> {
     accounts: WindowAccounts,
 }
 
+/// What comes in at once: a value as often as counted, or what a source has recorded by itself.
+#[derive(Clone, Copy)]
+enum Recorded<'a, A> {
+    Value(u64, u64),
+    Batch(&'a A),
+}
+
+impl<A: Accumulator> Recorded<'_, A> {
+    fn count(&self) -> u64 {
+        match self {
+            Recorded::Value(_, count) => *count,
+            Recorded::Batch(batch) => batch.count(),
+        }
+    }
+
+    fn add_to(&self, slice: &mut A) {
+        match self {
+            Recorded::Value(value, count) => slice.record_n(*value, *count),
+            // All slices are copies of one blank, and the batch was tried on one of them.
+            Recorded::Batch(batch) => slice.merge(batch).expect("the batch has the shape of the slices"),
+        }
+    }
+}
+
 /// Who is told about panes.
 pub type Listener<'a, A> = &'a mut dyn FnMut(Pane<'_, A>);
 
@@ -130,21 +154,56 @@ impl<A: Accumulator + Clone> EventWindows<A> {
         (value, count): (u64, u64),
         listener: Listener<'_, A>,
     ) -> Placed {
+        self.take((now, source), (event_at, event_at), Recorded::Value(value, count), listener)
+    }
+
+    /// Takes in what a source has recorded by itself up to its time `end` (excluded), received at `now`. All of it
+    /// goes to the slice that the last instant before `end` is in, and nothing before `end` is expected of the source
+    /// any more.
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`] when the source divides the numbers differently; nothing is changed then.
+    pub fn merge_from(
+        &mut self,
+        now: Time,
+        (source, end): (usize, Time),
+        batch: &A,
+        listener: Listener<'_, A>,
+    ) -> Result<Placed, ShapeMismatch> {
+        self.merged.clear();
+        self.merged.merge(batch)?;
+        let last = Time::from_nanos(end.as_nanos().saturating_sub(1));
+        Ok(self.take((now, source), (last, end), Recorded::Batch(batch), listener))
+    }
+
+    /// Takes in what was recorded at `event_at` by a source that is done with everything before `done_to`.
+    fn take(
+        &mut self,
+        (now, source): (Time, usize),
+        (event_at, done_to): (Time, Time),
+        what: Recorded<'_, A>,
+        listener: Listener<'_, A>,
+    ) -> Placed {
+        let count = what.count();
         self.accounts.offered = self.accounts.offered.saturating_add(count);
-        let (event_at, early) = match self.config.early {
-            _ if event_at.since(now) <= self.config.max_ahead => (event_at, false),
+        let (event_at, done_to, early) = match self.config.early {
+            _ if event_at.since(now) <= self.config.max_ahead => (event_at, done_to, false),
             EarlyPolicy::Drop => {
                 self.accounts.dropped_early = self.accounts.dropped_early.saturating_add(count);
                 return Placed::DroppedEarly;
             }
             EarlyPolicy::CountIntoCurrent => {
                 self.accounts.moved_early = self.accounts.moved_early.saturating_add(count);
-                (now, true)
+                (now, now, true)
             }
         };
         self.watermark.observe(now, source, event_at);
         self.expire(now, listener);
-        let placed = self.place(event_at, (value, count), listener);
+        let placed = self.place(event_at, what, listener);
+        if done_to > event_at {
+            self.watermark.observe(now, source, done_to);
+            self.expire(now, listener);
+        }
         if early && matches!(placed, Placed::OnTime | Placed::Revised) { Placed::Moved } else { placed }
     }
 
@@ -185,12 +244,12 @@ impl<A: Accumulator + Clone> EventWindows<A> {
         &self.accounts
     }
 
-    fn place(&mut self, event_at: Time, what: (u64, u64), listener: Listener<'_, A>) -> Placed {
+    fn place(&mut self, event_at: Time, what: Recorded<'_, A>, listener: Listener<'_, A>) -> Placed {
         let slice = event_at.as_nanos() / self.hop_ns;
         if slice >= self.oldest {
             return self.put(slice, what, listener);
         }
-        let (value, count) = what;
+        let count = what.count();
         match self.config.late {
             LatePolicy::Drop => {
                 self.accounts.dropped_late = self.accounts.dropped_late.saturating_add(count);
@@ -205,7 +264,7 @@ impl<A: Accumulator + Clone> EventWindows<A> {
             LatePolicy::Reopen => {
                 self.accounts.reopened = self.accounts.reopened.saturating_add(count);
                 self.merged.clear();
-                self.merged.record_n(value, count);
+                what.add_to(&mut self.merged);
                 for last in slice..slice.saturating_add(self.slices_per_window) {
                     self.tell_merged(last, PaneKind::Added, listener);
                 }
@@ -215,7 +274,7 @@ impl<A: Accumulator + Clone> EventWindows<A> {
     }
 
     /// Puts an event into a slice that is kept, or will be.
-    fn put(&mut self, slice: u64, (value, count): (u64, u64), listener: Listener<'_, A>) -> Placed {
+    fn put(&mut self, slice: u64, what: Recorded<'_, A>, listener: Listener<'_, A>) -> Placed {
         let kept = self.ring.len() as u64;
         if slice - self.oldest >= kept {
             // A slow source holds back more slices than there is room for: the oldest have to be told now.
@@ -231,8 +290,8 @@ impl<A: Accumulator + Clone> EventWindows<A> {
         }
         self.newest = self.newest.max(slice);
         let place = self.place_in_ring(slice);
-        self.ring[place].record_n(value, count);
-        self.accounts.in_flight = self.accounts.in_flight.saturating_add(count);
+        what.add_to(&mut self.ring[place]);
+        self.accounts.in_flight = self.accounts.in_flight.saturating_add(what.count());
         let told = self.tell_again(slice, listener);
         if told { Placed::Revised } else { Placed::OnTime }
     }

@@ -1,6 +1,6 @@
 //! Where events end up: against plain lists, for every policy, under skew, silence and hostile clocks.
 
-use super::super::histogram::{Accumulator, Totals};
+use super::super::histogram::{Accumulator, ClassicConfig, ClassicHistogram, ShapeMismatch, Totals};
 use super::*;
 use crate::time::{Span, Time};
 use proptest::prelude::*;
@@ -132,6 +132,31 @@ fn an_empty_window_is_not_told() {
 }
 
 /// Windows by looking at every event, none of which is in the first window's length of time.
+#[test]
+fn what_a_source_recorded_by_itself_counts_in_the_window_that_its_end_belongs_to() {
+    let mut batch = Totals::EMPTY;
+    batch.record_n(7, 4);
+    let mut windows = windows(TEN);
+    let mut heard = Heard::new();
+    // The second batch closes the first window, because nothing before its end is to come any more.
+    for (end, expected) in [(10, Placed::OnTime), (20, Placed::OnTime), (10, Placed::DroppedLate)] {
+        let tell = &mut |pane: Pane<'_, Totals>| listen(&mut heard, &pane);
+        assert_eq!(windows.merge_from(at(end), (0, at(end)), &batch, tell), Ok(expected));
+    }
+    assert_eq!(heard, Heard::from([(0, 4), (10, 4)]));
+    assert_eq!((windows.accounts().offered, windows.accounts().dropped_late), (12, 4));
+}
+
+#[test]
+fn a_source_that_divides_the_numbers_differently_is_refused_and_changes_nothing() {
+    let histogram = |bound| ClassicHistogram::new(&ClassicConfig { bounds: vec![bound] }).unwrap();
+    let mut windows = EventWindows::new(TEN, &histogram(5), Time::ZERO).unwrap();
+    let mut other = histogram(6);
+    other.record(1);
+    assert_eq!(windows.merge_from(at(1), (0, at(1)), &other, &mut |_| ()), Err(ShapeMismatch));
+    assert_eq!(*windows.accounts(), WindowAccounts::default());
+}
+
 fn plain_windows(events: &[u64], length: u64, hop: u64) -> Heard {
     let mut heard = Heard::new();
     for event in events {

@@ -1,0 +1,364 @@
+//! Settings of kind `metrics`, read from the file or refused with the place and what to write instead.
+
+use foreshock_systems::metrics::NoDataPolicy;
+use foreshock_systems::metrics::window::{EarlyPolicy, EventWindowConfig, LatePolicy};
+use serde_json::{Map, Value};
+
+use crate::kernel::time::Span;
+use crate::scenario::quantity::{Duration, Factor, Positive, Problem, Share, scalar_text};
+use crate::scenario::suggest;
+
+/// Settings of whoever collects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// Length of a window.
+    pub(super) window: Span,
+    /// How long a window that was told is still revised.
+    pub(super) lateness: Span,
+    /// What happens to reports later than that.
+    pub(super) late: LatePolicy,
+    /// How far ahead of its own clock it believes a replica's; `None`: a window.
+    pub(super) max_ahead: Option<Span>,
+    /// What happens to reports from further ahead.
+    pub(super) early: EarlyPolicy,
+    /// How long a silent replica holds the windows back; `None`: two windows or reports.
+    pub(super) idle_after: Option<Span>,
+    /// From when on a silent replica is missing; `None`: three windows or reports.
+    pub(super) stale_after: Option<Span>,
+    /// From when on it is gone for good, and nobody waits for it.
+    pub(super) forget_after: Span,
+    /// From one evaluation of the alerts to the next; `None`: a window.
+    pub(super) evaluate: Option<Span>,
+    /// Most series told apart.
+    pub(super) max_series: u32,
+    pub(super) alerts: Vec<AlertSettings>,
+}
+
+/// One alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AlertSettings {
+    pub(super) name: String,
+    /// Of which service.
+    pub(super) of: String,
+    pub(super) rule: RuleSettings,
+    /// How long the condition has to hold before it fires.
+    pub(super) hold_for: Span,
+    /// How long it stays after the condition has last held.
+    pub(super) keep_firing_for: Span,
+    /// What missing data means.
+    pub(super) no_data: NoDataPolicy,
+}
+
+/// When an alert's condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RuleSettings {
+    /// The 99th percentile of the last window is above this.
+    P99Above(Span),
+    /// The error budget is spent too fast, by a long and a short window.
+    Burn {
+        /// Share of the requests that may be bad.
+        budget_ppm: u32,
+        /// From which latency on a request is bad; `None`: those answered with an error are.
+        slower_than: Option<Span>,
+        long: Span,
+        short: Span,
+        burn_milli: u32,
+        /// Whether each replica is watched alone.
+        by_replica: bool,
+    },
+}
+
+/// Found wrong: place below the service, and what.
+type Wrong = Vec<(String, String)>;
+
+const KEYS: [&str; 11] = [
+    "window",
+    "lateness",
+    "late",
+    "max_ahead",
+    "early",
+    "idle_after",
+    "stale_after",
+    "forget_after",
+    "evaluate",
+    "max_series",
+    "alerts",
+];
+
+const ALERT_KEYS: [&str; 11] = [
+    "of",
+    "p99_above",
+    "objective",
+    "slower_than",
+    "long",
+    "short",
+    "burn",
+    "by",
+    "for",
+    "keep_firing_for",
+    "no_data",
+];
+
+/// The settings, or everything that is wrong with them.
+pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
+    let mut wrong = Wrong::new();
+    let mut reader = Reader { map: settings, at: String::new(), wrong: &mut wrong };
+    reader.refuse_unknown(&KEYS, "kind `metrics`");
+    let window = reader.positive_span("window").unwrap_or(Span::from_secs(10));
+    let mut read = Settings {
+        window,
+        lateness: reader.span("lateness").unwrap_or(Span::ZERO),
+        late: reader
+            .choice(
+                "late",
+                &[
+                    ("drop", LatePolicy::Drop),
+                    ("count_into_current", LatePolicy::CountIntoCurrent),
+                    ("reopen", LatePolicy::Reopen),
+                ],
+            )
+            .unwrap_or(LatePolicy::Drop),
+        max_ahead: reader.span("max_ahead"),
+        early: reader
+            .choice(
+                "early",
+                &[("drop", EarlyPolicy::Drop), ("count_into_current", EarlyPolicy::CountIntoCurrent)],
+            )
+            .unwrap_or(EarlyPolicy::CountIntoCurrent),
+        idle_after: reader.positive_span("idle_after"),
+        stale_after: reader.positive_span("stale_after"),
+        forget_after: reader.positive_span("forget_after").unwrap_or(Span::from_secs(300)),
+        evaluate: reader.positive_span("evaluate"),
+        max_series: reader.value("max_series", Positive::read).map_or(2_000, |most| most.0),
+        alerts: Vec::new(),
+    };
+    reader.check_windows(&read);
+    read.alerts = reader.alerts();
+    if wrong.is_empty() { Ok(read) } else { Err(wrong) }
+}
+
+/// Reads the keys of one mapping and notes what is wrong.
+struct Reader<'a> {
+    map: &'a Map<String, Value>,
+    /// Where the mapping stands, with a dot at the end unless it is the service itself.
+    at: String,
+    wrong: &'a mut Wrong,
+}
+
+impl Reader<'_> {
+    fn wrong_at(&mut self, key: &str, message: impl Into<String>) {
+        self.wrong.push((format!("{}{key}", self.at), message.into()));
+    }
+
+    /// Something is missing: said at the mapping itself.
+    fn missing(&mut self, message: &str) {
+        self.wrong.push((self.at.trim_end_matches('.').to_string(), message.to_string()));
+    }
+
+    fn refuse_unknown(&mut self, known: &[&str], of: &str) {
+        for key in self.map.keys().filter(|key| !known.contains(&key.as_str())) {
+            let help = suggest::help(key, known).map_or_else(String::new, |help| format!("; {help}"));
+            self.wrong.push((format!("{}{key}", self.at), format!("is no setting of {of}{help}")));
+        }
+    }
+
+    fn value<T>(&mut self, key: &str, read: fn(&str) -> Result<T, Problem>) -> Option<T> {
+        let value = self.map.get(key)?;
+        let text = scalar_text(value).unwrap_or_default();
+        match read(&text) {
+            Ok(value) => Some(value),
+            Err(Problem { message, help }) => {
+                let help = help.map_or_else(String::new, |help| format!("; {help}"));
+                self.wrong_at(key, format!("{message}{help}"));
+                None
+            }
+        }
+    }
+
+    fn span(&mut self, key: &str) -> Option<Span> {
+        self.value(key, Duration::read).map(|span| span.0)
+    }
+
+    fn positive_span(&mut self, key: &str) -> Option<Span> {
+        let span = self.span(key)?;
+        if span.is_zero() {
+            self.wrong_at(key, "has to have a length; write `10s`");
+            return None;
+        }
+        Some(span)
+    }
+
+    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.map.get(key)?.as_str().unwrap_or_default();
+        let chosen = choices.iter().find(|(name, _)| *name == text);
+        if chosen.is_none() {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            self.wrong_at(key, format!("is none of {}", names.join(", ")));
+        }
+        chosen.map(|(_, value)| *value)
+    }
+
+    /// Windows that would need too much memory.
+    fn check_windows(&mut self, settings: &Settings) {
+        let config = EventWindowConfig {
+            allowed_lateness: settings.lateness,
+            sources: 2,
+            idle_after: settings.idle_after.unwrap_or(settings.window.saturating_mul(2)),
+            ..EventWindowConfig::tumbling(settings.window)
+        };
+        if let Err(error) = config.validate() {
+            self.missing(&error.to_string());
+        }
+    }
+
+    fn alerts(&mut self) -> Vec<AlertSettings> {
+        let Some(value) = self.map.get("alerts") else { return Vec::new() };
+        let Value::Object(alerts) = value else {
+            self.wrong_at(
+                "alerts",
+                "has a name for each alert: write `alerts: {slow: {of: api, p99_above: 250ms}}`",
+            );
+            return Vec::new();
+        };
+        let mut read = Vec::with_capacity(alerts.len());
+        for (name, alert) in alerts {
+            let Value::Object(map) = alert else {
+                self.wrong_at(&format!("alerts.{name}"), "is no alert: write `{of: api, p99_above: 250ms}`");
+                continue;
+            };
+            let mut reader = Reader { map, at: format!("alerts.{name}."), wrong: self.wrong };
+            read.extend(reader.alert(name));
+        }
+        read
+    }
+
+    fn alert(&mut self, name: &str) -> Option<AlertSettings> {
+        self.refuse_unknown(&ALERT_KEYS, "an alert");
+        let of = self.map.get("of").and_then(Value::as_str).map(str::to_string);
+        if of.is_none() {
+            self.missing("says nothing about whom it watches; add `of: api`");
+        }
+        let no_data = self.choice(
+            "no_data",
+            &[
+                ("keep", NoDataPolicy::KeepState),
+                ("resolve", NoDataPolicy::Resolve),
+                ("fire", NoDataPolicy::Fire),
+            ],
+        );
+        let alert = AlertSettings {
+            name: name.to_string(),
+            rule: self.rule()?,
+            of: of?,
+            hold_for: self.span("for").unwrap_or(Span::ZERO),
+            keep_firing_for: self.span("keep_firing_for").unwrap_or(Span::ZERO),
+            no_data: no_data.unwrap_or_default(),
+        };
+        Some(alert)
+    }
+
+    fn rule(&mut self) -> Option<RuleSettings> {
+        let above = self.positive_span("p99_above");
+        let objective = self.value("objective", Share::read);
+        let (wants_p99, wants_burn) =
+            (self.map.contains_key("p99_above"), self.map.contains_key("objective"));
+        match (wants_p99, wants_burn) {
+            (true, false) => {
+                for key in ["slower_than", "long", "short", "burn", "by"] {
+                    if self.map.contains_key(key) {
+                        self.wrong_at(key, "belongs to an alert with an `objective`; remove it");
+                    }
+                }
+                above.map(RuleSettings::P99Above)
+            }
+            (false, true) => self.burn(objective?.0),
+            (true, true) => {
+                self.wrong_at("objective", "stands beside `p99_above`; keep one");
+                None
+            }
+            (false, false) => {
+                self.missing(
+                    "never fires; add `p99_above: 250ms`, or `objective: 99%` with `long` and `burn`",
+                );
+                None
+            }
+        }
+    }
+
+    fn burn(&mut self, objective_ppm: u32) -> Option<RuleSettings> {
+        let slower_than = self.positive_span("slower_than");
+        let long = self.positive_span("long");
+        let short = self.positive_span("short");
+        let burn = self.value("burn", Factor::read);
+        let by = self.choice("by", &[("service", false), ("replica", true)]);
+        let long = long.unwrap_or(Span::from_secs(3_600));
+        let short = short.unwrap_or(Span::from_nanos(long.as_nanos() / 12));
+        let burn_milli = burn.map_or(14_400, |factor| u32::try_from(factor.0).unwrap_or(u32::MAX));
+        let budget_ppm = 1_000_000_u32.saturating_sub(objective_ppm);
+        let rule = RuleSettings::Burn {
+            budget_ppm,
+            slower_than,
+            long,
+            short,
+            burn_milli,
+            by_replica: by.unwrap_or(false),
+        };
+        match super::alerts::burn_rate_config(budget_ppm, (long, short), burn_milli).validate() {
+            Ok(()) => Some(rule),
+            Err(error) => {
+                self.missing(&format!("cannot be watched: {error}"));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn wrong(settings: Value) -> Vec<String> {
+        let Value::Object(settings) = settings else { panic!("settings are a mapping") };
+        let wrong = read(&settings).err().unwrap_or_default();
+        wrong.into_iter().map(|(place, message)| format!("{place}: {message}")).collect()
+    }
+
+    #[test]
+    fn without_settings_the_defaults_hold() {
+        let read = read(&Map::new()).unwrap();
+        assert_eq!(
+            (read.window, read.lateness, read.late),
+            (Span::from_secs(10), Span::ZERO, LatePolicy::Drop)
+        );
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_its_place_in_one_go() {
+        let told = wrong(json!({
+            "window": "0s", "latenes": "5s", "late": "never", "max_series": 0,
+            "alerts": {
+                "a": {"of": "api"},
+                "b": {"p99_above": "250ms"},
+                "c": {"of": "api", "objective": "99%", "burn": "x200", "long": "1m"},
+                "d": {"of": "api", "p99_above": "1s", "burn": "x2"},
+                "e": 5,
+            },
+        }));
+        let expected = [
+            "latenes: is no setting of kind `metrics`; did you mean `lateness`?",
+            "window: has to have a length",
+            "late: is none of drop, count_into_current, reopen",
+            "max_series: ",
+            "alerts.a: never fires",
+            "alerts.b: says nothing about whom it watches",
+            "alerts.c: cannot be watched: rule 0: not even a total outage burns this fast",
+            "alerts.d.burn: belongs to an alert with an `objective`",
+            "alerts.e: is no alert",
+        ];
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
+        for (told, expected) in told.iter().zip(expected) {
+            assert!(told.starts_with(expected), "{told} should begin with {expected}");
+        }
+    }
+}
