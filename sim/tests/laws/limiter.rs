@@ -397,7 +397,7 @@ fn a_fixed_bound_is_a_bound_on_requests_inside_waiting_ones_included() {
 #[test]
 fn an_adaptive_bound_falls_when_answers_come_too_late_and_finds_its_way_back() {
     // Vegas takes the slow pace for the usual one whenever it measures afresh.
-    for (kind, least) in [("aimd, backoff: 60%", 180), ("vegas", 100), ("gradient2", 180)] {
+    for (kind, least) in [("aimd, backoff: 60%", 180), ("vegas", 100), ("gradient2", 150)] {
         let outcome = ran(&format!(
             "services:
   api: {{workers: 8, service_time: 20ms, admission: {{concurrency: {{kind: {kind}, initial: 60, min: 2, max: 60}}}}}}

@@ -13,7 +13,7 @@ use crate::measure::{OutcomeKind, Unreported};
 use crate::scenario::plan::{OperationId, TelemetryPlan, Temporality};
 
 /// The wake-up at which a report is due. No job's slot comes near it.
-pub(in crate::nodes) const FLUSH: Token = Token(0x00FF_FFFE);
+pub(in crate::nodes) const FLUSH: Token = Token(0x00FF_FFFC);
 
 /// The monitoring inside one replica.
 pub(in crate::nodes) struct Agent {
