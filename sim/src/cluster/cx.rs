@@ -276,10 +276,10 @@ impl Cx<'_> {
         self.engine.core.recorder.monitoring.window_told(service, window);
     }
 
-    /// An alert of this node fires from now on, or no longer.
-    pub(crate) fn alert_changed(&mut self, name: &str, fires: bool) {
+    /// An alert of this node fires from now on, or no longer; `is_missing`: while data was missing.
+    pub(crate) fn alert_changed(&mut self, name: &str, fires: bool, is_missing: bool) {
         let (service, now) = (self.service(), self.engine.now);
-        self.engine.core.recorder.monitoring.alert_changed(service, name, fires, now);
+        self.engine.core.recorder.monitoring.alert_changed((service, name), fires, is_missing, now);
         if fires {
             self.engine.core.fired.push((service, crate::kernel::draw::name_hash(name)));
         }

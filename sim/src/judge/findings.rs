@@ -30,7 +30,7 @@ struct Case<'a> {
 type Finder = fn(&Case<'_>) -> Vec<String>;
 
 /// Every kind, the gravest first.
-const FINDERS: [(&str, Finder); 23] = [
+const FINDERS: [(&str, Finder); 24] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
@@ -38,6 +38,7 @@ const FINDERS: [(&str, Finder); 23] = [
     ("fault_touched_nothing", fault_touched_nothing),
     ("not_judged", not_judged),
     ("monitoring_blind", |case| monitoring::blind(case.evidence)),
+    ("alert_resolved_blind", |case| monitoring::resolved_blind(case.evidence)),
     ("averaged_percentiles", |case| monitoring::averaged(case.evidence)),
     ("silent_replica", |case| monitoring::silent(case.evidence)),
     ("series_overflow", |case| monitoring::overflowing(case.evidence)),

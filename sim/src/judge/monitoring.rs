@@ -30,6 +30,18 @@ pub(super) fn blind(evidence: &Evidence<'_>) -> Vec<String> {
     gaps.collect()
 }
 
+/// Alerts that ceased to fire because what they were about was no longer heard of.
+pub(super) fn resolved_blind(evidence: &Evidence<'_>) -> Vec<String> {
+    let alerts = evidence.measured.alerts.iter();
+    let blind = alerts.filter_map(|((service, name), alert)| {
+        Some(format!(
+            "alert `{name}` of `{service}` resolved at {} s while a replica was silent: missing data is no good news",
+            grouped(alert.first_resolved_blind?.as_micros() / 1_000_000)
+        ))
+    });
+    blind.collect()
+}
+
 /// Percentiles averaged over replicas that are far from the percentile of all requests.
 pub(super) fn averaged(evidence: &Evidence<'_>) -> Vec<String> {
     let monitored = evidence.measured.monitoring.iter();
@@ -39,7 +51,9 @@ pub(super) fn averaged(evidence: &Evidence<'_>) -> Vec<String> {
         let (low, high) = (averaged_ns.min(merged_ns), averaged_ns.max(merged_ns));
         let ratio_milli = u128::from(high) * 1_000 / u128::from(low.max(1));
         let ratio_milli = u64::try_from(ratio_milli).unwrap_or(u64::MAX);
-        (ratio_milli >= MISLEADING_MILLI).then(|| {
+        // Of few requests a percentile is as good as any: there has to be a window that shows it, too.
+        let in_a_window = measured.windows.averaged.is_some_and(|gap| gap.ratio_milli() >= MISLEADING_MILLI);
+        (ratio_milli >= MISLEADING_MILLI && in_a_window).then(|| {
             format!(
                 "the averaged p99 of `{}` ({}) is {}x {} the merged one ({}): percentiles are not to be averaged",
                 measured.service,
@@ -56,17 +70,22 @@ pub(super) fn averaged(evidence: &Evidence<'_>) -> Vec<String> {
 /// Replicas of which nothing was heard for longer than whoever collects puts up with.
 pub(super) fn silent(evidence: &Evidence<'_>) -> Vec<String> {
     let monitored = evidence.measured.monitoring.iter();
-    let silences = monitored.flat_map(|measured| {
-        let silences = measured.collected.iter().flat_map(|collected| &collected.silences);
-        silences.map(|silence| {
-            format!(
-                "replica `{}/{}` was silent for {} s from {} s on: its windows have a gap, not zeros",
-                measured.service,
-                silence.replica + 1,
-                grouped(silence.lasted.as_micros() / 1_000_000),
-                grouped(silence.since.as_micros() / 1_000_000),
-            )
-        })
+    let silences = monitored.filter_map(|measured| {
+        let silences = &measured.collected.as_ref()?.silences;
+        let longest =
+            silences.iter().max_by_key(|silence| (silence.lasted, std::cmp::Reverse(silence.replica)))?;
+        let others = match silences.len() - 1 {
+            0 => String::new(),
+            1 => " (and another one of it)".to_string(),
+            others => format!(" (and {others} others of it)"),
+        };
+        Some(format!(
+            "replica `{}/{}` was silent for {} s from {} s on{others}: its windows have a gap, not zeros",
+            measured.service,
+            longest.replica + 1,
+            whole_seconds(longest.lasted.as_nanos()),
+            whole_seconds(longest.since.as_nanos()),
+        ))
     });
     silences.collect()
 }
@@ -85,6 +104,11 @@ pub(super) fn overflowing(evidence: &Evidence<'_>) -> Vec<String> {
         ))
     });
     full.collect()
+}
+
+/// Nanoseconds as seconds, to the nearest.
+fn whole_seconds(ns: u64) -> String {
+    grouped(ns.saturating_add(500_000_000) / 1_000_000_000)
 }
 
 /// Nanoseconds as milliseconds with three digits that count.

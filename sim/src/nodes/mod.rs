@@ -9,6 +9,7 @@ mod metrics;
 mod optimistic_writer;
 mod service;
 pub mod telemetry;
+mod tokens;
 mod versioned_store;
 
 use std::fmt;

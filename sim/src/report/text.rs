@@ -355,12 +355,29 @@ fn calls(report: &Report, most: usize) -> String {
 fn systems(report: &Report, most: usize) -> String {
     let mut text = String::new();
     for (name, values) in report.systems.iter().take(most) {
-        let values: Vec<String> =
-            values.iter().map(|(name, value)| format!("{name} {}", count(*value))).collect();
+        let many = values.len() > MANY_VALUES;
+        let shown = values.iter().filter(|(_, value)| **value > 0 || !many);
+        let values: Vec<String> = shown.map(|(name, value)| system_value(name, *value)).collect();
         text.push_str(&wrapped("  ", "    ", &format!("{name}: {}", values.join(", "))));
     }
     text.push_str(&more(report.systems.len().saturating_sub(most)));
     text
+}
+
+/// With more values than this, those that are zero are left out.
+const MANY_VALUES: usize = 16;
+
+/// A number that only a kind knows, in the unit that its name ends with.
+fn system_value(name: &str, value: u64) -> String {
+    if let Some(name) = name.strip_suffix("_us") {
+        format!("{name} {}", duration_us(value))
+    } else if let Some(name) = name.strip_suffix("_milli_per_s") {
+        format!("{name} {}/s", milli(value))
+    } else if let Some(name) = name.strip_suffix("_milli") {
+        format!("{name} x{}", milli(value))
+    } else {
+        format!("{name} {}", count(value))
+    }
 }
 
 fn findings(report: &Report, most: usize) -> String {

@@ -117,10 +117,15 @@ pub struct AlertMeasured {
     pub first_fired: Option<Time>,
     /// When it first ceased to.
     pub first_resolved: Option<Time>,
+    /// When it first ceased to while data was missing that it is about.
+    pub first_resolved_blind: Option<Time>,
 }
 
 impl AlertMeasured {
-    pub(super) fn changed(&mut self, fires: bool, now: Time) {
+    pub(super) fn changed(&mut self, fires: bool, is_missing: bool, now: Time) {
+        if !fires && is_missing {
+            self.first_resolved_blind.get_or_insert(now);
+        }
         let (count, first) = match fires {
             true => (&mut self.fired, &mut self.first_fired),
             false => (&mut self.resolved, &mut self.first_resolved),
@@ -264,9 +269,16 @@ impl MonitoringMeasured {
             ("windows", windows.told),
             ("windows_revised", windows.revised),
             ("windows_untold", windows.untold),
+            ("window_replicas_min", u64::from(windows.fewest_replicas.unwrap_or(0))),
             ("worst_window_reported_p99_us", us(windows.highest_told_ns)),
             ("worst_window_true_p99_us", us(windows.highest_true_ns)),
         ];
+        if let Some(gap) = windows.too_low {
+            counts.extend([("gap_max_milli", gap.ratio_milli()), ("gap_max_at_us", gap.start.as_micros())]);
+        }
+        if let Some(gap) = windows.averaged {
+            counts.push(("averaged_gap_max_milli", gap.ratio_milli()));
+        }
         if let Some((low, high)) = windows.rates_milli_per_s {
             counts.extend([("rate_min_milli_per_s", low), ("rate_max_milli_per_s", high)]);
         }

@@ -111,9 +111,15 @@ impl Monitoring {
         }
     }
 
-    pub(crate) fn alert_changed(&mut self, by: ServiceId, name: &str, fires: bool, now: Time) {
+    pub(crate) fn alert_changed(
+        &mut self,
+        (by, name): (ServiceId, &str),
+        fires: bool,
+        is_missing: bool,
+        now: Time,
+    ) {
         let key = (by, name.to_string());
-        self.alerts.entry(key).or_default().changed(fires, now);
+        self.alerts.entry(key).or_default().changed(fires, is_missing, now);
     }
 
     /// What was measured of each service that reports, and of the alerts: by service that evaluates them, and name.

@@ -61,15 +61,15 @@ pub struct WindowsMeasured {
     pub revised: u64,
     /// Windows in which requests were answered, and of which nothing was told although later ones were.
     pub untold: u64,
-    /// Highest 99th percentile told.
+    /// Highest 99th percentile told, of windows with a hundred requests or more.
     pub highest_told_ns: u64,
-    /// Highest 99th percentile there was, of windows with a hundred requests or more.
+    /// Highest 99th percentile there was, of such windows.
     pub highest_true_ns: u64,
     /// The window whose told 99th percentile was furthest below the true one.
     pub too_low: Option<Gap>,
     /// The window whose averaged percentile was furthest from the joined one, as what was told and what it was.
     pub averaged: Option<Gap>,
-    /// Lowest and highest rate told, thousandths a second, of windows with a hundred requests or more.
+    /// Lowest and highest rate told, thousandths a second, of such windows.
     pub rates_milli_per_s: Option<(u64, u64)>,
     /// Fewest replicas that a window had reports of.
     pub fewest_replicas: Option<u32>,
@@ -184,13 +184,13 @@ fn fold(done: &mut WindowsMeasured, window: &Window) {
         return;
     };
     done.told += 1;
-    done.highest_told_ns = done.highest_told_ns.max(told.p99_ns);
     done.fewest_replicas = Some(done.fewest_replicas.map_or(told.replicas, |few| few.min(told.replicas)));
     if window.events >= FEW && window.p99_ns > told.p99_ns {
         let gap = Gap { start: told.start, told_ns: told.p99_ns, was_ns: window.p99_ns };
         done.too_low = Some(gap.larger(done.too_low));
     }
     if told.events >= FEW {
+        done.highest_told_ns = done.highest_told_ns.max(told.p99_ns);
         let (low, high) = done.rates_milli_per_s.unwrap_or((u64::MAX, 0));
         done.rates_milli_per_s = Some((low.min(told.rate_milli_per_s), high.max(told.rate_milli_per_s)));
         let gap = Gap { start: told.start, told_ns: told.averaged_p99_ns, was_ns: told.p99_ns };

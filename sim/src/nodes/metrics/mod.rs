@@ -21,6 +21,7 @@ use self::source::{Source, Taken};
 use super::Kind;
 use super::service::ServiceNode;
 use super::telemetry::Report;
+use super::tokens::TICK;
 use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Note, Probes, Ref, Request, Token};
 use crate::kernel::draw::{Lineage, name_hash};
 use crate::kernel::time::{Span, Time};
@@ -43,9 +44,6 @@ impl Kind for Metrics {
         TelemetryRole::Collects
     }
 }
-
-/// The wake-up at which alerts are evaluated. No job's slot comes near it.
-const TICK: Token = Token(0x00FF_FFFD);
 
 /// A node that collects. Requests it answers like any service.
 pub(super) struct Collector {
@@ -191,8 +189,8 @@ impl Collector {
             let alert = &mut self.alerts[position];
             let name = alert.settings.name.clone();
             alert.evaluate(now, is_missing, stale_after, |change| match change {
-                AlertChange::Fired => cx.alert_changed(&name, true),
-                AlertChange::Resolved => cx.alert_changed(&name, false),
+                AlertChange::Fired => cx.alert_changed(&name, true, is_missing),
+                AlertChange::Resolved => cx.alert_changed(&name, false, is_missing),
             });
         }
     }

@@ -107,7 +107,7 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
     let window = reader.positive_span("window").unwrap_or(Span::from_secs(10));
     let mut read = Settings {
         window,
-        lateness: reader.span("lateness").unwrap_or(Span::ZERO),
+        lateness: reader.span("lateness").unwrap_or(window),
         late: reader
             .choice(
                 "late",
@@ -329,7 +329,7 @@ mod tests {
         let read = read(&Map::new()).unwrap();
         assert_eq!(
             (read.window, read.lateness, read.late),
-            (Span::from_secs(10), Span::ZERO, LatePolicy::Drop)
+            (Span::from_secs(10), Span::from_secs(10), LatePolicy::Drop)
         );
     }
 

@@ -11,12 +11,11 @@ use crate::cluster::{CallSpec, Cx, Done, Ref, Reply, Request, Slab, Token};
 use crate::kernel::draw::{Lineage, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
+use crate::nodes::tokens::STORE;
 use crate::scenario::plan::{EdgeId, LoadId, OperationId};
 
 /// Wake-ups of the door have this bit, those of jobs never do.
 const DOOR: u32 = 1 << 23;
-/// The store's deadline.
-const STORE: Token = Token(0x00FF_FFFE);
 
 /// The door and those who wait at it.
 pub(super) struct Door {

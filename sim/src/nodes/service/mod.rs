@@ -21,9 +21,10 @@ use self::codel::Codel;
 use self::door::Door;
 use self::job::{Job, JobState, Purpose};
 pub(super) use self::store_client::{decode, encode_answer};
-use self::verdicts::{ALARM, Alarm};
+use self::verdicts::Alarm;
 use super::Kind;
-use super::telemetry::{Agent, FLUSH};
+use super::telemetry::Agent;
+use super::tokens::{ALARM, FLUSH};
 use crate::cluster::{
     ConfigEdit, Cx, Durable, Line, Message, Node, NodeId, Note, Path, Probes, Ref, Reply, Request, Slab,
     Token,

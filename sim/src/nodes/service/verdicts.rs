@@ -4,13 +4,11 @@
 use super::ServiceNode;
 use super::behaviour::{Answered, Verdict, Woken};
 use super::job::{Job, JobState, Purpose};
-use crate::cluster::{Cx, Done, Fill, Filled, Message, Ref, Reply, Token};
+use crate::cluster::{Cx, Done, Fill, Filled, Message, Ref, Reply};
 use crate::kernel::agenda::Handle;
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
-
-/// The wake-up of the kind. No job has this slot: there is no room for so many.
-pub(super) const ALARM: Token = Token(0x00FF_FFFF);
+use crate::nodes::tokens::ALARM;
 
 /// When the kind is to be woken.
 #[derive(Clone, Copy)]

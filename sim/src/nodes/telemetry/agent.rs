@@ -6,19 +6,19 @@ use std::collections::{BTreeMap, VecDeque};
 use foreshock_systems::metrics::Accumulator;
 
 use super::{Distribution, Report, SeriesCount};
-use crate::cluster::{Cx, Note, Ref, Request, Token};
+use crate::cluster::{Cx, Note, Ref, Request};
+use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Lineage, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{OutcomeKind, Unreported};
+use crate::nodes::tokens::FLUSH;
 use crate::scenario::plan::{OperationId, TelemetryPlan, Temporality};
-
-/// The wake-up at which a report is due. No job's slot comes near it.
-pub(in crate::nodes) const FLUSH: Token = Token(0x00FF_FFFC);
 
 /// The monitoring inside one replica.
 pub(in crate::nodes) struct Agent {
     plan: TelemetryPlan,
     keys: Option<Keys>,
+    timer: Handle,
     /// Counts the lives of the process.
     life: u32,
     started: Time,
@@ -115,6 +115,7 @@ impl Agent {
         Agent {
             plan: plan.clone(),
             keys: None,
+            timer: Handle::NONE,
             life: 0,
             started: Time::ZERO,
             since: Time::ZERO,
@@ -133,6 +134,8 @@ impl Agent {
         let name = name_hash(&format!("telemetry/{service}/{}", cx.replica() + 1));
         self.keys = Some(Keys { sampling: cx.key("telemetry"), name });
         self.begin_life(cx);
+        // A replica that was not wanted until now has been started before.
+        cx.cancel_wake(std::mem::take(&mut self.timer));
         self.arm(cx);
     }
 
@@ -151,10 +154,10 @@ impl Agent {
     }
 
     /// Reports keep to multiples of the interval: whoever stood still for a while comes back into step.
-    fn arm(&self, cx: &mut Cx<'_>) {
+    fn arm(&mut self, cx: &mut Cx<'_>) {
         let every_ns = self.plan.every.as_nanos().max(1);
         let passed = cx.now().as_nanos() / every_ns + 1;
-        cx.wake_at(Time::from_nanos(passed.saturating_mul(every_ns)), FLUSH);
+        self.timer = cx.wake_at(Time::from_nanos(passed.saturating_mul(every_ns)), FLUSH);
     }
 
     /// The replica answers a request.
@@ -184,6 +187,8 @@ impl Agent {
         // A replica that is not there is silent, unless it was sent away with something to say.
         if cx.is_member() || self.now.requests > 0 || !self.queue.is_empty() {
             self.report(cx);
+        } else {
+            self.since = cx.local_time();
         }
     }
 

@@ -5,6 +5,6 @@ mod agent;
 mod distribution;
 mod report;
 
-pub(in crate::nodes) use agent::{Agent, FLUSH};
+pub(in crate::nodes) use agent::Agent;
 pub use distribution::Distribution;
 pub use report::{Report, SeriesCount};

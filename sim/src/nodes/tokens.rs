@@ -1,0 +1,13 @@
+//! Wake-ups of nodes that are not the end of a job's work: each has a word of its own here, far above the slots of
+//! jobs, so that no two parts of one node mean the same.
+
+use crate::cluster::Token;
+
+/// Something that a kind waits for is due.
+pub(super) const ALARM: Token = Token(0x00FF_FFFF);
+/// The deadline of the store that a limit is shared through.
+pub(super) const STORE: Token = Token(0x00FF_FFFE);
+/// A collector of reports looks at its windows.
+pub(super) const TICK: Token = Token(0x00FF_FFFD);
+/// A report is due.
+pub(super) const FLUSH: Token = Token(0x00FF_FFFC);
