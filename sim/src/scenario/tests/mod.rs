@@ -85,5 +85,7 @@ pub(super) fn completed(text: &str) -> String {
 pub(super) const LARGE: &str = include_str!("large.yaml");
 /// Limits of every kind.
 pub(super) const LIMITS: &str = include_str!("limits.yaml");
+/// A service that reports on itself in every way.
+pub(super) const MONITORING: &str = include_str!("monitoring.yaml");
 /// The example of the design: a config change that cascades.
 pub(super) const CASCADE: &str = include_str!("cascade.yaml");
