@@ -159,11 +159,63 @@ fn policy(flavour: Flavour) -> Fields {
         ("cancel", 0.4, flag()),
         ("retry", 0.4, retry(flavour)),
         ("breaker", if forgetful { 0.0 } else { 0.3 }, breaker()),
-        ("rate_limit", 0.15, Just(json!({"rate": "100/s", "burst": 5})).boxed()),
+        ("rate_limit", 0.15, rate_limit(flavour)),
         ("bulkhead", 0.25, bulkhead),
         ("pool", 0.3, prop_oneof![Just(json!("shared")), pool()].boxed()),
         ("hedge", 0.2, hedge),
     ]
+}
+
+/// A limit on a call. Where windows begin depends on the clock, not on what was before.
+fn rate_limit(flavour: Flavour) -> BoxedStrategy<Value> {
+    let windows = u32::from(flavour == Flavour::Anything);
+    prop_oneof![
+        3 => Just(json!({"rate": "100/s", "burst": 5})),
+        1 => Just(json!({"rate": "100/s", "burst": 5, "max_wait": "30ms"})),
+        1 => Just(json!({"kind": "leaky_bucket", "rate": "100/s", "burst": 5})),
+        1 => Just(json!({"kind": "gcra", "rate": "50/s", "burst": 5, "shadow": true})),
+        windows => Just(json!({"kind": "fixed_window", "limit": 20, "window": "200ms"})),
+        windows => Just(json!({"kind": "sliding_window", "limit": 20, "window": "200ms"})),
+        windows => Just(json!({"kind": "sliding_log", "limit": 20, "window": "200ms"})),
+    ]
+    .boxed()
+}
+
+/// What a service lets in and remembers nothing of after a pause.
+fn forgetful_admission(flavour: Flavour) -> BoxedStrategy<Value> {
+    prop_oneof![
+        2 => rate_limit(flavour).prop_map(|limit| json!({"rate_limit": limit})),
+        1 => Just(json!({"rate_limit": {"rate": "20/s", "burst": 4, "per": "key", "empty_key": "count"}})),
+        1 => Just(json!({"rate_limit": {"rate": "60/s", "burst": 4, "per": "caller", "cost": {"buy": 2}}})),
+        1 => Just(json!({"concurrency": {"initial": 3}})),
+    ]
+    .boxed()
+}
+
+/// What a service lets in.
+fn admission(flavour: Flavour) -> BoxedStrategy<Value> {
+    if flavour == Flavour::Forgetful {
+        return forgetful_admission(flavour);
+    }
+    let shared = |mode: &str, on_error: &str| {
+        let store = json!({"to": "limits", "timeout": "10ms", "mode": mode, "on_error": on_error, "retry_after": "50ms"});
+        json!({"rate_limit": {"rate": "80/s", "burst": 10, "per": "service", "store": store}})
+    };
+    prop_oneof![
+        4 => forgetful_admission(flavour),
+        // Whether there is room for a further key depends on which idle ones were looked at.
+        1 => Just(json!({"rate_limit": {"rate": "20/s", "burst": 4, "per": "key", "max_keys": 9}})),
+        1 => Just(json!({"concurrency": {"kind": "aimd", "initial": 8, "slow_call": "20ms"}})),
+        1 => Just(json!({"concurrency": {"kind": "gradient2", "initial": 8}, "rate_limit": {"rate": "90/s"}})),
+        1 => Just(json!({"levels": {
+            "who": {"each": {"each": ["key"], "rate": "10/s", "burst": 3}},
+            "what": {"buy": {"when": {"operation": "buy"}, "rate": "20/s"}, "all": {"rate": "90/s", "burst": 9}},
+        }})),
+        1 => Just(shared("central", "open")),
+        1 => Just(shared("batching", "closed")),
+        1 => Just(shared("delayed_sync", "local")),
+    ]
+    .boxed()
 }
 
 /// A call with its callee still to be chosen.
@@ -262,6 +314,7 @@ fn service(flavour: Flavour) -> BoxedStrategy<Service> {
             Just(json!({"consecutive_failures": 3, "base": "200ms", "max_ejected": "50%"})).boxed(),
         ),
         ("startup", 0.2, one_of(&["20ms"])),
+        ("admission", 0.3, admission(flavour)),
         ("cold_start", 0.2, Just(json!({"for": "200ms", "slowdown": "x3"})).boxed()),
         ("drop_expired", 0.4, flag()),
         ("error_rate", 0.3, one_of(&["1%", "20%"])),
@@ -388,6 +441,10 @@ fn document(run: Value, seed: u64, services: Vec<Service>, loads: Vec<Load>, net
             fields.insert("calls".to_string(), Value::Array(steps));
         }
         all.insert(name(index), Value::Object(fields));
+    }
+    let asks_store = |service: &Value| service.pointer("/admission/rate_limit/store").is_some();
+    if all.values().any(asks_store) {
+        all.insert("limits".to_string(), json!({"kind": "limit-store", "workers": 2, "service_time": "1ms", "pools": {"shared": {"size": 4}}}));
     }
     let loads: Vec<Value> = loads
         .into_iter()

@@ -397,7 +397,7 @@ fn a_fixed_bound_is_a_bound_on_requests_inside_waiting_ones_included() {
 #[test]
 fn an_adaptive_bound_falls_when_answers_come_too_late_and_finds_its_way_back() {
     // Vegas takes the slow pace for the usual one whenever it measures afresh.
-    for (kind, least) in [("aimd, backoff: 60%", 180), ("vegas", 100), ("gradient2", 180)] {
+    for (kind, least) in [("aimd, backoff: 60%", 180), ("vegas", 100), ("gradient2", 150)] {
         let outcome = ran(&format!(
             "services:
   api: {{workers: 8, service_time: 20ms, admission: {{concurrency: {{kind: {kind}, initial: 60, min: 2, max: 60}}}}}}
@@ -486,4 +486,39 @@ load: [{{name: users, to: api, rate: 300/s, keys: {{uniform: {{items: 20}}}}, ti
         }
         assert!(compared > 250, "{admission}: {compared} demands compared");
     }
+}
+
+#[test]
+fn a_replica_that_is_replaced_while_requests_wait_at_its_door_loses_none() {
+    for limit in [
+        "{kind: leaky_bucket, rate: 100/s, burst: 20}",
+        "{rate: 100/s, per: service, store: {to: limits, timeout: 90ms}}",
+    ] {
+        let outcome = ran(&format!(
+            "services:
+  limits: {{kind: limit-store, workers: unlimited, service_time: 30ms}}
+  api: {{workers: unlimited, admission: {{rate_limit: {limit}, concurrency: {{initial: 50}}}}}}
+load: [{{name: users, to: api, arrivals: constant, rate: 80/s, timeout: 50ms, cancel: true}}]
+timeline: [{{id: v2, at: 300ms, for: 300ms, deploy: {{service: api, version: v2, strategy: rolling, every: 10ms}}}}]"
+        ));
+        assert!(count(&outcome, "api", "admitted") > 0, "{limit}");
+    }
+}
+
+#[test]
+fn whoever_is_cancelled_at_the_door_leaves_no_wake_up_behind_for_the_next() {
+    check(
+        "the second would come in at 100 ms and is cancelled at 21 ms; the third takes its place in the arena and has \
+         its own turn at 200 ms",
+        "
+        services:
+          api: {workers: unlimited, admission: {rate_limit: {kind: leaky_bucket, rate: 10/s, burst: 5}}}
+        load:
+          - {name: users, to: api, arrivals: {trace: '0ms,1ms'}, timeout: 20ms, cancel: true}
+          - {name: others, to: api, arrivals: {trace: '30ms'}}",
+        "
+        users 0: 0s..0s ok
+        users 1: 1ms..21ms timeout
+        others 0: 30ms..200ms ok",
+    );
 }

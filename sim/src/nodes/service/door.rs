@@ -8,6 +8,7 @@ use super::ServiceNode;
 use super::admission::{Admission, Passed, Verdict};
 use super::store_client;
 use crate::cluster::{CallSpec, Cx, Done, Ref, Reply, Request, Slab, Token};
+use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Lineage, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
@@ -29,6 +30,8 @@ pub(super) struct Door {
 pub(super) struct Waiting {
     pub(super) request: Request,
     passed: Passed,
+    /// When its turn comes, if it waits for that.
+    wake: Handle,
 }
 
 /// Whether a wake-up is meant for the door.
@@ -37,13 +40,34 @@ pub(super) const fn is_for_door(token: Token) -> bool {
 }
 
 impl ServiceNode {
-    /// A process starts: what is remembered at the door is gone, what was counted is not.
-    pub(super) fn open_door(&mut self, cx: &Cx<'_>) {
+    /// A process starts: what is remembered at the door is gone, what was counted is not. One that takes over without
+    /// a crash finds requests inside and at the door: those inside have no place of its own, and whoever waits for
+    /// the store asks anew.
+    pub(super) fn open_door(&mut self, cx: &mut Cx<'_>) {
         let own = &self.plan.services[self.service.index()];
         let Some(plan) = &own.admission else { return };
-        let former = self.door.as_ref().map(|door| &door.admission);
-        let admission = Admission::new(plan, (cx.replica(), own.replicas), cx.local_time(), former);
-        self.door = Some(Box::new(Door { admission, waiting: Slab::new() }));
+        let mut former = self.door.take();
+        let before = former.as_ref().map(|door| &door.admission);
+        let admission = Admission::new(plan, (cx.replica(), own.replicas), cx.local_time(), before);
+        let store = former.as_mut().and_then(|door| door.admission.store_mut());
+        let (asked, armed) =
+            store.map_or((Vec::new(), None), |store| (store.asked.values().copied().collect(), store.armed));
+        if let Some((_, wake)) = armed {
+            cx.cancel_wake(wake);
+        }
+        let waiting = former.map_or_else(Slab::new, |door| door.waiting);
+        self.door = Some(Box::new(Door { admission, waiting }));
+        let inside: Vec<Ref> = self.jobs.iter().map(|(at, _)| at).collect();
+        for at in inside {
+            if let Some(job) = self.jobs.get_mut(at) {
+                job.place = None;
+            }
+        }
+        for at in asked {
+            if let Some(waiting) = self.take_waiting(at) {
+                self.knock(waiting.request, cx);
+            }
+        }
     }
 
     /// Settings have changed.
@@ -59,6 +83,7 @@ impl ServiceNode {
                     self.door.iter().flat_map(|door| door.waiting.iter().map(|(at, _)| at)).collect();
                 for at in left {
                     if let Some(waiting) = self.take_waiting(at) {
+                        cx.cancel_wake(waiting.wake);
                         self.accept(waiting.request, None, cx);
                     }
                 }
@@ -77,8 +102,11 @@ impl ServiceNode {
                 self.pass(request, passed, cx);
             }
             Verdict::Wait(wait, passed) => {
-                let at = door.waiting.insert(Waiting { request, passed });
-                cx.wake_at(cx.now() + wait, Token(DOOR | at.slot()));
+                let at = door.waiting.insert(Waiting { request, passed, wake: Handle::NONE });
+                let wake = cx.wake_at(cx.now() + wait, Token(DOOR | at.slot()));
+                if let Some(waiting) = door.waiting.get_mut(at) {
+                    waiting.wake = wake;
+                }
             }
             Verdict::Ask(ticket, passed) => self.wait_for_store(request, passed, ticket, cx),
             Verdict::Refuse(pause) => refuse(&request, pause, cx),
@@ -92,7 +120,7 @@ impl ServiceNode {
             // What is only counted keeps nobody waiting.
             return self.pass(request, None, cx);
         }
-        let at = door.waiting.insert(Waiting { request, passed });
+        let at = door.waiting.insert(Waiting { request, passed, wake: Handle::NONE });
         if let Some(store) = door.admission.store_mut() {
             store.asked.insert(ticket, at);
         }
@@ -126,7 +154,7 @@ impl ServiceNode {
             return self.drive_store(None, cx);
         }
         let waiting = door.waiting.by_slot(token.0 & !DOOR);
-        if let Some(Waiting { request, passed }) = waiting.and_then(|at| self.take_waiting(at)) {
+        if let Some(Waiting { request, passed, .. }) = waiting.and_then(|at| self.take_waiting(at)) {
             self.pass(request, Some(passed), cx);
         }
     }
@@ -255,6 +283,7 @@ impl ServiceNode {
             .collect();
         for at in gone {
             if let Some(waiting) = self.take_waiting(at) {
+                cx.cancel_wake(waiting.wake);
                 cx.drop_cancelled(&waiting.request);
             }
         }

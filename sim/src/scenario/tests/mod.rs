@@ -83,5 +83,7 @@ pub(super) fn completed(text: &str) -> String {
 
 /// A scenario that uses nearly everything there is.
 pub(super) const LARGE: &str = include_str!("large.yaml");
+/// Limits of every kind.
+pub(super) const LIMITS: &str = include_str!("limits.yaml");
 /// The example of the design: a config change that cascades.
 pub(super) const CASCADE: &str = include_str!("cascade.yaml");
