@@ -39,7 +39,7 @@ fn assert_sound(document: &Value) {
     match first.stop {
         StopReason::EndOfTime => assert!(first.ended <= plan.run.end()),
         StopReason::TooManyEvents => assert_eq!(first.events, plan.run.max_events),
-        StopReason::Finished | StopReason::OutOfMemory => assert!(false, "stopped by {}", first.stop),
+        StopReason::Finished | StopReason::OutOfMemory => panic!("stopped by {}", first.stop),
     }
     assert_balanced(&first);
     assert_edges_are_events(&first);
