@@ -40,8 +40,11 @@ pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
     INVARIANTS.iter().chain(of_parts).map(|invariant| invariant.id)
 }
 
+/// Whether a run has what an invariant is about.
+type Concerns = fn(&Evidence<'_>) -> bool;
+
 /// Invariants that are always on where the scenario has what they are about.
-const INVARIANTS_OF_PARTS: [(Invariant, fn(&Evidence<'_>) -> bool); 1] =
+const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 1] =
     [(Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
         !evidence.measured.monitoring.is_empty()
     })];

@@ -44,6 +44,7 @@ struct Replica {
 }
 
 /// What has become of a report.
+#[allow(clippy::large_enum_variant, reason = "made once for each report and taken apart at once")]
 pub(super) enum Taken {
     /// It adds nothing.
     Known,

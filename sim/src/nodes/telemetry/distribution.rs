@@ -12,10 +12,6 @@ use crate::scenario::plan::HistogramKind;
 
 /// A histogram of latencies.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one for each replica and window, and all of them point to tables"
-)]
 pub enum Distribution {
     /// Two significant digits.
     Hdr(HdrHistogram),
