@@ -179,6 +179,16 @@ pub enum ReadFlag {
     Unreadable(String, String),
 }
 
+impl ReadFlag {
+    /// The flag's name.
+    pub fn name(&self) -> &str {
+        match self {
+            ReadFlag::Read(flag) => &flag.name,
+            ReadFlag::Unreadable(name, _) => name,
+        }
+    }
+}
+
 impl From<FlagDefinition> for ReadFlag {
     fn from(flag: FlagDefinition) -> ReadFlag {
         ReadFlag::Read(Box::new(flag))

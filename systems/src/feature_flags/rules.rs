@@ -28,6 +28,8 @@ pub struct RuleSet {
     segments: BTreeMap<i64, Arc<Segment>>,
     /// Flags that wait for themselves.
     on_cycles: BTreeSet<Arc<str>>,
+    /// Flags that are off here, whatever their definition says.
+    killed: Arc<BTreeSet<Box<str>>>,
 }
 
 /// What a flag comes to before its variant is chosen.
@@ -52,7 +54,28 @@ impl RuleSet {
             flags: BTreeMap::new(),
             segments: BTreeMap::new(),
             on_cycles: BTreeSet::new(),
+            killed: Arc::default(),
         }
+    }
+
+    /// No flags at revision 0, but the same kill switches.
+    #[must_use]
+    pub fn without_flags(&self) -> RuleSet {
+        RuleSet { killed: Arc::clone(&self.killed), ..RuleSet::empty(Arc::clone(&self.engine)) }
+    }
+
+    /// With the kill switch of a flag thrown, or not: while it is, the flag is off, whatever its definition says, now
+    /// and in every later state.
+    #[must_use]
+    pub fn with_kill_switch(&self, flag: &str, thrown: bool) -> RuleSet {
+        let mut rules = self.clone();
+        let killed = Arc::make_mut(&mut rules.killed);
+        if thrown {
+            killed.insert(flag.into());
+        } else {
+            killed.remove(flag);
+        }
+        rules
     }
 
     /// The revision; 0 before the first state.
@@ -85,7 +108,7 @@ impl RuleSet {
     /// A state instead of this one.
     #[must_use]
     pub fn with_state(&self, revision: u64, state: &State) -> RuleSet {
-        let mut rules = RuleSet { revision, ..RuleSet::empty(Arc::clone(&self.engine)) };
+        let mut rules = RuleSet { revision, ..self.without_flags() };
         state.segments.iter().for_each(|segment| rules.set_segment(segment));
         state.features.iter().for_each(|flag| rules.set_flag(flag));
         rules.on_cycles = flags_on_cycles(&rules.flags);
@@ -174,13 +197,13 @@ impl RuleSet {
     }
 
     fn judge<'r>(&'r self, flag: &'r Flag, context: &Context<'_>, walk: &mut Walk) -> Verdict<'r> {
+        if !flag.enabled || self.is_killed(flag) {
+            return Verdict::off(Reason::Disabled);
+        }
         if !flag.dependencies.is_empty()
             && let Err(reason) = self.prerequisites_hold(flag, context, walk)
         {
             return Verdict::off(reason);
-        }
-        if !flag.enabled {
-            return Verdict::off(Reason::Disabled);
         }
         if flag.rules.is_empty() {
             return Verdict { on: true, reason: Reason::Static, rule: None };
@@ -195,6 +218,10 @@ impl RuleSet {
             }
         }
         Verdict::off(Reason::Default)
+    }
+
+    fn is_killed(&self, flag: &Flag) -> bool {
+        !self.killed.is_empty() && self.killed.contains(&*flag.name)
     }
 
     /// A segment that is not there, or has itself somewhere in it, holds for nobody.

@@ -8,6 +8,7 @@ mod definition;
 mod experiment;
 mod features;
 mod sticky;
+mod sticky_log;
 
 pub use condition::{Condition, Groups};
 pub use definition::{
@@ -17,3 +18,4 @@ pub use definition::{
 pub use experiment::{Experiment, ExperimentResult, Leaf};
 pub use features::{FeatureResult, Features, Source, User};
 pub use sticky::{Assignments, MemoryStickyStore, NotSticky, StickyStore};
+pub use sticky_log::{LogWrite, LoggedStickyStore, Recovered, SyncPolicy};
