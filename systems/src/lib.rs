@@ -9,6 +9,8 @@ mod arithmetic; // shares, growth and uniform draws in exact integers
 pub mod bulkhead; // bounds calls in flight and callers waiting; the core of a connection pool
 pub mod cache; // bounded key-value cache with time to live and pluggable eviction
 pub mod circuit_breaker; // stops sending to a dependency that fails, probes it, starts again
+#[cfg(feature = "feature_flags")]
+pub mod feature_flags; // which behaviour a request gets, by rules over whom it comes from
 mod linked_slots; // the order of things that live in a `Vec`
 pub mod metrics; // counters, distributions, windows, rates and alerts
 pub mod outlier; // takes single endpoints out of rotation while they fail

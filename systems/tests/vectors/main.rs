@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a walker says how many cases it ran")]
 
 mod cache; // block and web traces, misses to the last one
+mod feature_flags; // Unleash's client specification, GrowthBook's cases
 mod folder;
 mod metrics; // HdrHistogram's interval logs, Prometheus' scripts
 mod rate_limiter; // published results of GCRA and of the sliding window counter

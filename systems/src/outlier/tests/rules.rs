@@ -40,7 +40,7 @@ fn one_that_always_fails_among_four_that_never_do_is_1_9_deviations_below() {
     // At two deviations, the most there can be among five, nobody is ever below.
     let never = SuccessRate { sd_factor_milli: 2_000, ..rule };
     calls[3] = counts(0, 100);
-    assert_eq!(outliers(&never, &calls), []);
+    assert_eq!(outliers(&never, &calls), [0usize; 0]);
     assert_eq!(outliers(&SuccessRate { sd_factor_milli: 1_999, ..rule }, &calls), [3]);
 }
 
@@ -48,12 +48,12 @@ fn one_that_always_fails_among_four_that_never_do_is_1_9_deviations_below() {
 fn rates_are_not_compared_without_enough_endpoints_or_calls() {
     let rule = SuccessRate::default();
     let bad_and = |good: usize| [vec![counts(0, 100)], vec![counts(100, 0); good]].concat();
-    assert_eq!(outliers(&rule, &bad_and(3)), []);
+    assert_eq!(outliers(&rule, &bad_and(3)), [0usize; 0]);
     assert_eq!(outliers(&rule, &bad_and(4)), [0]);
     let mut few_calls = bad_and(5);
     few_calls[0] = counts(0, 99);
-    assert_eq!(outliers(&rule, &few_calls), []);
-    assert_eq!(outliers(&rule, &[counts(50, 50); 9]), [], "all alike, none below");
+    assert_eq!(outliers(&rule, &few_calls), [0usize; 0]);
+    assert_eq!(outliers(&rule, &[counts(50, 50); 9]), [0usize; 0], "all alike, none below");
     assert_eq!(outliers(&SuccessRate { sd_factor_milli: 0, ..rule }, &bad_and(4)), [0], "below the mean");
 }
 
@@ -62,7 +62,7 @@ fn a_failure_percentage_needs_no_comparison() {
     let rule = FailurePercentage::default();
     let calls = [counts(0, 100), counts(15, 85), counts(16, 84), counts(0, 49), counts(5, 45), counts(90, 0)];
     assert_eq!(outliers(&rule, &calls), [0, 1, 4]);
-    assert_eq!(outliers(&rule, &calls[..4]), [], "three endpoints with enough calls are too few");
+    assert_eq!(outliers(&rule, &calls[..4]), [0usize; 0], "three endpoints with enough calls are too few");
 }
 
 #[test]
@@ -301,5 +301,5 @@ fn the_deviation_of_a_sample_in_place_of_the_populations_is_caught() {
     let calls = [vec![counts(0, 100)], vec![counts(100, 0); 5]].concat();
     assert_eq!(in_floating_point(&rule, &calls), Some(vec![0]));
     assert_eq!(outliers(&rule, &calls), [0]);
-    assert_eq!(sample_deviation(&rule, &calls), []);
+    assert_eq!(sample_deviation(&rule, &calls), [0usize; 0]);
 }
