@@ -58,7 +58,7 @@ impl Percentage {
 
     fn includes(&self, context: &Context<'_>) -> bool {
         let hash = self.stickiness.hash(self.prefix, context, self.missing);
-        hash.is_some_and(|hash| hash % 100 + 1 <= self.percent)
+        hash.is_some_and(|hash| hash % 100 < self.percent)
     }
 }
 

@@ -44,7 +44,7 @@ enum Operator {
     In(List),
     InGroup(Box<str>),
     Not(Box<Expected>),
-    NotOperator(Box<Operator>),
+    Negated(Box<Operator>),
     Size(Box<Expected>),
     AnyElement(Element),
     Every(Vec<Expected>, bool),
@@ -191,7 +191,7 @@ impl Operator {
         let list = |any_case| {
             operand.as_array().map(|values| Operator::In(List { values: values.clone(), any_case }))
         };
-        let not = |operator: Operator| Operator::NotOperator(Box::new(operator));
+        let not = |operator: Operator| Operator::Negated(Box::new(operator));
         let expected = || Box::new(Expected::compile(operand, depth));
         let group = || operand.as_str().map(|name| Operator::InGroup(name.into()));
         let every = |any_case| {
@@ -252,7 +252,7 @@ impl Operator {
                 groups.get(&**name).is_some_and(|values| one_of(actual, values, strictly_equal))
             }
             Operator::Not(expected) => !expected.holds(actual, groups, false),
-            Operator::NotOperator(operator) => !operator.holds(actual, groups),
+            Operator::Negated(operator) => !operator.holds(actual, groups),
             Operator::Size(expected) => actual
                 .as_array()
                 .is_some_and(|elements| expected.holds(&Value::from(elements.len()), groups, false)),

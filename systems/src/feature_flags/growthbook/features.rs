@@ -106,6 +106,7 @@ struct Rule {
 }
 
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "made once for each rule that is read, and taken apart at once")]
 enum Outcome {
     Force(Force),
     Experiment(Box<Experiment>),
