@@ -9,6 +9,7 @@
 
 mod cache;
 mod circuit_breaker;
+mod feature_flags;
 mod metrics;
 mod rate_limiter;
 mod retry;
@@ -25,6 +26,7 @@ const SYSTEMS: &[Benchmarks] = &[
     retry::benchmarks,
     rate_limiter::benchmarks,
     cache::benchmarks,
+    feature_flags::benchmarks,
 ];
 
 fn main() {

@@ -4,8 +4,9 @@
 use super::context::{Context, Field};
 use super::date::Instant;
 use super::definition::ConstraintDefinition;
+use super::engine::UnjudgedInverted;
 use super::network::Network;
-use super::semver::Version;
+use super::semver::{OwnedVersion, Version};
 use super::text::{Set, Text, TextMatch};
 use regex::{Regex, RegexBuilder};
 use std::cmp::Ordering;
@@ -22,8 +23,8 @@ pub trait Operator: Debug + Send + Sync {
 
 /// What a constraint asks of a value.
 pub trait Test: Debug + Send + Sync {
-    /// Whether it holds. `None` if the value is none that could be judged: then neither the constraint nor its
-    /// inversion holds.
+    /// Whether it holds. `None` if the value is none that could be judged: then neither the constraint nor, unless
+    /// [`UnjudgedInverted`] says otherwise, its inversion holds.
     fn holds(&self, value: Option<&str>) -> Option<bool>;
 }
 
@@ -33,6 +34,8 @@ pub(super) struct Constraint {
     field: Field,
     check: Check,
     inverted: bool,
+    /// What it comes to for a value that cannot be judged.
+    holds_unjudged: bool,
 }
 
 #[derive(Debug)]
@@ -42,7 +45,7 @@ enum Check {
     Text(TextMatch, Vec<Text>),
     Number(Comparison, f64),
     Date(Comparison, Instant),
-    SemVer(Comparison, Box<str>),
+    SemVer(Comparison, OwnedVersion),
     Pattern(Regex),
     Networks(Vec<Network>),
     Custom(Box<dyn Test>),
@@ -78,6 +81,7 @@ impl Constraint {
     pub(super) fn compile(
         definition: &ConstraintDefinition,
         custom: Option<&dyn Operator>,
+        unjudged: UnjudgedInverted,
         problems: &mut Vec<String>,
     ) -> Constraint {
         let check = match custom {
@@ -88,11 +92,15 @@ impl Constraint {
             problems.push(format!("{} on `{}`: {problem}", definition.operator, definition.context_name));
             Check::Never
         });
-        Constraint { field: Field::named(&definition.context_name), check, inverted: definition.inverted }
+        let inverted = definition.inverted;
+        let holds_unjudged =
+            inverted && unjudged == UnjudgedInverted::Holds && !matches!(check, Check::Never);
+        Constraint { field: Field::named(&definition.context_name), check, inverted, holds_unjudged }
     }
 
     pub(super) fn holds(&self, context: &Context<'_>) -> bool {
-        self.check.holds(context.value(&self.field)).is_some_and(|holds| holds != self.inverted)
+        let holds = self.check.holds(context.value(&self.field));
+        holds.map_or(self.holds_unjudged, |holds| holds != self.inverted)
     }
 }
 
@@ -108,8 +116,8 @@ impl Check {
             Some(instant) => Ok(Check::Date(how, instant)),
             None => Err(format!("`{value}` is no date: write it as `2022-01-29T13:00:00Z`")),
         };
-        let version = |how| match Version::parse(value) {
-            Some(_) => Ok(Check::SemVer(how, value.as_str().into())),
+        let version = |how| match OwnedVersion::parse(value) {
+            Some(version) => Ok(Check::SemVer(how, version)),
             None => Err(format!("`{value}` is no version: write it as `1.2.3` or `1.2.3-rc.1`")),
         };
         match operator.as_str() {
@@ -157,7 +165,7 @@ impl Check {
             Check::Number(how, than) => Some(how.holds(finite(value?)?.partial_cmp(than)?)),
             Check::Date(how, than) => Some(how.holds(Instant::parse(value?)?.cmp(than))),
             Check::SemVer(how, than) => {
-                Some(how.holds(Version::parse(value?)?.precedence(&Version::parse(than)?)))
+                Some(how.holds(Version::parse(value?)?.precedence(&than.as_version())))
             }
             Check::Pattern(pattern) => Some(pattern.is_match(value?)),
             Check::Networks(networks) => Some(Network::any_contains(networks, value?)),

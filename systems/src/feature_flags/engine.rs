@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Policies that differ between vendors. The default is Unleash's.
+/// Policies that differ between vendors. The defaults are those of Unleash's client specification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlagConfig {
     /// Who is bucketed by `flexibleRollout` when the field of its stickiness is missing.
@@ -18,6 +18,20 @@ pub struct FlagConfig {
     pub prerequisites: Prerequisites,
     /// What flags that their owners call stale answer.
     pub stale_flags: StaleFlags,
+    /// Whether an inverted constraint holds for a value that is missing or cannot be read.
+    pub unjudged_inverted: UnjudgedInverted,
+}
+
+/// What an inverted constraint comes to for a value that is missing or cannot be read. Whoever cannot be placed gets
+/// nothing by default. An operand that cannot be read holds for nobody in any case, and whether a missing value is in a
+/// set is known in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnjudgedInverted {
+    /// It does not hold.
+    #[default]
+    HoldsNot,
+    /// It holds. Unleash's own engine; its specification has no case for it.
+    Holds,
 }
 
 /// How deep dependencies may go.
@@ -111,7 +125,7 @@ impl Engine {
     ) -> Vec<Constraint> {
         let compiled = definitions.iter().map(|definition| {
             let custom = self.operators.get(&definition.operator).map(Arc::as_ref);
-            Constraint::compile(definition, custom, problems)
+            Constraint::compile(definition, custom, self.config.unjudged_inverted, problems)
         });
         compiled.collect()
     }

@@ -31,7 +31,7 @@ pub use context::{Context, Field, MissingSticky, Stickiness};
 pub use control::{AuditEntry, ControlPlane};
 pub use date::Instant;
 pub use detail::{Detail, ErrorKind, Reason, Resolved};
-pub use engine::{Engine, FlagConfig, LoadError, Prerequisites, StaleFlags};
+pub use engine::{Engine, FlagConfig, LoadError, Prerequisites, StaleFlags, UnjudgedInverted};
 pub use exposure::{Exposure, Exposures};
 pub use flag::Flag;
 pub use hash::{Murmur3, fnv1a32};

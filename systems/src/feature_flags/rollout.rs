@@ -44,7 +44,7 @@ pub(super) struct Percentage {
     missing: MissingSticky,
 }
 
-/// `murmur3("{group}:{id}") % 100 + 1` is at most the percentage; the seed is 0.
+/// `murmur3("{group}:{id}") % 100`, counted from 1, is at most the percentage; the seed is 0.
 const ROLLOUT_SEED: u32 = 0;
 
 impl Percentage {

@@ -10,6 +10,24 @@ pub struct Version<'a> {
     prerelease: &'a str,
 }
 
+/// A version that is kept.
+#[derive(Clone, Debug)]
+pub(super) struct OwnedVersion {
+    core: [u64; 3],
+    prerelease: Box<str>,
+}
+
+impl OwnedVersion {
+    pub(super) fn parse(text: &str) -> Option<OwnedVersion> {
+        let Version { core, prerelease } = Version::parse(text)?;
+        Some(OwnedVersion { core, prerelease: prerelease.into() })
+    }
+
+    pub(super) fn as_version(&self) -> Version<'_> {
+        Version { core: self.core, prerelease: &self.prerelease }
+    }
+}
+
 impl<'a> Version<'a> {
     /// Splits `text`; `None` if it is not a version by SemVer 2.0.0, or one of its three numbers exceeds 2^64 - 1.
     pub fn parse(text: &'a str) -> Option<Version<'a>> {
@@ -60,7 +78,11 @@ impl PartialOrd for Identifier<'_> {
 }
 
 fn number(text: &str) -> Option<u64> {
-    (is_numeric(text) && !has_leading_zero(text)).then(|| text.parse().ok()).flatten()
+    match text.as_bytes() {
+        b"0" => Some(0),
+        [b'1'..=b'9', ..] => text.parse().ok(),
+        _ => None,
+    }
 }
 
 fn is_numeric(text: &str) -> bool {

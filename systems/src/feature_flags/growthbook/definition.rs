@@ -174,11 +174,30 @@ pub struct LeafDefinition {
 #[serde(rename_all = "camelCase", default)]
 pub struct FeatureSetDefinition {
     /// Features by key.
-    pub features: BTreeMap<String, FeatureDefinition>,
+    pub features: BTreeMap<String, ReadFeature>,
     /// Lists of values by name.
     pub saved_groups: super::Groups,
     /// Bandits by name.
     pub contextual_bandits: BTreeMap<String, BanditDefinition>,
+}
+
+/// A feature that is there by its key, but may not be readable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReadFeature {
+    /// It is as it should be.
+    Read(FeatureDefinition),
+    /// What is wrong. It counts as unknown, and all others work.
+    Unreadable(String),
+}
+
+impl<'de> Deserialize<'de> for ReadFeature {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Ok(match FeatureDefinition::deserialize(value) {
+            Ok(feature) => ReadFeature::Read(feature),
+            Err(error) => ReadFeature::Unreadable(error.to_string()),
+        })
+    }
 }
 
 /// Tells `null` from nothing.

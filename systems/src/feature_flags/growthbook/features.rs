@@ -3,7 +3,7 @@
 use super::bucketing::{Range, hash, in_range};
 use super::compare::is_truthy;
 use super::condition::{Condition, Groups};
-use super::definition::{FeatureDefinition, FeatureSetDefinition, Filter, RuleDefinition};
+use super::definition::{FeatureSetDefinition, Filter, ReadFeature, RuleDefinition};
 use super::experiment::{Experiment, ExperimentResult, Parent, hash_value, is_filtered_out};
 use super::sticky::StickyStore;
 use serde_json::Value;
@@ -89,6 +89,7 @@ impl FeatureResult<'_> {
 pub struct Features {
     features: BTreeMap<String, Feature>,
     groups: Groups,
+    problems: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -129,12 +130,26 @@ struct Force {
 impl Features {
     /// Compiles a set of features.
     pub fn compile(definition: &FeatureSetDefinition) -> Features {
-        let compile = |(key, feature): (&String, &FeatureDefinition)| {
-            let rules = feature.rules.iter().map(|rule| Rule::compile(key, rule, definition)).collect();
-            (key.clone(), Feature { default_value: feature.default_value.clone(), rules })
-        };
-        let features = definition.features.iter().map(compile).collect();
-        Features { features, groups: definition.saved_groups.clone() }
+        let mut features = Features { groups: definition.saved_groups.clone(), ..Features::default() };
+        for (key, feature) in &definition.features {
+            match feature {
+                ReadFeature::Unreadable(problem) => {
+                    features.problems.push(format!("feature `{key}`: {problem}"))
+                }
+                ReadFeature::Read(feature) => {
+                    let rules =
+                        feature.rules.iter().map(|rule| Rule::compile(key, rule, definition)).collect();
+                    let default_value = feature.default_value.clone();
+                    features.features.insert(key.clone(), Feature { default_value, rules });
+                }
+            }
+        }
+        features
+    }
+
+    /// Features that could not be read, and why: they count as unknown.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
     }
 
     /// The saved groups.

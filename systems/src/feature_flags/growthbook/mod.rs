@@ -13,7 +13,7 @@ mod sticky_log;
 pub use condition::{Condition, Groups};
 pub use definition::{
     BanditDefinition, ExperimentDefinition, FeatureDefinition, FeatureSetDefinition, Filter, LeafDefinition,
-    ParentCondition, RuleDefinition, VariationMeta,
+    ParentCondition, ReadFeature, RuleDefinition, VariationMeta,
 };
 pub use experiment::{Experiment, ExperimentResult, Leaf};
 pub use features::{FeatureResult, Features, Source, User};

@@ -2,8 +2,8 @@
 
 use crate::feature_flags::growthbook::bucketing::{bucket_ranges, choose_variation, hash};
 use crate::feature_flags::growthbook::{
-    Assignments, Condition, Features, Groups, LoggedStickyStore, MemoryStickyStore, StickyStore, SyncPolicy,
-    User,
+    Assignments, Condition, Features, Groups, LoggedStickyStore, MemoryStickyStore, Source, StickyStore,
+    SyncPolicy, User,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -142,6 +142,16 @@ fn a_bucket_once_given_is_kept_though_the_weights_are_turned_round() {
         moved_without += usize::from(fresh != first);
     }
     assert!(moved_without > 50, "without the store most would have moved: {moved_without}");
+}
+
+#[test]
+fn a_feature_that_cannot_be_read_is_unknown_and_the_others_work() {
+    let set = json!({"features": {"good": {"defaultValue": 1}, "bad": {"rules": [{"coverage": "half"}]}}});
+    let features = Features::compile(&serde_json::from_value(set).expect("features"));
+    let attributes = json!({});
+    let of = |key| features.evaluate(key, &User::new(&attributes), &mut MemoryStickyStore::default()).source;
+    assert_eq!((of("good"), of("bad")), (Source::DefaultValue, Source::UnknownFeature));
+    assert_eq!(features.problems().len(), 1);
 }
 
 #[test]

@@ -179,7 +179,11 @@ proptest! {
         for text in [json.as_str(), features.as_str()] {
             if let Ok(rules) = Engine::new(FlagConfig::default()).load(1, text) {
                 let context = Context { user_id: Some(&value), properties: &[("a", "b")], ..Context::default() };
-                rules.flags().for_each(|flag| { std::hint::black_box(rules.evaluate(flag.name(), &context).string("")); });
+                for flag in rules.flags() {
+                    let detail = rules.evaluate(flag.name(), &context);
+                    prop_assert_eq!(detail.on, rules.is_enabled(flag.name(), &context));
+                    prop_assert!(detail.on || detail.string("default").value == "default");
+                }
             }
         }
     }

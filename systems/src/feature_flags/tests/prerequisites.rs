@@ -8,11 +8,9 @@ use crate::feature_flags::{
 use proptest::prelude::*;
 use serde_json::json;
 
-const CHAINS: FlagConfig = FlagConfig {
-    missing_sticky: crate::feature_flags::MissingSticky::NotInRollout,
-    prerequisites: Prerequisites::Chains,
-    stale_flags: crate::feature_flags::StaleFlags::Evaluate,
-};
+fn chains() -> FlagConfig {
+    FlagConfig { prerequisites: Prerequisites::Chains, ..FlagConfig::default() }
+}
 
 /// Flags by number, each on and waiting for others by their numbers.
 fn graph(config: FlagConfig, parents: &[Vec<usize>]) -> RuleSet {
@@ -40,12 +38,12 @@ fn reason(rules: &RuleSet, flag: usize) -> Reason {
 fn with_one_level_a_grandchild_is_off_and_with_chains_it_is_on() {
     let parents = [vec![], vec![0], vec![1]];
     assert_eq!(reason(&graph(FlagConfig::default(), &parents), 2), Reason::PrerequisiteFailed);
-    assert_eq!(reason(&graph(CHAINS, &parents), 2), Reason::Static);
+    assert_eq!(reason(&graph(chains(), &parents), 2), Reason::Static);
 }
 
 #[test]
 fn a_flag_on_a_cycle_is_malformed_and_one_that_waits_for_it_is_only_off() {
-    for config in [FlagConfig::default(), CHAINS] {
+    for config in [FlagConfig::default(), chains()] {
         let rules = graph(config, &[vec![1], vec![0], vec![0], vec![3]]);
         for on_cycle in [0, 1, 3] {
             assert_eq!(reason(&rules, on_cycle), Reason::Error(ErrorKind::MalformedFlag));
@@ -59,14 +57,14 @@ fn a_flag_on_a_cycle_is_malformed_and_one_that_waits_for_it_is_only_off() {
 fn chains_end_at_their_longest_and_wide_ones_at_their_widest() {
     let chain: Vec<_> =
         (0..100_000usize).map(|index| index.checked_sub(1).into_iter().collect::<Vec<_>>()).collect();
-    let rules = graph(CHAINS, &chain);
+    let rules = graph(chains(), &chain);
     assert_eq!(reason(&rules, MOST_PREREQUISITES as usize), Reason::Static);
     assert_ne!(reason(&rules, MOST_PREREQUISITES as usize + 1), Reason::Static);
     assert_ne!(reason(&rules, 99_999), Reason::Static);
     // Each asks the one before it four times: 4^12 questions if nobody counted.
     let wide: Vec<_> =
         (0..13usize).map(|index| vec![index.wrapping_sub(1); if index == 0 { 0 } else { 4 }]).collect();
-    assert_ne!(reason(&graph(CHAINS, &wide), 12), Reason::Static);
+    assert_ne!(reason(&graph(chains(), &wide), 12), Reason::Static);
 }
 
 #[test]
@@ -121,7 +119,7 @@ proptest! {
     fn exactly_those_who_can_reach_themselves_are_malformed(
         parents in prop::collection::vec(prop::collection::vec(0usize..7, 0..3), 7)
     ) {
-        for config in [FlagConfig::default(), CHAINS] {
+        for config in [FlagConfig::default(), chains()] {
             let rules = graph(config, &parents);
             for flag in 0..parents.len() {
                 let malformed = reason(&rules, flag) == Reason::Error(ErrorKind::MalformedFlag);
@@ -138,5 +136,5 @@ fn what_chains_depend_on_can_be_taken_from_json() {
         {"name": "b", "enabled": true, "dependencies": [{"feature": "a"}]},
         {"name": "c", "enabled": true, "dependencies": [{"feature": "b"}]},
     ]);
-    assert!(rules_with(CHAINS, &features).is_enabled("c", &user("ann")));
+    assert!(rules_with(chains(), &features).is_enabled("c", &user("ann")));
 }

@@ -4,7 +4,7 @@ use super::{rules, rules_with, user};
 use crate::feature_flags::definition::{ConstraintDefinition, StrategyDefinition};
 use crate::feature_flags::{
     Activation, Context, Engine, ErrorKind, FlagConfig, MissingSticky, Operator, Reason, Resolved,
-    StaleFlags, Strategy, Test,
+    StaleFlags, Strategy, Test, UnjudgedInverted,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -122,7 +122,10 @@ fn what_cannot_be_judged_holds_for_nobody_inverted_or_not() {
 
 #[test]
 fn policies_of_other_vendors_can_be_chosen() {
+    let not_one = |operand: &str| json!([{"contextName": "x", "operator": "NUM_EQ", "value": operand, "inverted": true}]);
     let features = json!([
+        {"name": "not-one", "enabled": true, "strategies": [strategy(not_one("1"))]},
+        {"name": "broken", "enabled": true, "strategies": [strategy(not_one("one"))]},
         {"name": "tenants", "enabled": true, "strategies": [{"name": "flexibleRollout",
             "parameters": {"rollout": "100", "stickiness": "tenant", "groupId": "g"}}]},
         {"name": "old", "enabled": true, "stale": true},
@@ -132,10 +135,13 @@ fn policies_of_other_vendors_can_be_chosen() {
     let config = FlagConfig {
         missing_sticky: MissingSticky::Default,
         stale_flags: StaleFlags::CallersDefault,
+        unjudged_inverted: UnjudgedInverted::Holds,
         ..FlagConfig::default()
     };
     let other = rules_with(config, &features);
     assert!(other.is_enabled("tenants", &user("ann")));
+    assert!(!unleash.is_enabled("not-one", &user("ann")) && other.is_enabled("not-one", &user("ann")));
+    assert!(!unleash.is_enabled("broken", &user("ann")) && !other.is_enabled("broken", &user("ann")));
     let old = other.evaluate("old", &user("ann"));
     assert!(!old.is_on(false) && old.is_on(true));
 }
