@@ -1,0 +1,1 @@
+//! Banks, apps and a switch.
