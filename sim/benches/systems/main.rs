@@ -4,6 +4,7 @@
 mod cache;
 mod circuit_breaker;
 mod metrics;
+mod payment;
 mod rate_limiter;
 mod retry;
 
@@ -19,6 +20,7 @@ const SYSTEMS: &[Benchmarks] = &[
     retry::benchmarks,
     rate_limiter::benchmarks,
     cache::benchmarks,
+    payment::benchmarks,
 ];
 
 fn main() {

@@ -16,7 +16,7 @@ pub struct RequestId(pub u64);
 pub struct Request {
     /// For the answer.
     pub id: RequestId,
-    /// The same for every repetition of the same request.
+    /// The same for every repetition of the same request, and nobody else's: put the merchant in it.
     pub key: Option<String>,
     /// What is asked for.
     pub command: Command,

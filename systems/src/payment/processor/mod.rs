@@ -229,11 +229,15 @@ impl<S: Store> Processor<S> {
     /// Does what is due: syncs the store, asks for outcomes, ends what is over.
     ///
     /// # Errors
-    /// [`Rejected::Store`].
+    /// [`Rejected`]: the rest is still due.
     pub fn expire(&mut self, now: Time, out: &mut Vec<Output>) -> Result<(), Rejected> {
         while let Some((due, timer)) = self.timers.first().cloned().filter(|(due, _)| *due <= now) {
-            self.run(now, |step| step.timer(&timer))?;
-            self.timers.remove(&(due, timer));
+            let result = self.run(now, |step| step.timer(&timer));
+            // One that cannot be carried out must not block the others for ever.
+            if !matches!(result, Err(Rejected::Store(_))) {
+                self.timers.remove(&(due, timer));
+            }
+            result?;
         }
         if self.store.deadline().is_some_and(|due| due <= now) {
             self.store.sync(now).map_err(Rejected::Store)?;

@@ -72,7 +72,8 @@ impl<S: Store> Step<'_, S> {
         if !is_asked || operation.next_check() > self.now {
             return Ok(());
         }
-        if self.rules.is_broken(Sabotage::ChargesAgain) && operation.kind == OperationKind::Sale {
+        let charges_again = self.rules.is_broken(Sabotage::ChargesAgain) && intent.attempts.len() < 4;
+        if charges_again && operation.kind == OperationKind::Sale {
             return self.charge_again(&mut intent, id);
         }
         let resolution = self.rules.config.resolution;

@@ -1,1 +1,0 @@
-//! Banks, apps and a switch.
