@@ -238,10 +238,9 @@ impl<S: Store> Sagas<S> {
         out: &mut Vec<SagaOutput>,
     ) -> Result<(), SagaError> {
         let record = self.record(action.saga).ok_or(SagaError::NoSuchSaga)?;
-        if record.action(action.saga) == Some(action) {
-            if let Some(state) = record.after(result) {
-                self.enter(now, action.saga, Record { state, tries: 0, ..record }, None)?;
-            }
+        let is_under_way = record.action(action.saga) == Some(action);
+        if let Some(state) = record.after(result).filter(|_| is_under_way) {
+            self.enter(now, action.saga, Record { state, tries: 0, ..record }, None)?;
         }
         self.release(out);
         Ok(())

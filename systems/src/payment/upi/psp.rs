@@ -160,10 +160,9 @@ impl Psp {
     }
 
     fn plan(&mut self, id: TxnId) {
-        if let Some(open) = self.open.get(&id) {
-            if let Some(due) = self.config.checks.next(open.begun, open.checks, open.last_check) {
-                self.timers.insert((due, id));
-            }
+        let Some(open) = self.open.get(&id) else { return };
+        if let Some(due) = self.config.checks.next(open.begun, open.checks, open.last_check) {
+            self.timers.insert((due, id));
         }
     }
 

@@ -14,6 +14,9 @@ pub(super) enum Fate {
     IsLate(Span),
 }
 
+/// The fate of a message, by its number.
+type Fates = Box<dyn Fn(u64, &Envelope) -> Fate>;
+
 pub(super) struct Network<S> {
     pub(super) switch: Switch<S>,
     pub(super) banks: BTreeMap<u32, Bank>,
@@ -22,7 +25,7 @@ pub(super) struct Network<S> {
     /// Sorted by time, then by number.
     under_way: BTreeMap<(Time, u64), Envelope>,
     messages: u64,
-    fate: Box<dyn Fn(u64, &Envelope) -> Fate>,
+    fate: Fates,
     pub(super) payer_agrees: bool,
     pub(super) told: Vec<(u32, TxnId, PayResult)>,
     /// Status checks that apps sent: when, and for what.
