@@ -14,8 +14,10 @@ pub mod feature_flags; // which behaviour a request gets, by rules over whom it 
 mod linked_slots; // the order of things that live in a `Vec`
 pub mod metrics; // counters, distributions, windows, rates and alerts
 pub mod outlier; // takes single endpoints out of rotation while they fail
+pub mod payment; // moves money once: intents, providers, webhooks, a ledger, sagas, UPI
 pub mod rate_limiter; // bounds how fast, or how many at once, something may be used
 pub mod retry; // whether, when and how often a failed call is sent again
+pub mod store; // what must outlive a crash: atomic batches in memory or behind a write-ahead log
 pub mod time; // the vocabulary all of them share
 
 pub use time::{Span, Time};

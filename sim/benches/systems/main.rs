@@ -11,6 +11,7 @@ mod cache;
 mod circuit_breaker;
 mod feature_flags;
 mod metrics;
+mod payment;
 mod rate_limiter;
 mod retry;
 
@@ -27,6 +28,7 @@ const SYSTEMS: &[Benchmarks] = &[
     rate_limiter::benchmarks,
     cache::benchmarks,
     feature_flags::benchmarks,
+    payment::benchmarks,
 ];
 
 fn main() {

@@ -1,0 +1,211 @@
+//! The books: double entry in minor units. A transfer names the account it debits and the account it credits, so
+//! that debits equal credits at every instant; a transfer that was posted is not posted again. Never a balance
+//! without its transfers.
+
+use super::money::{Currency, Money};
+use super::operation::{OperationId, ProviderId};
+use super::unit::Unit;
+use crate::store::Store;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// An account of the books; one per currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Account {
+    /// What a provider has taken for us and not paid out yet (an asset).
+    Provider(ProviderId),
+    /// What has been paid out to us (an asset).
+    Bank,
+    /// What we owe a merchant (a liability).
+    Merchant(u64),
+    /// What we have earned.
+    Fees,
+    /// What is held back while a chargeback is decided: the suspense account.
+    Disputed,
+}
+
+/// Which part of an operation a transfer books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Leg {
+    /// What was taken.
+    Charge,
+    /// Our share of it.
+    Fee,
+    /// What was given back.
+    Refund,
+    /// What the provider has paid out, or kept back, for it.
+    Settlement,
+    /// Held back by the chargeback of this number.
+    Dispute(u64),
+    /// And decided.
+    DisputeEnd(u64),
+}
+
+/// Names a transfer: posting it again changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TransferId {
+    /// What it is for.
+    pub operation: OperationId,
+    /// Which part of that.
+    pub leg: Leg,
+}
+
+/// Money from one account to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Its name.
+    pub id: TransferId,
+    /// The account that is debited.
+    pub debit: Account,
+    /// The account that is credited.
+    pub credit: Account,
+    /// How much: more than zero.
+    pub amount: Money,
+}
+
+/// What an account has been debited and credited with, ever, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    /// All debits.
+    pub debits: u64,
+    /// All credits.
+    pub credits: u64,
+}
+
+impl Balance {
+    /// Debits less credits: what an asset is worth; negative for what is owed.
+    pub const fn net(self) -> i128 {
+        self.debits as i128 - self.credits as i128
+    }
+}
+
+/// Why a transfer is not posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerError {
+    /// Zero or less.
+    NotPositive,
+    /// From an account to itself.
+    SameAccount,
+    /// Another transfer has this name.
+    NameTaken,
+    /// An account cannot hold so much.
+    Overflow,
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LedgerError::NotPositive => "a transfer moves more than nothing: swap its accounts instead",
+            LedgerError::SameAccount => "a transfer has two accounts",
+            LedgerError::NameTaken => "another transfer has this name: one operation, one transfer a leg",
+            LedgerError::Overflow => "the account cannot hold so much",
+        })
+    }
+}
+
+impl std::error::Error for LedgerError {}
+
+pub(super) fn transfer_key(id: TransferId) -> Vec<u8> {
+    let mut key = b"transfer/".to_vec();
+    key.extend_from_slice(&id.operation.intent.0.to_be_bytes());
+    key.extend_from_slice(&id.operation.serial.to_be_bytes());
+    key.extend(postcard::to_allocvec(&id.leg).expect("plain numbers always encode"));
+    key
+}
+
+fn balance_key(account: Account, currency: Currency) -> Vec<u8> {
+    let mut key = b"balance/".to_vec();
+    key.extend(postcard::to_allocvec(&(account, currency)).expect("plain numbers always encode"));
+    key
+}
+
+/// Posts a transfer, unless it was. Whether it is new.
+pub(super) fn post<S: Store>(unit: &mut Unit<'_, S>, transfer: &Transfer) -> Result<bool, LedgerError> {
+    let minor = u64::try_from(transfer.amount.minor)
+        .ok()
+        .filter(|minor| *minor > 0)
+        .ok_or(LedgerError::NotPositive)?;
+    if transfer.debit == transfer.credit {
+        return Err(LedgerError::SameAccount);
+    }
+    let key = transfer_key(transfer.id);
+    if let Some(posted) = unit.get::<Transfer>(&key) {
+        return if posted == *transfer { Ok(false) } else { Err(LedgerError::NameTaken) };
+    }
+    let debit_key = balance_key(transfer.debit, transfer.amount.currency);
+    let credit_key = balance_key(transfer.credit, transfer.amount.currency);
+    let mut debited: Balance = unit.get(&debit_key).unwrap_or_default();
+    let mut credited: Balance = unit.get(&credit_key).unwrap_or_default();
+    debited.debits = debited.debits.checked_add(minor).ok_or(LedgerError::Overflow)?;
+    credited.credits = credited.credits.checked_add(minor).ok_or(LedgerError::Overflow)?;
+    unit.put(&key, transfer);
+    unit.put(&debit_key, &debited);
+    unit.put(&credit_key, &credited);
+    Ok(true)
+}
+
+/// All of the books, read from a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Balances as they are kept.
+    pub balances: BTreeMap<(Account, Currency), Balance>,
+    /// Transfers by name.
+    pub transfers: BTreeMap<TransferId, Transfer>,
+}
+
+impl Books {
+    /// Reads them. What cannot be read is left out, and shows up as a difference between balances and transfers.
+    pub fn read(store: &impl Store) -> Books {
+        let mut books = Books::default();
+        store.scan(b"balance/", &mut |key, stored| {
+            let name = postcard::from_bytes::<(Account, Currency)>(&key[b"balance/".len()..]);
+            let balance = postcard::from_bytes::<Balance>(stored.value);
+            if let (Ok(name), Ok(balance)) = (name, balance) {
+                books.balances.insert(name, balance);
+            }
+            true
+        });
+        store.scan(b"transfer/", &mut |_, stored| {
+            if let Ok(transfer) = postcard::from_bytes::<Transfer>(stored.value) {
+                books.transfers.insert(transfer.id, transfer);
+            }
+            true
+        });
+        books
+    }
+
+    /// The balance of an account.
+    pub fn balance(&self, account: Account, currency: Currency) -> Balance {
+        self.balances.get(&(account, currency)).copied().unwrap_or_default()
+    }
+
+    /// What the balances have to be, from the transfers alone.
+    pub fn recounted(&self) -> BTreeMap<(Account, Currency), Balance> {
+        let mut balances: BTreeMap<(Account, Currency), Balance> = BTreeMap::new();
+        for transfer in self.transfers.values() {
+            let minor = transfer.amount.minor.unsigned_abs();
+            let debited = balances.entry((transfer.debit, transfer.amount.currency)).or_default();
+            debited.debits = debited.debits.saturating_add(minor);
+            let credited = balances.entry((transfer.credit, transfer.amount.currency)).or_default();
+            credited.credits = credited.credits.saturating_add(minor);
+        }
+        balances
+    }
+
+    /// All debits and all credits of a currency. They are equal.
+    pub fn totals(&self, currency: Currency) -> (u128, u128) {
+        let of_currency = self.balances.iter().filter(|((_, other), _)| *other == currency);
+        of_currency.fold((0, 0), |(debits, credits), (_, balance)| {
+            (debits + u128::from(balance.debits), credits + u128::from(balance.credits))
+        })
+    }
+}
+
+/// Takes a debit back and leaves the credit: what the audit has to find. Called by sabotaged processors only.
+pub(super) fn forget_debit<S: Store>(unit: &mut Unit<'_, S>, transfer: &Transfer) {
+    let key = balance_key(transfer.debit, transfer.amount.currency);
+    let mut balance: Balance = unit.get(&key).unwrap_or_default();
+    balance.debits = balance.debits.saturating_sub(transfer.amount.minor.unsigned_abs());
+    unit.put(&key, &balance);
+}

@@ -1,0 +1,289 @@
+//! The processor: one step is one batch in the store, and what leaves because of it leaves when the batch is durable.
+//! All state is in the store; what is in memory beside it (timers, waiting callers, outputs not released yet) is
+//! rebuilt or dropped by a crash without harm.
+
+mod config; // numbers and policies
+mod events; // webhooks and chargebacks
+mod outcomes; // what a provider's word changes
+mod reconcile; // settlement files
+mod requests; // what merchants ask for
+mod step; // the batch, outputs and timers of one step
+mod timers; // status checks, expiry, forgetting
+
+pub use config::{ConfigError, FeeConfig, Policies, ProcessorConfig, ResolutionConfig};
+pub use reconcile::{ReconcileReport, SettlementLine};
+
+#[cfg(test)]
+pub(super) use config::Sabotage;
+
+use super::ledger::LedgerError;
+use super::operation::{IntentId, OperationId, OperationState, Order, Outcome, ProviderId};
+use super::request::{Answer, Request, RequestId};
+use super::state::{AttemptEvent, AttemptState};
+use super::validate::Velocity;
+use super::webhook::{Delivery, SignatureError, WebhookSecrets};
+use crate::store::{CommitNumber, Held, Store, StoreError};
+use crate::time::Time;
+use config::Rules;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use step::{Step, Timer};
+
+/// What happens to a processor.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A merchant asks.
+    Request(Request),
+    /// A provider answers an [`Order`]. Not for what comes without having been asked for.
+    Word {
+        /// About what.
+        operation: OperationId,
+        /// What it says.
+        outcome: Outcome,
+    },
+    /// A provider tells by itself: believed if signed.
+    Webhook(Delivery<'a>),
+}
+
+/// What a processor wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Tell a merchant.
+    Answer {
+        /// In answer to what.
+        request: RequestId,
+        /// What.
+        answer: Answer,
+    },
+    /// Ask a provider.
+    Send {
+        /// Whom.
+        provider: ProviderId,
+        /// What.
+        order: Order,
+    },
+    /// Tell people, or a log.
+    Notice(Notice),
+}
+
+/// Something people may want to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// All status checks are used up; a webhook or the settlement file has to tell.
+    Unresolved(OperationId),
+    /// A charge came to light after its attempt had ended; it is being given back.
+    LateSuccess(OperationId),
+    /// Giving it back was refused again and again: somebody has to pay it back by hand.
+    CompensationFailed(OperationId),
+    /// The provider moved another amount than asked for: so many minor units.
+    AmountMismatch(OperationId, i64),
+    /// The provider takes back its last word.
+    Contradiction {
+        /// About what.
+        operation: OperationId,
+        /// What is known.
+        known: OperationState,
+        /// What it says now.
+        said: Outcome,
+    },
+    /// Another provider is asked, after a refusal that allows it.
+    FailedOver(OperationId),
+    /// A webhook that was processed before.
+    DuplicateEvent(ProviderId, u64),
+}
+
+/// Why an input changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// No operation has this name, or not at this provider.
+    UnknownOperation(OperationId),
+    /// Its signature is not to be believed. Answer 400.
+    Signature(SignatureError),
+    /// There are no secrets of this provider: add them with [`Processor::with_webhook`].
+    UnknownSender(ProviderId),
+    /// Signed, and not understood. Answer 400.
+    BadEvent,
+    /// It is about something that is not known to have happened yet. Answer 409: it will be delivered again.
+    TooEarly,
+    /// There is no way from this state by this event.
+    IllegalTransition(AttemptState, AttemptEvent),
+    /// The books do not take it.
+    Ledger(LedgerError),
+    /// The store failed: open it again, and the processor from it.
+    Store(StoreError),
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rejected::UnknownOperation(operation) => {
+                write!(f, "there is no operation {operation} at this provider")
+            }
+            Rejected::Signature(error) => error.fmt(f),
+            Rejected::UnknownSender(provider) => {
+                write!(f, "provider {} has no webhook secrets: add them", provider.0)
+            }
+            Rejected::BadEvent => {
+                f.write_str("the body is no event: send what `ProviderEvent::encode` makes")
+            }
+            Rejected::TooEarly => f.write_str("what it is about is not known yet: deliver it again later"),
+            Rejected::IllegalTransition(from, event) => write!(f, "{event:?} is not possible in {from:?}"),
+            Rejected::Ledger(error) => error.fmt(f),
+            Rejected::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Rejected {}
+
+impl From<LedgerError> for Rejected {
+    fn from(error: LedgerError) -> Rejected {
+        Rejected::Ledger(error)
+    }
+}
+
+/// Takes requests, asks providers, keeps books. Drive it so: [`handle`](Processor::handle) what happens,
+/// carry out what comes out, in order; call [`expire`](Processor::expire) at [`deadline`](Processor::deadline).
+/// After a crash, [`open`](Processor::open) it from its store.
+pub struct Processor<S> {
+    store: S,
+    rules: Rules,
+    secrets: BTreeMap<ProviderId, WebhookSecrets>,
+    velocity: Velocity,
+    timers: BTreeSet<(Time, Timer)>,
+    waiting: BTreeMap<OperationId, RequestId>,
+    held: Held<Output>,
+    last: CommitNumber,
+}
+
+impl<S: Store> Processor<S> {
+    /// A processor over what a store holds. What was under way is taken up again: asked about, not done again.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn open(store: S, config: ProcessorConfig, policies: Policies) -> Result<Processor<S>, ConfigError> {
+        config.validate()?;
+        let timers = timers::rebuilt(&store, &config);
+        let last = store.durable();
+        let rules = Rules::new(config, policies);
+        Ok(Processor {
+            store,
+            rules,
+            secrets: BTreeMap::new(),
+            velocity: Velocity::default(),
+            timers,
+            waiting: BTreeMap::new(),
+            held: Held::default(),
+            last,
+        })
+    }
+
+    /// Believes webhooks of a provider that are signed with its secrets.
+    #[must_use]
+    pub fn with_webhook(mut self, provider: ProviderId, secrets: WebhookSecrets) -> Processor<S> {
+        self.secrets.insert(provider, secrets);
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn sabotaged(mut self, sabotage: Sabotage) -> Processor<S> {
+        self.rules.sabotage = Some(sabotage);
+        self
+    }
+
+    /// The store.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Gives the store back, for instance after it failed.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
+    /// A payment.
+    pub fn intent(&self, id: IntentId) -> Option<super::intent::Intent> {
+        postcard::from_bytes(self.store.get(&step::intent_key(id))?.value).ok()
+    }
+
+    /// Takes what happened. A merchant's request is always answered, sooner or later.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then nothing has changed. Outputs of earlier steps may come out all the same.
+    pub fn handle(&mut self, now: Time, input: Input<'_>, out: &mut Vec<Output>) -> Result<(), Rejected> {
+        let result = match input {
+            Input::Request(request) => self.request(now, request),
+            Input::Word { operation, outcome } => self.run(now, |step| step.word(None, operation, outcome)),
+            Input::Webhook(delivery) => self.webhook(now, delivery),
+        };
+        self.release(out);
+        result
+    }
+
+    /// When [`expire`](Processor::expire) wants to be called next.
+    pub fn deadline(&self) -> Option<Time> {
+        let timer = self.timers.first().map(|(due, _)| *due);
+        timer.into_iter().chain(self.store.deadline()).min()
+    }
+
+    /// Does what is due: syncs the store, asks for outcomes, ends what is over.
+    ///
+    /// # Errors
+    /// [`Rejected`]: the rest is still due.
+    pub fn expire(&mut self, now: Time, out: &mut Vec<Output>) -> Result<(), Rejected> {
+        while let Some((due, timer)) = self.timers.first().cloned().filter(|(due, _)| *due <= now) {
+            let result = self.run(now, |step| step.timer(&timer));
+            // One that cannot be carried out must not block the others for ever.
+            if !matches!(result, Err(Rejected::Store(_))) {
+                self.timers.remove(&(due, timer));
+            }
+            result?;
+        }
+        if self.store.deadline().is_some_and(|due| due <= now) {
+            self.store.sync(now).map_err(Rejected::Store)?;
+        }
+        self.release(out);
+        Ok(())
+    }
+
+    fn request(&mut self, now: Time, request: Request) -> Result<(), Rejected> {
+        let mut velocity = std::mem::take(&mut self.velocity);
+        let result = self.run(now, |step| step.request(&mut velocity, request));
+        self.velocity = velocity;
+        result
+    }
+
+    fn webhook(&mut self, now: Time, delivery: Delivery<'_>) -> Result<(), Rejected> {
+        let secrets =
+            self.secrets.get(&delivery.provider).ok_or(Rejected::UnknownSender(delivery.provider))?;
+        secrets.verify(now, delivery.signature, delivery.body).map_err(Rejected::Signature)?;
+        let event = super::webhook::ProviderEvent::decode(delivery.body).ok_or(Rejected::BadEvent)?;
+        self.run(now, |step| step.event(delivery.provider, &event))
+    }
+
+    /// One step: what it wrote in one batch, then its outputs behind that batch.
+    fn run<T>(
+        &mut self,
+        now: Time,
+        work: impl FnOnce(&mut Step<'_, S>) -> Result<T, Rejected>,
+    ) -> Result<T, Rejected> {
+        let mut step = Step::new(now, &self.rules, &self.store, &mut self.waiting);
+        let result = work(&mut step)?;
+        let (batch, outputs, timers) = step.finish();
+        if !batch.is_empty() {
+            self.last = self.store.commit(now, &batch).map_err(Rejected::Store)?;
+        }
+        for output in outputs {
+            self.held.push(self.last, output);
+        }
+        self.timers.extend(timers);
+        Ok(result)
+    }
+
+    fn release(&mut self, out: &mut Vec<Output>) {
+        let durable = self.store.durable();
+        let durable =
+            if self.rules.is_broken(config::Sabotage::SendsBeforeDurable) { self.last } else { durable };
+        self.held.release(durable, out);
+    }
+}
