@@ -9,6 +9,7 @@ mod arithmetic; // shares, growth and uniform draws in exact integers
 pub mod bulkhead; // bounds calls in flight and callers waiting; the core of a connection pool
 pub mod cache; // bounded key-value cache with time to live and pluggable eviction
 pub mod circuit_breaker; // stops sending to a dependency that fails, probes it, starts again
+pub mod job_scheduler; // runs work later, elsewhere, again, and by the calendar
 mod linked_slots; // the order of things that live in a `Vec`
 pub mod metrics; // counters, distributions, windows, rates and alerts
 pub mod outlier; // takes single endpoints out of rotation while they fail

@@ -3,6 +3,7 @@
 
 mod cache;
 mod circuit_breaker;
+mod job_scheduler;
 mod metrics;
 mod rate_limiter;
 mod retry;
@@ -19,6 +20,7 @@ const SYSTEMS: &[Benchmarks] = &[
     retry::benchmarks,
     rate_limiter::benchmarks,
     cache::benchmarks,
+    job_scheduler::benchmarks,
 ];
 
 fn main() {
