@@ -11,6 +11,7 @@ pub mod cache; // bounded key-value cache with time to live and pluggable evicti
 pub mod circuit_breaker; // stops sending to a dependency that fails, probes it, starts again
 #[cfg(feature = "feature_flags")]
 pub mod feature_flags; // which behaviour a request gets, by rules over whom it comes from
+pub mod job_scheduler; // runs work later, elsewhere, again, and by the calendar
 mod linked_slots; // the order of things that live in a `Vec`
 pub mod metrics; // counters, distributions, windows, rates and alerts
 pub mod outlier; // takes single endpoints out of rotation while they fail

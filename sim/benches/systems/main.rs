@@ -10,6 +10,7 @@
 mod cache;
 mod circuit_breaker;
 mod feature_flags;
+mod job_scheduler;
 mod metrics;
 mod payment;
 mod rate_limiter;
@@ -29,6 +30,7 @@ const SYSTEMS: &[Benchmarks] = &[
     cache::benchmarks,
     feature_flags::benchmarks,
     payment::benchmarks,
+    job_scheduler::benchmarks,
 ];
 
 fn main() {
