@@ -35,5 +35,7 @@ mod probe;
 mod quiet_gap;
 #[path = "laws/random_worlds.rs"]
 mod random_worlds;
+#[path = "laws/telemetry.rs"]
+mod telemetry;
 #[path = "laws/timelines.rs"]
 mod timelines;

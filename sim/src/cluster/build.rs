@@ -123,7 +123,6 @@ fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
         effects: Effects::default(),
         recorder: Recorder::new(plan),
         trace: TraceRecorder::new(traced_requests),
-        fired: Vec::new(),
         opened: Vec::new(),
         dependencies: plan.services.iter().map(|_| Vec::new()).collect(),
         delays_requests: false,

@@ -133,6 +133,13 @@ pub(crate) enum Ready {
     Admitted(Ref),
     /// A call's next attempt is due at once.
     Retry(Ref),
+    /// An alert fires, for which the timeline may wait.
+    AlertFired {
+        /// Who evaluates it.
+        at: ServiceId,
+        /// Hash of its name.
+        name: u64,
+    },
 }
 
 /// What the cluster knows of a node.
@@ -232,8 +239,6 @@ pub(crate) struct Core {
     pub(crate) effects: Effects,
     pub(crate) recorder: Recorder,
     pub(crate) trace: TraceRecorder,
-    /// Alerts that began to fire since the timeline last looked: who evaluates them, and the hash of the name.
-    pub(crate) fired: Vec<(ServiceId, u64)>,
     /// Edges whose breaker opened since the timeline last looked.
     pub(crate) opened: Vec<EdgeId>,
     /// Faults inside each service.

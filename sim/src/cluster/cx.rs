@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::core::{Engine, Event};
+use super::core::{Engine, Event, Ready};
 use super::network::Payload;
 use super::node::{CallSpec, Done, Fill, NodeId, Path, Reply, Request, Token};
 use super::notes::Note;
 use super::processor::Remaining;
 use super::slab::Ref;
 use crate::kernel::agenda::Handle;
-use crate::kernel::draw::{Key, Lineage, Seed};
+use crate::kernel::draw::{Key, Lineage, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{Departure, LimitKey, OutcomeKind, Violation, WindowTold};
 use crate::scenario::plan::{EdgeId, LimitRule, LinkId, LoadId, Party, Plan, ServiceId};
@@ -281,7 +281,7 @@ impl Cx<'_> {
         let (service, now) = (self.service(), self.engine.now);
         self.engine.core.recorder.monitoring.alert_changed((service, name), fires, is_missing, now);
         if fires {
-            self.engine.core.fired.push((service, crate::kernel::draw::name_hash(name)));
+            self.engine.core.ready.push_back(Ready::AlertFired { at: service, name: name_hash(name) });
         }
     }
 

@@ -108,7 +108,7 @@ impl World for Cluster {
             return;
         }
         self.dispatch(now, event, agenda);
-        if !self.core.ready.is_empty() || !self.core.opened.is_empty() || !self.core.fired.is_empty() {
+        if !self.core.ready.is_empty() || !self.core.opened.is_empty() {
             self.settle(now, agenda);
         }
     }
@@ -337,6 +337,7 @@ impl Cluster {
             match ready {
                 Ready::Admitted(attempt) => engine.admitted(attempt),
                 Ready::Retry(call) => engine.retry_now(call),
+                Ready::AlertFired { at, name } => self.alert_fired(now, at, name, agenda),
                 Ready::Done(call) => {
                     if let Some((owner, done)) = engine.finish_call(call) {
                         self.with_node(now, owner, agenda, |node, cx| {
@@ -348,9 +349,6 @@ impl Cluster {
         }
         if !self.core.opened.is_empty() {
             self.breakers_opened(now, agenda);
-        }
-        if !self.core.fired.is_empty() {
-            self.alerts_fired(now, agenda);
         }
     }
 

@@ -129,14 +129,10 @@ impl Cluster {
         );
     }
 
-    /// Starts what waits for the alerts that began to fire.
-    pub(crate) fn alerts_fired(&mut self, now: Time, agenda: &mut Agenda<Event>) {
-        let fired = std::mem::take(&mut self.core.fired);
-        self.condition_met(
-            now,
-            |condition| matches!(condition, Condition::AlertFires { at, name } if fired.contains(&(*at, *name))),
-            agenda,
-        );
+    /// Starts what waits for this alert.
+    pub(crate) fn alert_fired(&mut self, now: Time, at: ServiceId, name: u64, agenda: &mut Agenda<Event>) {
+        let fired = Condition::AlertFires { at, name };
+        self.condition_met(now, |condition| *condition == fired, agenda);
     }
 
     /// Looks at the conditions that are sampled on the grid.

@@ -35,7 +35,7 @@ pub struct Unreported {
     pub lost_in_crash: u64,
 }
 
-/// Where the recorded latencies of a service are. Whoever collects them knows all but the last three.
+/// Where the recorded latencies of a service are. Whoever collects them knows all but the last two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventAccounts {
     /// In windows that are told and past their lateness.

@@ -1,7 +1,7 @@
 //! Settings of kind `metrics`, read from the file or refused with the place and what to write instead.
 
 use foreshock_systems::metrics::NoDataPolicy;
-use foreshock_systems::metrics::window::{EarlyPolicy, EventWindowConfig, LatePolicy};
+use foreshock_systems::metrics::window::{EarlyPolicy, LatePolicy};
 use serde_json::{Map, Value};
 
 use crate::kernel::time::Span;
@@ -68,6 +68,22 @@ pub(super) enum RuleSettings {
     },
 }
 
+/// Windows kept while a replica is waited for, and while a window may still change.
+const MOST_WINDOWS: u64 = 500;
+/// Shortest time between two evaluations, and shortest window.
+const LEAST_PAUSE: Span = Span::from_millis(1);
+/// Most series told apart.
+const MOST_SERIES: u32 = 1_000_000;
+/// A long window of an alert has at most so many short ones: each takes memory for every replica.
+const MOST_SHORT_WINDOWS: u64 = 100;
+
+impl Settings {
+    /// How long anything may be waited for.
+    pub(super) fn longest_wait(&self) -> Span {
+        self.window.saturating_mul(MOST_WINDOWS)
+    }
+}
+
 /// Found wrong: place below the service, and what.
 type Wrong = Vec<(String, String)>;
 
@@ -132,7 +148,7 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
         max_series: reader.value("max_series", Positive::read).map_or(2_000, |most| most.0),
         alerts: Vec::new(),
     };
-    reader.check_windows(&read);
+    reader.check_bounds(&read);
     read.alerts = reader.alerts();
     if wrong.is_empty() { Ok(read) } else { Err(wrong) }
 }
@@ -198,16 +214,25 @@ impl Reader<'_> {
         chosen.map(|(_, value)| *value)
     }
 
-    /// Windows that would need too much memory.
-    fn check_windows(&mut self, settings: &Settings) {
-        let config = EventWindowConfig {
-            allowed_lateness: settings.lateness,
-            sources: 2,
-            idle_after: settings.idle_after.unwrap_or(settings.window.saturating_mul(2)),
-            ..EventWindowConfig::tumbling(settings.window)
-        };
-        if let Err(error) = config.validate() {
-            self.missing(&error.to_string());
+    /// What would need too much memory or time.
+    fn check_bounds(&mut self, settings: &Settings) {
+        let longest = settings.longest_wait();
+        for (key, waits) in [("lateness", Some(settings.lateness)), ("idle_after", settings.idle_after)] {
+            if waits.is_some_and(|waits| waits > longest) {
+                let message =
+                    format!("keeps more than {MOST_WINDOWS} windows; use {longest} at most, or longer windows");
+                self.wrong_at(key, message);
+            }
+        }
+        if settings.evaluate.is_some_and(|evaluate| evaluate < LEAST_PAUSE) {
+            self.wrong_at("evaluate", "leaves no time in between; 1ms is the least");
+        }
+        if settings.window < LEAST_PAUSE {
+            self.wrong_at("window", "is too short to be told; 1ms is the least");
+        }
+        if settings.max_series > MOST_SERIES {
+            let message = format!("is more than anybody can keep apart; {MOST_SERIES} is the most");
+            self.wrong_at("max_series", message);
         }
     }
 
@@ -293,6 +318,11 @@ impl Reader<'_> {
         let by = self.choice("by", &[("service", false), ("replica", true)]);
         let long = long.unwrap_or(Span::from_secs(3_600));
         let short = short.unwrap_or(Span::from_nanos(long.as_nanos() / 12));
+        if long.as_nanos() / short.as_nanos().max(1) > MOST_SHORT_WINDOWS {
+            let message = format!("is too short beside `long`; {MOST_SHORT_WINDOWS} to one is the most");
+            self.wrong_at("short", message);
+            return None;
+        }
         let burn_milli = burn.map_or(14_400, |factor| u32::try_from(factor.0).unwrap_or(u32::MAX));
         let budget_ppm = 1_000_000_u32.saturating_sub(objective_ppm);
         let rule = RuleSettings::Burn {

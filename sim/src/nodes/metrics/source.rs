@@ -70,14 +70,10 @@ impl Source {
             late: settings.late,
             early: settings.early,
             sources: own.max_replicas,
-            idle_after: settings.idle_after.unwrap_or(patience.saturating_mul(2)),
+            idle_after: settings.idle_after.unwrap_or(patience.saturating_mul(2).min(settings.longest_wait())),
             ..EventWindowConfig::tumbling(settings.window)
         };
         let windows = EventWindows::new(config, &blank, Time::ZERO);
-        let windows = windows.or_else(|_| {
-            let smaller = EventWindowConfig { idle_after: settings.window, ..config };
-            EventWindows::new(smaller, &blank, Time::ZERO)
-        });
         Source {
             service,
             name: own.name.clone(),
@@ -99,7 +95,7 @@ impl Source {
     /// A report has come at `now` by the clock of whoever collects.
     pub(super) fn take(&mut self, now: Time, report: &Report, stale_after: Span) -> Taken {
         let Some(replica) = self.replicas.get_mut(report.replica as usize) else { return Taken::Known };
-        replica.heard(now, report.replica, stale_after);
+        replica.heard(now, report, stale_after);
         let (life, is_reset) = replica.life(report);
         self.counter_resets += u64::from(is_reset);
         let Some(addition) = life.take(report) else {
@@ -194,9 +190,10 @@ impl Source {
 }
 
 impl Replica {
-    fn heard(&mut self, now: Time, number: u32, stale_after: Span) {
-        self.lengthen_silence(now, number, stale_after);
-        self.heard_at = Some(self.heard_at.map_or(now, |before| before.max(now)));
+    fn heard(&mut self, now: Time, report: &Report, stale_after: Span) {
+        self.lengthen_silence(now, report.replica, stale_after);
+        let latest = self.heard_at.map_or(now, |before| before.max(now));
+        self.heard_at = (!report.leaves).then_some(latest);
     }
 
     fn lengthen_silence(&mut self, now: Time, replica: u32, stale_after: Span) {

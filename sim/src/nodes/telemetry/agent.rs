@@ -19,6 +19,10 @@ pub(in crate::nodes) struct Agent {
     plan: TelemetryPlan,
     keys: Option<Keys>,
     timer: Handle,
+    /// Whether the process runs.
+    is_up: bool,
+    /// Whether whoever collects has been told of it, and not that it leaves.
+    is_known: bool,
     /// Counts the lives of the process.
     life: u32,
     started: Time,
@@ -116,6 +120,8 @@ impl Agent {
             plan: plan.clone(),
             keys: None,
             timer: Handle::NONE,
+            is_up: false,
+            is_known: false,
             life: 0,
             started: Time::ZERO,
             since: Time::ZERO,
@@ -128,11 +134,16 @@ impl Agent {
         }
     }
 
-    /// The process starts.
+    /// The process starts. One that is replaced in good order reports what it has before it goes.
     pub(in crate::nodes) fn start(&mut self, cx: &mut Cx<'_>) {
         let service = &cx.plan().services[cx.service().index()].name;
         let name = name_hash(&format!("telemetry/{service}/{}", cx.replica() + 1));
         self.keys = Some(Keys { sampling: cx.key("telemetry"), name });
+        if self.is_up && (self.is_known || self.now.requests > 0) {
+            self.report(cx);
+            self.forget_queue(cx);
+        }
+        self.is_up = true;
         self.begin_life(cx);
         // A replica that was not wanted until now has been started before.
         cx.cancel_wake(std::mem::take(&mut self.timer));
@@ -184,15 +195,20 @@ impl Agent {
     /// A report is due.
     pub(in crate::nodes) fn flush(&mut self, cx: &mut Cx<'_>) {
         self.arm(cx);
-        // A replica that is not there is silent, unless it was sent away with something to say.
-        if cx.is_member() || self.now.requests > 0 || !self.queue.is_empty() {
+        if self.has_to_report(cx) {
             self.report(cx);
         } else {
             self.since = cx.local_time();
         }
     }
 
+    /// A replica that is not there is silent, unless it was sent away with something to say.
+    fn has_to_report(&self, cx: &Cx<'_>) -> bool {
+        self.is_up && (cx.is_member() || self.is_known || self.now.requests > 0 || !self.queue.is_empty())
+    }
+
     fn report(&mut self, cx: &mut Cx<'_>) {
+        self.is_known = cx.is_member();
         let to = cx.local_time();
         self.sequence += 1;
         let interval = std::mem::replace(&mut self.now, Counted::new(&self.plan));
@@ -220,6 +236,7 @@ impl Agent {
             to,
             temporality: self.plan.temporality,
             wants_answer: self.keeps() > 0,
+            leaves: !self.is_known,
             requests: counted.requests,
             errors: counted.errors,
             series: series.collect(),
@@ -270,8 +287,15 @@ impl Agent {
         }
     }
 
+    fn forget_queue(&mut self, cx: &mut Cx<'_>) {
+        for (_, note) in std::mem::take(&mut self.queue) {
+            cx.forget(note);
+        }
+    }
+
     /// The process dies: what was not sent is lost, and the counts begin at zero.
     pub(in crate::nodes) fn crash(&mut self) {
+        self.is_up = false;
         self.lost_in_crash += self.now.latency.count();
         self.now = Counted::new(&self.plan);
         self.running = None;
@@ -283,7 +307,9 @@ impl Agent {
         let before = std::mem::replace(&mut self.plan, plan.clone());
         let corrects = |plan: &TelemetryPlan| plan.expected_interval.is_some();
         if before.histogram != plan.histogram || corrects(&before) != corrects(plan) {
-            self.report(cx);
+            if self.has_to_report(cx) {
+                self.report(cx);
+            }
             self.begin_life(cx);
         }
     }

@@ -27,6 +27,8 @@ pub struct Report {
     pub temporality: Temporality,
     /// Whether the sender waits to hear that it was taken.
     pub wants_answer: bool,
+    /// Whether the replica is no longer wanted: its silence means nothing.
+    pub leaves: bool,
     /// Requests answered.
     pub requests: u64,
     /// Of these, not as wanted.

@@ -175,7 +175,7 @@ pub(crate) fn structural_difference(old: &Plan, new: &Plan) -> Option<Problem> {
         all.map(|pools| pools.iter().map(|pool| pool.name.clone()).collect::<Vec<_>>()).collect::<Vec<_>>()
     };
     let reporting = |plan: &Plan| {
-        let to = |telemetry: &crate::scenario::plan::TelemetryPlan| telemetry.to;
+        let to = |telemetry: &crate::scenario::plan::TelemetryPlan| (telemetry.to, telemetry.temporality);
         plan.services.iter().map(|service| service.telemetry.as_ref().map(to)).collect::<Vec<_>>()
     };
     let links = |plan: &Plan| plan.links.iter().map(|link| (link.from, link.to)).collect::<Vec<_>>();
@@ -201,7 +201,7 @@ pub(crate) fn structural_difference(old: &Plan, new: &Plan) -> Option<Problem> {
         return fixed("who calls whom");
     }
     if reporting(old) != reporting(new) {
-        return fixed("who reports to whom");
+        return fixed("who reports to whom, and in differences or sums,");
     }
     if links(old) != links(new) {
         return fixed("the set of links");

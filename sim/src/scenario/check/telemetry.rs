@@ -22,6 +22,10 @@ fn alerts(settings: &Map<String, Value>) -> impl Iterator<Item = (&String, &Valu
 
 /// From one report to the next, unless said otherwise.
 const EVERY: Span = Span::from_secs(10);
+/// Most replicas of a service that reports: each keeps histograms, and so does whoever collects.
+const MOST_REPORTERS: u32 = 1_000;
+/// Most series a replica may be asked to count apart.
+const SERIES_LIMIT: u32 = 1_000_000;
 /// Series counted apart, unless said otherwise: OpenTelemetry's limit.
 const MOST_SERIES: u32 = 2_000;
 
@@ -32,6 +36,11 @@ impl Checker<'_> {
             let Some(telemetry) = &service.telemetry else { continue };
             let path = Path::root().key("services").key(name).key("telemetry");
             self.check_reporter(&path, name, service);
+            let replicas = self.services.get(index).map_or(0, |service| service.max_replicas);
+            if replicas > MOST_REPORTERS {
+                let message = format!("{replicas} replicas that report are too many");
+                self.error_at_key(&path, message, Some(format!("the most is {MOST_REPORTERS}")));
+            }
             let plan = self.telemetry_plan(&path, telemetry, ServiceId(index as u32));
             if let Some(service) = self.services.get_mut(index) {
                 service.telemetry = plan;
@@ -188,6 +197,11 @@ impl Checker<'_> {
                 let message = "only `histogram: hdr` makes up for requests that were not made".to_string();
                 self.error_at_key(&at, message, Some("remove one of the two".to_string()));
             }
+        }
+        if raw.max_series.as_ref().is_some_and(|most| most.0 > SERIES_LIMIT) {
+            let message = "nobody can keep so many series apart".to_string();
+            let help = format!("the most is {SERIES_LIMIT}");
+            self.error_at_value(&path.key("max_series"), message, Some(help));
         }
         if raw.max_series.is_some() && raw.labels.as_ref().is_none_or(Vec::is_empty) {
             let help = Some("add `labels: [operation]`".to_string());

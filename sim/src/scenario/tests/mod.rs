@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::plan::Plan;
+use super::plan::{Plan, TelemetryRole};
 use super::{Compiled, Files, KindsCheck, ScenarioError, Source, compile};
 
 /// Trace files by name.
@@ -31,18 +31,30 @@ impl Files for Traces {
     }
 }
 
-/// Knows plain services, a store of limits without settings, and a cache with three.
+/// Knows plain services, a store of limits without settings, a cache with three, and a collector of reports.
 pub(super) struct TwoKinds;
 
 impl KindsCheck for TwoKinds {
     fn names(&self) -> Vec<String> {
-        ["service", "cache", "limit-store"].map(str::to_string).to_vec()
+        ["service", "cache", "limit-store", "metrics"].map(str::to_string).to_vec()
     }
 
     fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {
-        let known: &[&str] = if kind == "cache" { &["capacity", "ttl", "eviction"] } else { &[] };
+        let known: &[&str] = match kind {
+            "cache" => &["capacity", "ttl", "eviction"],
+            "metrics" => &["alerts"],
+            _ => &[],
+        };
         let unknown = settings.keys().filter(|key| !known.contains(&key.as_str()));
         unknown.map(|key| (key.clone(), format!("a {kind} has no `{key}`"))).collect()
+    }
+
+    fn telemetry_role(&self, kind: &str) -> TelemetryRole {
+        match kind {
+            "service" => TelemetryRole::Reports,
+            "metrics" => TelemetryRole::Collects,
+            _ => TelemetryRole::None,
+        }
     }
 }
 
