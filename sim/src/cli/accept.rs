@@ -9,11 +9,12 @@ use clap::Args;
 
 use super::Setup;
 use super::check::changes_in_words;
-use super::examine::{Examined, default_jobs, examine};
+use super::examine::{Examined, examine};
 use super::exit::{Exit, Failure};
 use super::repository::{Entry, select};
 use super::scenario::is_coloured;
 use super::terminal::Terminal;
+use crate::explore::parallel::default_jobs;
 use crate::report::counted;
 
 /// Bless the reports of scenarios: write them where `check` compares

@@ -7,10 +7,11 @@ use clap::Args;
 use serde_json::Value;
 
 use super::Setup;
-use super::examine::{Examined, default_jobs, examine};
+use super::examine::{Examined, examine};
 use super::exit::{Exit, Failure};
 use super::repository::{Entry, Selection, select};
 use super::terminal::Terminal;
+use crate::explore::parallel::default_jobs;
 use crate::report::diff::{differences, to_words};
 use crate::report::{Role, Style, counted};
 

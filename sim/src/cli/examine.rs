@@ -3,15 +3,14 @@
 
 use std::fs;
 use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
+use std::ops::ControlFlow;
 
 use super::Setup;
 use super::exit::Failure;
 use super::repository::Entry;
 use super::scenario::{KindsChoice, compiled, quoted};
 use super::terminal::Progress;
+use crate::explore::parallel::in_order;
 use crate::report::{Report, to_json};
 use crate::run::{self, Detail};
 
@@ -42,11 +41,6 @@ impl Examined {
     }
 }
 
-/// As many as there are processors.
-pub(super) fn default_jobs() -> NonZero<usize> {
-    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
-}
-
 /// Runs every entry, `jobs` at once, and hands the results to `each` in the order of the entries.
 pub(super) fn examine(
     entries: &[Entry],
@@ -55,35 +49,12 @@ pub(super) fn examine(
     progress: &Progress,
     mut each: impl FnMut(&Entry, Result<Examined, Failure>),
 ) {
-    let next = AtomicUsize::new(0);
-    let (sender, results) = mpsc::channel();
-    thread::scope(|scope| {
-        for _ in 0..jobs.get().min(entries.len()) {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                while let Some((index, entry)) = take(next, entries) {
-                    // The receiver lives until every worker is done.
-                    let _ = sender.send((index, examined(entry, setup)));
-                }
-            });
-        }
-        drop(sender);
-        let mut waiting: Vec<Option<Result<Examined, Failure>>> = entries.iter().map(|_| None).collect();
-        let mut shown = 0;
-        for (index, result) in results {
-            progress.step();
-            waiting[index] = Some(result);
-            while let Some(result) = waiting.get_mut(shown).and_then(Option::take) {
-                progress.aside(|| each(&entries[shown], result));
-                shown += 1;
-            }
-        }
+    let work = |entry| (entry, examined(entry, setup));
+    in_order(entries, jobs, work, |(entry, result)| {
+        progress.step();
+        progress.aside(|| each(entry, result));
+        ControlFlow::<()>::Continue(())
     });
-}
-
-fn take<'a>(next: &AtomicUsize, entries: &'a [Entry]) -> Option<(usize, &'a Entry)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    Some((index, entries.get(index)?))
 }
 
 fn examined(entry: &Entry, setup: &Setup) -> Result<Examined, Failure> {

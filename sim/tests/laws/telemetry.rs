@@ -56,7 +56,10 @@ fn what_replicas_report_is_what_the_harness_measured_of_the_same_requests() {
     // Two digits.
     let (reported, is) = (shown(&outcome, "api.reported_p99_us"), shown(&outcome, "api.true_p99_us"));
     assert!(reported.abs_diff(is) <= 100 && is.abs_diff(10_000) < 10, "{reported} for {is}");
-    assert!(shown(&outcome, "api.averaged_p99_us").abs_diff(reported) <= 100, "of one replica they are the same");
+    assert!(
+        shown(&outcome, "api.averaged_p99_us").abs_diff(reported) <= 100,
+        "of one replica they are the same"
+    );
 }
 
 #[test]
@@ -134,7 +137,8 @@ fn late_reports_are_dropped_counted_elsewhere_or_told_as_an_addition_and_never_f
     let cut = "timeline: [{id: cut, at: 2500ms, for: 5s, fault: {partition: {between: [[api], [metrics]]}}}]";
     for (late, drops) in [("drop", true), ("count_into_current", false), ("reopen", false)] {
         // The reports come in order and each closes the windows before it, so that they have to be mixed up to be late.
-        let mixed = format!("{cut}\nnetwork: {{default: {{latency: {{uniform: {{min: 1ms, max: 900ms}}}}}}}}");
+        let mixed =
+            format!("{cut}\nnetwork: {{default: {{latency: {{uniform: {{min: 1ms, max: 900ms}}}}}}}}");
         let scenario = steady(", queue: 9", &format!(", lateness: 0s, late: {late}"), &mixed);
         let outcome = ran(&scenario.replacen("network: {default: {latency: 1ms}}\n", "", 1));
         let dropped = shown(&outcome, "api.late_dropped");
@@ -157,12 +161,9 @@ fn copies_and_overtaking_change_no_total() {
 
 #[test]
 fn a_clock_that_is_wrong_moves_windows_and_the_total_stays() {
-    for (skew, early, dropped) in [
-        ("+2m", "count_into_current", 0),
-        ("+2m", "drop", 500),
-        ("-700ms", "drop", 0),
-        ("+700ms", "drop", 0),
-    ] {
+    for (skew, early, dropped) in
+        [("+2m", "count_into_current", 0), ("+2m", "drop", 500), ("-700ms", "drop", 0), ("+700ms", "drop", 0)]
+    {
         let clock =
             format!("timeline: [{{id: wrong, at: 5s, fault: {{clock: {{service: api, skew: '{skew}'}}}}}}]");
         let outcome = ran(&steady("", &format!(", early: {early}, late: count_into_current"), &clock));
@@ -187,7 +188,10 @@ load: [{name: users, to: api, rate: 200/s}]");
     assert!(!outcome.measured.systems["metrics"].contains_key("alert.tail.fired"));
     let answered = shown(&outcome, "api.answered");
     assert_shown(&outcome, &[("api.requests", answered)]);
-    assert!(shown(&outcome, "api.recorded") < answered * 97 / 100, "sampling is of latencies, not of requests");
+    assert!(
+        shown(&outcome, "api.recorded") < answered * 97 / 100,
+        "sampling is of latencies, not of requests"
+    );
     assert_eq!(found(&outcome, "monitoring_blind"), 1);
 }
 

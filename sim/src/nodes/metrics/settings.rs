@@ -219,8 +219,9 @@ impl Reader<'_> {
         let longest = settings.longest_wait();
         for (key, waits) in [("lateness", Some(settings.lateness)), ("idle_after", settings.idle_after)] {
             if waits.is_some_and(|waits| waits > longest) {
-                let message =
-                    format!("keeps more than {MOST_WINDOWS} windows; use {longest} at most, or longer windows");
+                let message = format!(
+                    "keeps more than {MOST_WINDOWS} windows; use {longest} at most, or longer windows"
+                );
                 self.wrong_at(key, message);
             }
         }

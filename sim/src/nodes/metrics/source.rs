@@ -70,7 +70,9 @@ impl Source {
             late: settings.late,
             early: settings.early,
             sources: own.max_replicas,
-            idle_after: settings.idle_after.unwrap_or(patience.saturating_mul(2).min(settings.longest_wait())),
+            idle_after: settings
+                .idle_after
+                .unwrap_or(patience.saturating_mul(2).min(settings.longest_wait())),
             ..EventWindowConfig::tumbling(settings.window)
         };
         let windows = EventWindows::new(config, &blank, Time::ZERO);
