@@ -12,6 +12,8 @@ pub mod circuit_breaker; // stops sending to a dependency that fails, probes it,
 #[cfg(feature = "feature_flags")]
 pub mod feature_flags; // which behaviour a request gets, by rules over whom it comes from
 pub mod job_scheduler; // runs work later, elsewhere, again, and by the calendar
+mod key_hash; // from key to 64 bits, the same everywhere
+mod key_index; // from hash to slot
 mod linked_slots; // the order of things that live in a `Vec`
 pub mod metrics; // counters, distributions, windows, rates and alerts
 pub mod outlier; // takes single endpoints out of rotation while they fail

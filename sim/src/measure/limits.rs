@@ -23,8 +23,12 @@ pub(crate) struct LimitWatch {
 
 impl LimitWatch {
     pub(crate) fn new(rule: LimitRule, now: Time) -> LimitWatch {
-        let config =
-            KeyedConfig { max_keys: u32::MAX, on_full: OnFull::ForgetOldest, empty_key: EmptyKey::Count };
+        let config = KeyedConfig {
+            max_keys: u32::MAX,
+            on_full: OnFull::ForgetOldest,
+            empty_key: EmptyKey::Count,
+            hash_seed: 0,
+        };
         let truth = Keyed::new(config, Truth::new(rule, now), now).expect("there is room for keys");
         LimitWatch { truth, measured: LimitMeasured { kind: rule.name(), ..LimitMeasured::default() } }
     }

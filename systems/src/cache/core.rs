@@ -4,12 +4,12 @@
 use super::config::{CacheConfig, MAX_ENTRIES};
 use super::eviction::{Departure, Eviction, Incoming, Victim};
 use super::expiry::{Deadlines, Expiry};
-use super::key_hash::hash_of;
-use super::key_index::KeyIndex;
 use super::lookup::{Inserted, Lookup, Stale, Terms};
 use super::removal::{RemovalCause, RemovalListener};
 use super::stats::CacheStats;
 use super::tags::Tags;
+use crate::key_hash::hash_of;
+use crate::key_index::KeyIndex;
 use crate::time::{Span, Time};
 use std::borrow::Borrow;
 use std::hash::Hash;

@@ -2,8 +2,8 @@
 //! clock.
 
 use super::config::CacheConfig;
-use super::key_hash::mixed;
 use crate::arithmetic::{WHOLE_PPM, share_of, uniform};
+use crate::key_hash::mixed;
 use crate::time::{Span, Time};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

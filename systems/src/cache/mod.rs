@@ -5,8 +5,6 @@ mod config; // how much is kept, for how long, and what goes first
 mod core; // the cache itself
 mod eviction; // which entry goes when there is no room
 mod expiry; // when entries expire, and which is next
-mod key_hash; // from key to 64 bits, the same everywhere
-mod key_index; // from hash to slot
 mod loading; // one load per key, stale values, refresh ahead, negative answers
 mod lookup; // what a lookup finds and what a write does
 mod removal; // who is told what went, and why

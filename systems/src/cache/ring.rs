@@ -1,7 +1,7 @@
 //! Which of several nodes keeps a key: consistent hashing on a ring. A node that comes or goes moves only the keys it
 //! gains or had. Never knows whether a node is alive.
 
-use super::key_hash::{hash_of, mixed};
+use crate::key_hash::{hash_of, mixed};
 use std::hash::Hash;
 
 /// Most points a node can have.

@@ -3,10 +3,10 @@
 
 use super::config::CacheConfig;
 use super::core::Cache;
-use super::key_hash::hash_of;
 use super::lookup::{Inserted, Lookup, Terms};
 use super::removal::RemovalListener;
 use super::stats::CacheStats;
+use crate::key_hash::hash_of;
 use crate::time::Time;
 use std::borrow::Borrow;
 use std::fmt;

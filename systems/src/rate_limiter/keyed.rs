@@ -1,12 +1,14 @@
 //! One limiter for each key: per client, per tenant, per host. Keys that have been idle for so long that their limiter
-//! is as good as new are dropped, a few at a time; no decision depends on whether that has happened. Never shares
+//! is as good as new are dropped, a few at a time; that decides nothing unless the table is full. Never shares
 //! permits between keys.
 
 use super::{Forgettable, Limiter, RetryAt};
+use crate::key_hash::hash_of;
+use crate::key_index::KeyIndex;
 use crate::linked_slots::LinkedSlots;
 use crate::time::Time;
-use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::Hash;
 
 /// How many keys, and what happens at the edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,19 +19,28 @@ pub struct KeyedConfig {
     pub on_full: OnFull,
     /// What happens to a request that has no key.
     pub empty_key: EmptyKey,
+    /// Seeds the hash by which keys are found; no decision depends on it. Where strangers choose the keys, a random
+    /// number that they do not know: they could choose keys that are slow to find.
+    pub hash_seed: u64,
 }
 
 impl Default for KeyedConfig {
     /// A million keys; new ones are refused above; so are requests without a key.
     fn default() -> KeyedConfig {
-        KeyedConfig { max_keys: 1_000_000, on_full: OnFull::Reject, empty_key: EmptyKey::Reject }
+        KeyedConfig {
+            max_keys: 1_000_000,
+            on_full: OnFull::Reject,
+            empty_key: EmptyKey::Reject,
+            hash_seed: 0,
+        }
     }
 }
 
 /// What happens to a new key when there is no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFull {
-    /// It is refused: nobody gets a fresh limit by crowding others out.
+    /// It is refused: nobody gets a fresh limit by crowding others out. The key not seen for the longest time, and a
+    /// few more, are looked at first: one that is as good as new makes room.
     #[default]
     Reject,
     /// The key not seen for the longest time is forgotten, and with it what it has used.
@@ -100,20 +111,18 @@ pub struct KeyedStats {
 #[derive(Clone, Debug)]
 struct Entry<K, L> {
     key: K,
+    hash: u64,
     limiter: L,
 }
 
 /// A limiter for each key, made from one template.
-///
-/// Keys are found by their order and not by a hash: slower by a factor, and nobody can slow it down further by choosing
-/// keys that collide.
 #[derive(Clone, Debug)]
 pub struct Keyed<K, L> {
     config: KeyedConfig,
     template: L,
     /// For requests without a key under [`EmptyKey::Count`].
     keyless: L,
-    index: BTreeMap<K, u32>,
+    index: KeyIndex,
     entries: Vec<Option<Entry<K, L>>>,
     free: Vec<u32>,
     by_last_use: LinkedSlots,
@@ -129,7 +138,7 @@ const LOOKED_AT_PER_NEW_KEY: usize = 2;
 /// Checks of keys that are there until one entry is looked at: what idles goes although no key is added.
 const CHECKS_PER_LOOK: u32 = 8;
 
-impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
+impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> Keyed<K, L> {
     /// No keys yet; each gets a renewed `template`.
     ///
     /// # Errors
@@ -142,7 +151,7 @@ impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
             config,
             keyless: template.renewed(now),
             template,
-            index: BTreeMap::new(),
+            index: KeyIndex::new(),
             entries: Vec::new(),
             free: Vec::new(),
             by_last_use: LinkedSlots::new(),
@@ -156,9 +165,22 @@ impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
     ///
     /// # Errors
     /// [`KeyedRefusal`] says whether the limit, the key or the table was the reason.
+    #[inline]
     pub fn check(&mut self, now: Time, key: Option<&K>, cost: u64) -> Result<(), KeyedRefusal> {
+        let hash = key.map_or(0, |key| self.hash(key));
+        self.check_hashed(now, hash, key, cost)
+    }
+
+    /// As [`Keyed::check`], where the key has been hashed already.
+    pub(super) fn check_hashed(
+        &mut self,
+        now: Time,
+        hash: u64,
+        key: Option<&K>,
+        cost: u64,
+    ) -> Result<(), KeyedRefusal> {
         let limiter = match key {
-            Some(key) => self.limiter(now, key)?,
+            Some(key) => self.hashed_limiter(now, hash, key)?,
             None => {
                 self.stats.empty_keys += 1;
                 match self.config.empty_key {
@@ -176,15 +198,20 @@ impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
     /// # Errors
     /// [`KeyedRefusal::TooManyKeys`] if the key is new and there is no room.
     pub fn limiter(&mut self, now: Time, key: &K) -> Result<&mut L, KeyedRefusal> {
+        self.hashed_limiter(now, self.hash(key), key)
+    }
+
+    #[inline]
+    fn hashed_limiter(&mut self, now: Time, hash: u64, key: &K) -> Result<&mut L, KeyedRefusal> {
         self.checks = self.checks.wrapping_add(1);
         if self.checks.is_multiple_of(CHECKS_PER_LOOK) {
             self.look_for_idle(now, 1);
         }
-        let slot = match self.index.get(key) {
-            Some(slot) => *slot,
+        let slot = match self.find(hash, key) {
+            Some(slot) => slot,
             None => {
                 self.look_for_idle(now, LOOKED_AT_PER_NEW_KEY);
-                self.add(now, key)?
+                self.add(now, hash, key)?
             }
         };
         self.by_last_use.push_back(slot);
@@ -196,7 +223,7 @@ impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
     /// counts as its use.
     pub fn present(&mut self, key: Option<&K>) -> Option<&mut L> {
         let Some(key) = key else { return Some(&mut self.keyless) };
-        let slot = *self.index.get(key)?;
+        let slot = self.find(self.hash(key), key)?;
         self.entries[slot as usize].as_mut().map(|entry| &mut entry.limiter)
     }
 
@@ -218,12 +245,12 @@ impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
 
     /// Keys kept at present.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.index.len() as usize
     }
 
     /// Whether no key is kept.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.index.len() == 0
     }
 
     /// What it has met so far.
@@ -231,11 +258,21 @@ impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
         self.stats
     }
 
-    fn add(&mut self, now: Time, key: &K) -> Result<u32, KeyedRefusal> {
-        if self.index.len() >= self.config.max_keys as usize {
+    fn hash(&self, key: &K) -> u64 {
+        hash_of(self.config.hash_seed, key)
+    }
+
+    #[inline]
+    fn find(&self, hash: u64, key: &K) -> Option<u32> {
+        let is_it = |slot: u32| self.entries[slot as usize].as_ref().is_some_and(|entry| entry.key == *key);
+        self.index.find(hash, is_it)
+    }
+
+    fn add(&mut self, now: Time, hash: u64, key: &K) -> Result<u32, KeyedRefusal> {
+        if self.index.len() >= self.config.max_keys {
             self.make_room(now)?;
         }
-        let entry = Some(Entry { key: key.clone(), limiter: self.template.renewed(now) });
+        let entry = Some(Entry { key: key.clone(), hash, limiter: self.template.renewed(now) });
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.entries[slot as usize] = entry;
@@ -246,7 +283,7 @@ impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
                 (self.entries.len() - 1) as u32
             }
         };
-        self.index.insert(key.clone(), slot);
+        self.index.insert(hash, slot);
         Ok(slot)
     }
 
@@ -286,7 +323,7 @@ impl<K: Ord + Clone, L: Limiter + Forgettable> Keyed<K, L> {
 
     fn forget(&mut self, slot: usize) {
         if let Some(entry) = self.entries[slot].take() {
-            self.index.remove(&entry.key);
+            self.index.remove(entry.hash, slot as u32);
             self.by_last_use.unlink(slot as u32);
             self.free.push(slot as u32);
         }

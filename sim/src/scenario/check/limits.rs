@@ -231,6 +231,7 @@ impl Checker<'_> {
                 Some(RawEmptyKey::Count) => EmptyKey::Count,
                 Some(RawEmptyKey::Skip) => EmptyKey::Skip,
             },
+            ..usual
         }
     }
 

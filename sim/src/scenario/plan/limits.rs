@@ -199,4 +199,4 @@ pub enum ConcurrencyKind {
 
 /// One counter, that nobody else can crowd out.
 pub(crate) const ONE_KEY: KeyedConfig =
-    KeyedConfig { max_keys: 1, on_full: OnFull::Reject, empty_key: EmptyKey::Count };
+    KeyedConfig { max_keys: 1, on_full: OnFull::Reject, empty_key: EmptyKey::Count, hash_seed: 0 };

@@ -1,7 +1,7 @@
 //! Keys that are gone but remembered for a while, by their hash, in one or more queues. Never holds values.
 
-use super::super::key_index::KeyIndex;
 use super::lists::Lists;
+use crate::key_index::KeyIndex;
 
 /// `N` queues of remembered hashes; a hash is in at most one of them.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 //! LIRS: keeps what has little recency between two uses. A stack of recent keys, some of them no longer there,
 //! tells which those are.
 
-use super::super::key_index::KeyIndex;
 use super::lists::Lists;
 use super::{Departure, Eviction, Incoming, Victim, part_of};
+use crate::key_index::KeyIndex;
 
 /// The only list of the stack; its back is the top.
 const STACK: usize = 0;

@@ -1,8 +1,8 @@
 //! Any entry goes. The choice is a function of the seed and of how often something was chosen: no random source.
 
-use super::super::key_hash::mixed;
 use super::{Departure, Eviction, Incoming, Victim};
 use crate::arithmetic::uniform;
+use crate::key_hash::mixed;
 
 /// Marks a slot without an entry.
 const ABSENT: u32 = u32::MAX;

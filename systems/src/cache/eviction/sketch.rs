@@ -1,7 +1,7 @@
 //! Estimates how often keys were seen lately, in four bits each: a count-min sketch that halves itself. Never
 //! knows the keys, only their hashes.
 
-use super::super::key_hash::mixed;
+use crate::key_hash::mixed;
 
 /// Counters a hash is spread over; the lowest is the estimate.
 const ROWS: usize = 4;

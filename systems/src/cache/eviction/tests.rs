@@ -3,8 +3,8 @@
 
 use super::super::config::CacheConfig;
 use super::super::core::Cache;
-use super::super::key_hash::mixed;
 use super::*;
+use crate::key_hash::mixed;
 use crate::time::Time;
 use proptest::prelude::*;
 use std::collections::BTreeMap;

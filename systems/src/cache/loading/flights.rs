@@ -1,6 +1,6 @@
 //! Loads under way, at most one per key that newcomers join. Never starts a load; knows when each counts as late.
 
-use super::super::key_index::KeyIndex;
+use crate::key_index::KeyIndex;
 use crate::time::{Span, Time};
 use std::collections::BTreeSet;
 

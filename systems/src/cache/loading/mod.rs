@@ -12,9 +12,9 @@ pub use invalidation::Invalidation;
 
 use super::config::CacheConfig;
 use super::core::Cache;
-use super::key_hash::mixed;
 use super::lookup::{Lookup, Terms};
 use super::stats::CacheStats;
+use crate::key_hash::mixed;
 use crate::time::{Span, Time};
 use flights::{Flight, Flights};
 use std::collections::{BTreeMap, VecDeque};

@@ -355,7 +355,7 @@ fn che_s_approximation_holds_for_zipf_keys() {
     });
     let total = cumulative[9_999];
     let key = |position: u64| {
-        let uniform = (key_hash::mixed(position) >> 11) as f64 / (1u64 << 53) as f64;
+        let uniform = (crate::key_hash::mixed(position) >> 11) as f64 / (1u64 << 53) as f64;
         cumulative.partition_point(|sum| *sum < uniform * total) as u64
     };
     let (warm_up, measured) = (100_000, 1_500_000);

@@ -3,20 +3,22 @@
 
 use super::super::{Forgettable, Keyed, KeyedConfig, KeyedRefusal, KeyedStats, Limiter, NoKeysAllowed};
 use super::{Latest, locked};
+use crate::key_hash::hash_of;
 use crate::time::Time;
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::sync::Mutex;
 
 /// A keyed limiter for many threads.
 #[derive(Debug)]
 pub struct SharedKeyed<K, L> {
+    hash_seed: u64,
     shards: Vec<Mutex<(Keyed<K, L>, Latest)>>,
 }
 
 /// Shards: enough that a handful of threads rarely meet.
 const SHARDS: u32 = 16;
 
-impl<K: Ord + Clone + Hash, L: Limiter + Forgettable> SharedKeyed<K, L> {
+impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> SharedKeyed<K, L> {
     /// No keys yet. `max_keys` is divided among the shards, at least one each.
     ///
     /// # Errors
@@ -27,7 +29,10 @@ impl<K: Ord + Clone + Hash, L: Limiter + Forgettable> SharedKeyed<K, L> {
             let keyed = Keyed::new(per_shard, template.renewed(now), now)?;
             Ok(Mutex::new((keyed, Latest(now))))
         };
-        Ok(SharedKeyed { shards: (0..SHARDS).map(shard).collect::<Result<_, _>>()? })
+        Ok(SharedKeyed {
+            hash_seed: config.hash_seed,
+            shards: (0..SHARDS).map(shard).collect::<Result<_, _>>()?,
+        })
     }
 
     /// As [`Keyed::check`].
@@ -35,10 +40,12 @@ impl<K: Ord + Clone + Hash, L: Limiter + Forgettable> SharedKeyed<K, L> {
     /// # Errors
     /// As [`Keyed::check`].
     pub fn check(&self, now: Time, key: Option<&K>, cost: u64) -> Result<(), KeyedRefusal> {
-        let mut shard = locked(&self.shards[key.map_or(0, shard_of)]);
+        let hash = key.map_or(0, |key| hash_of(self.hash_seed, key));
+        // The low bits: a shard finds its keys by the high ones.
+        let mut shard = locked(&self.shards[(hash % u64::from(SHARDS)) as usize]);
         let (keyed, latest) = &mut *shard;
         let now = latest.settle(now);
-        keyed.check(now, key, cost)
+        keyed.check_hashed(now, hash, key, cost)
     }
 
     /// Changes the limit of all keys, one shard after the other.
@@ -68,27 +75,5 @@ impl<K: Ord + Clone + Hash, L: Limiter + Forgettable> SharedKeyed<K, L> {
                 keys_refused: sum.keys_refused + shard.keys_refused,
             }
         })
-    }
-}
-
-fn shard_of<K: Hash>(key: &K) -> usize {
-    let mut hasher = Fnv(0xCBF2_9CE4_8422_2325);
-    key.hash(&mut hasher);
-    // The high bits: the low ones of a product know only the low bits of the key.
-    (hasher.finish() >> 32) as usize % SHARDS as usize
-}
-
-/// FNV-1a (Fowler, Noll, Vo), 64 bits: fixed, so that shards do not differ between runs.
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 /// Spreads a word over all bits; a bijection. Every bit of the word changes about half of the result.
 /// The constants are those of a mixer by Jon Maiga ("rrmxmx" family, 2019).
-pub(super) const fn mixed(word: u64) -> u64 {
+pub(crate) const fn mixed(word: u64) -> u64 {
     let mut hash = word ^ 0x9E37_79B9_7F4A_7C15;
     hash = (hash ^ (hash >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
     hash = (hash ^ (hash >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
@@ -13,7 +13,7 @@ pub(super) const fn mixed(word: u64) -> u64 {
 }
 
 /// The hash of a key under a seed.
-pub(super) fn hash_of<Q: Hash + ?Sized>(seed: u64, key: &Q) -> u64 {
+pub(crate) fn hash_of<Q: Hash + ?Sized>(seed: u64, key: &Q) -> u64 {
     let mut hasher = KeyHasher { state: seed };
     key.hash(&mut hasher);
     hasher.state

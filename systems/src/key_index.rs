@@ -19,7 +19,7 @@ const FREE_CELL: Cell = Cell { tag: 0, slot: FREE };
 
 /// A map from hashes to slots; several slots may share a hash.
 #[derive(Clone, Debug)]
-pub(super) struct KeyIndex {
+pub(crate) struct KeyIndex {
     /// A power of two of them, or none at all.
     cells: Vec<Cell>,
     len: u32,
@@ -30,17 +30,17 @@ const fn tag_of(hash: u64) -> u32 {
 }
 
 impl KeyIndex {
-    pub(super) const fn new() -> KeyIndex {
+    pub(crate) const fn new() -> KeyIndex {
         KeyIndex { cells: Vec::new(), len: 0 }
     }
 
-    pub(super) const fn len(&self) -> u32 {
+    pub(crate) const fn len(&self) -> u32 {
         self.len
     }
 
     /// The slot under this hash that `is_it` recognises.
     #[inline]
-    pub(super) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let tag = tag_of(hash);
         let mut at = self.home(tag)?;
         // Half of the cells are free, so the walk ends.
@@ -57,7 +57,7 @@ impl KeyIndex {
     }
 
     /// Adds a slot that is not there yet.
-    pub(super) fn insert(&mut self, hash: u64, slot: u32) {
+    pub(crate) fn insert(&mut self, hash: u64, slot: u32) {
         assert!(slot != FREE, "the highest slot number stands for a free cell");
         if (self.len as usize + 1) * 2 > self.cells.len() {
             self.grow();
@@ -67,7 +67,7 @@ impl KeyIndex {
     }
 
     /// Takes a slot out; `false` if it was not there.
-    pub(super) fn remove(&mut self, hash: u64, slot: u32) -> bool {
+    pub(crate) fn remove(&mut self, hash: u64, slot: u32) -> bool {
         let Some(mut gap) = self.home(tag_of(hash)) else { return false };
         while self.cells[gap].slot != slot {
             if self.cells[gap].slot == FREE {
@@ -97,7 +97,7 @@ impl KeyIndex {
     }
 
     /// Takes everything out and keeps the memory.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.cells.fill(FREE_CELL);
         self.len = 0;
     }
@@ -132,8 +132,8 @@ impl KeyIndex {
 
 #[cfg(test)]
 mod tests {
-    use super::super::key_hash::mixed;
     use super::*;
+    use crate::key_hash::mixed;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
