@@ -23,6 +23,10 @@ impl Kind for LimitStoreKind {
         settings.keys().map(|key| (key.clone(), message.to_string())).collect()
     }
 
+    fn has_admission() -> bool {
+        true
+    }
+
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let own = &plan.services[service.index()];
         Box::new(ServiceNode::new(service, plan, Some(Box::new(Store::new(own)))))

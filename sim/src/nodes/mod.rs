@@ -33,12 +33,23 @@ pub trait Kind {
         TelemetryRole::None
     }
 
+    /// Whether services of this kind obey an `admission`.
+    fn has_admission() -> bool {
+        false
+    }
+
+    /// Whether services of this kind can do nothing without a call.
+    fn needs_calls() -> bool {
+        false
+    }
+
     /// A replica of `service`. The settings were checked.
     fn build(service: ServiceId, replica: u32, plan: &Arc<Plan>) -> Box<dyn Node>;
 }
 
 type Check = fn(&Map<String, Value>) -> Vec<(String, String)>;
 type Role = fn() -> TelemetryRole;
+type Ability = fn() -> bool;
 type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
 
 #[derive(Clone)]
@@ -46,6 +57,8 @@ struct Entry {
     name: String,
     check: Check,
     role: Role,
+    has_admission: Ability,
+    needs_calls: Ability,
     build: Build,
 }
 
@@ -78,6 +91,8 @@ impl Kinds {
             name: name.to_string(),
             check: K::check_settings,
             role: K::telemetry_role,
+            has_admission: K::has_admission,
+            needs_calls: K::needs_calls,
             build: K::build,
         });
         Kinds { entries: Arc::new(entries) }
@@ -119,6 +134,14 @@ impl KindsCheck for Kinds {
     fn telemetry_role(&self, kind: &str) -> TelemetryRole {
         let entry = self.entries.iter().find(|entry| entry.name == kind);
         entry.map_or(TelemetryRole::None, |entry| (entry.role)())
+    }
+
+    fn has_admission(&self, kind: &str) -> bool {
+        self.entries.iter().find(|entry| entry.name == kind).is_none_or(|entry| (entry.has_admission)())
+    }
+
+    fn needs_calls(&self, kind: &str) -> bool {
+        self.entries.iter().find(|entry| entry.name == kind).is_some_and(|entry| (entry.needs_calls)())
     }
 }
 

@@ -32,6 +32,10 @@ impl Kind for OptimisticWriter {
         settings.keys().map(|key| (key.clone(), message.to_string())).collect()
     }
 
+    fn needs_calls() -> bool {
+        true
+    }
+
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         Box::new(Writer {
             service,

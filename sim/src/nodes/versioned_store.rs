@@ -27,6 +27,10 @@ impl Kind for VersionedStore {
         wrong.collect()
     }
 
+    fn has_admission() -> bool {
+        true
+    }
+
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let store = Store::new(&plan.services[service.index()], is_origin(plan, service));
         Box::new(ServiceNode::new(service, plan, Some(Box::new(store))))

@@ -63,6 +63,14 @@ pub trait KindsCheck {
     fn telemetry_role(&self, _kind: &str) -> TelemetryRole {
         TelemetryRole::None
     }
+    /// Whether services of a kind obey an `admission`.
+    fn has_admission(&self, _kind: &str) -> bool {
+        true
+    }
+    /// Whether services of a kind can do nothing without a call.
+    fn needs_calls(&self, _kind: &str) -> bool {
+        false
+    }
 }
 
 /// A scenario that can be run.

@@ -41,9 +41,14 @@ impl Near {
             self.entries.drain(..self.head);
             self.head = 0;
         }
-        let waiting = &self.entries[self.head..];
-        let later = waiting.iter().rev().take_while(|(other_ns, _)| *other_ns > at_ns).count();
-        self.entries.insert(self.entries.len() - later, (at_ns, index));
+        // Found and made room for in one go: few are later, and a call that moves them costs more than they do.
+        let mut place = self.entries.len();
+        self.entries.push((at_ns, index));
+        while place > self.head && self.entries[place - 1].0 > at_ns {
+            self.entries[place] = self.entries[place - 1];
+            place -= 1;
+        }
+        self.entries[place] = (at_ns, index);
     }
 
     /// Takes out an entry that is here.

@@ -35,6 +35,10 @@ impl Kind for CacheKind {
         read(settings).err().unwrap_or_default()
     }
 
+    fn has_admission() -> bool {
+        true
+    }
+
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let store = Store::new(&plan.services[service.index()], origin_of(plan, service));
         Box::new(ServiceNode::new(service, plan, Some(Box::new(store))))

@@ -27,6 +27,8 @@ pub(super) struct Watched {
     pub(super) settings: AlertSettings,
     /// Position of the service among those that report.
     pub(super) source: usize,
+    /// When it was first evaluated.
+    begun: Option<Time>,
     state: State,
 }
 
@@ -81,7 +83,7 @@ impl Watched {
                 State::Burn(vec![Unit { rates, alert: Alert::new(config), recorded_at: None }; units])
             }
         };
-        Watched { settings, source, state }
+        Watched { settings, source, begun: None, state }
     }
 
     /// A report was taken.
@@ -111,6 +113,14 @@ impl Watched {
         }
     }
 
+    /// Whether anything it looks at was ever told.
+    fn has_data(&self) -> bool {
+        match &self.state {
+            State::P99 { latest, .. } => latest.is_some(),
+            State::Burn(units) => units.iter().any(|unit| unit.recorded_at.is_some()),
+        }
+    }
+
     /// Looks whether the alert changes. `is_missing`: a replica that was heard of is silent; `patience`: how long what
     /// was told last still counts.
     pub(super) fn evaluate(
@@ -120,6 +130,10 @@ impl Watched {
         patience: Span,
         mut changed: impl FnMut(AlertChange),
     ) {
+        // Nobody can have reported yet: that is how things begin, and no reason for an alert on silence.
+        if now.since(*self.begun.get_or_insert(now)) <= patience && !self.has_data() {
+            return;
+        }
         // What is missing could be what is bad: all is well only where nothing is missing.
         let well = match (is_missing, self.settings.no_data) {
             (true, NoDataPolicy::KeepState | NoDataPolicy::Fire) => Condition::NoData,

@@ -36,6 +36,10 @@ impl Kind for Metrics {
         settings::read(settings).err().unwrap_or_default()
     }
 
+    fn has_admission() -> bool {
+        true
+    }
+
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         Box::new(Collector::new(service, plan))
     }

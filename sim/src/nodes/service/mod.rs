@@ -42,6 +42,10 @@ impl Kind for Service {
         settings.keys().map(|key| (key.clone(), "is no setting of kind `service`".to_string())).collect()
     }
 
+    fn has_admission() -> bool {
+        true
+    }
+
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         Box::new(ServiceNode::new(service, plan, None))
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Checker;
 use super::selectors::counted;
+use super::services::PLAIN_KIND;
 use crate::scenario::path::Path;
 use crate::scenario::plan::{BranchPlan, EdgeId, EdgePlan, Join, Party, PoolPlan, ServiceId, StepPlan};
 use crate::scenario::raw::{RawCall, RawJoin, RawJoinName, RawPolicy, RawScenario, RawStep};
@@ -37,6 +38,11 @@ impl Checker<'_> {
             let mut steps = Vec::with_capacity(service.calls.len());
             for (position, step) in service.calls.iter().enumerate() {
                 steps.push(self.step(&path.index(position), step, &mut caller));
+            }
+            let kind = service.kind.as_deref().unwrap_or(PLAIN_KIND);
+            if steps.is_empty() && self.around.kinds.needs_calls(kind) {
+                let message = format!("a service of kind `{kind}` can do nothing without a call");
+                self.missing(&whole, message, Some("add `calls`".to_string()));
             }
             self.resolve_misses(&path, &service.calls, &mut steps);
             // Last, so that a store that is asked changes no other call's occurrence.

@@ -11,6 +11,7 @@ use super::Checker;
 use super::calls::Caller;
 use super::distribution::split_advice;
 use super::run::span_or;
+use super::services::PLAIN_KIND;
 use crate::kernel::time::Span;
 use crate::scenario::path::Path;
 use crate::scenario::plan::{
@@ -48,6 +49,13 @@ impl Checker<'_> {
     ) -> Option<AdmissionPlan> {
         let admission = service.admission.as_ref()?;
         let path = path.key("admission");
+        let kind = service.kind.as_deref().unwrap_or(PLAIN_KIND);
+        if !self.around.kinds.has_admission(kind) {
+            let message = format!("services of kind `{kind}` admit everything");
+            let help = "put a service of kind `service` with this `admission` in front of it".to_string();
+            self.error_at_key(&path, message, Some(help));
+            return None;
+        }
         let rate = match (&admission.rate_limit, admission.levels.is_empty()) {
             (Some(_), false) => {
                 let help = "make the one limit a level without `when`".to_string();

@@ -2,7 +2,7 @@
 
 use super::super::plan::{Arrivals, Edit, Plan, Setting, Trigger};
 use super::super::{edited, parse_setting, with_settings};
-use super::{CASCADE, LARGE, TwoKinds, completed, plan};
+use super::{CASCADE, FewKinds, LARGE, completed, plan};
 use crate::kernel::time::{Span, Time};
 
 fn with(plan: &Plan, edits: &[&str]) -> Result<Plan, String> {
@@ -13,7 +13,7 @@ fn with(plan: &Plan, edits: &[&str]) -> Result<Plan, String> {
             None => Edit::Set(parse_setting(text).unwrap()),
         })
         .collect();
-    edited(plan, &edits, &TwoKinds).map_err(|error| error.to_string())
+    edited(plan, &edits, &FewKinds).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn setting(text: &str) -> Setting {
 fn settings_during_a_run_keep_every_id() {
     let plan = plan(LARGE);
     let settings = [setting("prices.ttl=1s"), setting("checkout.calls.db.retry={max_attempts: 2}")];
-    let changed = with_settings(&plan, &settings, &TwoKinds).unwrap();
+    let changed = with_settings(&plan, &settings, &FewKinds).unwrap();
     assert_eq!(changed.services.len(), plan.services.len());
     let names = |plan: &Plan| plan.edges.iter().map(|edge| edge.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&changed), names(&plan));
@@ -232,6 +232,6 @@ fn settings_during_a_run_cannot_change_the_structure() {
         "checkout.pools.more={size: 3}",
         "robots.mix={dance: 100%}",
     ] {
-        assert!(with_settings(&plan, &[setting(text)], &TwoKinds).is_err(), "{text}");
+        assert!(with_settings(&plan, &[setting(text)], &FewKinds).is_err(), "{text}");
     }
 }

@@ -31,12 +31,13 @@ impl Files for Traces {
     }
 }
 
-/// Knows plain services, a store of limits without settings, a cache with three, and a collector of reports.
-pub(super) struct TwoKinds;
+/// Knows plain services, a store of limits without settings, a cache with three, a collector of reports, and a
+/// writer that admits everything and needs calls.
+pub(super) struct FewKinds;
 
-impl KindsCheck for TwoKinds {
+impl KindsCheck for FewKinds {
     fn names(&self) -> Vec<String> {
-        ["service", "cache", "limit-store", "metrics"].map(str::to_string).to_vec()
+        ["service", "cache", "limit-store", "metrics", "writer"].map(str::to_string).to_vec()
     }
 
     fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {
@@ -49,6 +50,14 @@ impl KindsCheck for TwoKinds {
         unknown.map(|key| (key.clone(), format!("a {kind} has no `{key}`"))).collect()
     }
 
+    fn has_admission(&self, kind: &str) -> bool {
+        kind != "writer"
+    }
+
+    fn needs_calls(&self, kind: &str) -> bool {
+        kind == "writer"
+    }
+
     fn telemetry_role(&self, kind: &str) -> TelemetryRole {
         match kind {
             "service" => TelemetryRole::Reports,
@@ -59,7 +68,7 @@ impl KindsCheck for TwoKinds {
 }
 
 pub(super) fn compiled_bytes(text: &[u8]) -> Result<Compiled, ScenarioError> {
-    compile(Source { name: "case.yaml", text }, &traces(), &TwoKinds)
+    compile(Source { name: "case.yaml", text }, &traces(), &FewKinds)
 }
 
 pub(super) fn compiled(text: &str) -> Result<Compiled, ScenarioError> {

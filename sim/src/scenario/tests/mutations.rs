@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::plan::Edit;
 use super::super::{edited, parse_setting};
-use super::{CASCADE, LARGE, TwoKinds, compiled_bytes};
+use super::{CASCADE, FewKinds, LARGE, compiled_bytes};
 
 /// One way to damage a text.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ fn use_it(text: &[u8]) {
     match compiled_bytes(text) {
         Ok(compiled) => {
             let _ = compiled.warnings.plain("case.yaml");
-            let again = edited(&compiled.plan, &[], &TwoKinds);
+            let again = edited(&compiled.plan, &[], &FewKinds);
             assert_eq!(
                 again.map(|plan| plan.digest).ok(),
                 Some(compiled.plan.digest),
@@ -144,9 +144,9 @@ proptest! {
     fn random_edits_never_panic(path in "(services|load|network|timeline|slo|checkout|buyers|calls|links|0|db|retry|->|[.]| |[a-z]){1,12}", value in "[a-z0-9{}\\[\\]:, ~%]{1,12}") {
         let plan = super::plan(LARGE);
         if let Ok(setting) = parse_setting(&format!("{path}={value}")) {
-            let _ = edited(&plan, &[Edit::Set(setting)], &TwoKinds).map_err(|error| error.to_string());
+            let _ = edited(&plan, &[Edit::Set(setting)], &FewKinds).map_err(|error| error.to_string());
         }
-        let _ = edited(&plan, &[Edit::Without(path)], &TwoKinds).map_err(|error| error.render(false));
+        let _ = edited(&plan, &[Edit::Without(path)], &FewKinds).map_err(|error| error.render(false));
     }
 }
 

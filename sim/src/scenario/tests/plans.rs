@@ -322,7 +322,7 @@ fn the_digest_knows_what_a_trace_holds() {
     let text = completed("load: [{name: users, to: api, arrivals: {trace: t.txt}}]\n");
     let digest = |trace| {
         let source = Source { name: "case.yaml", text: text.as_bytes() };
-        compile(source, &One(trace), &super::TwoKinds).unwrap().plan.digest
+        compile(source, &One(trace), &super::FewKinds).unwrap().plan.digest
     };
     assert_eq!(digest("1s buy\n"), digest("# same\n1000ms  buy\n"));
     for other in ["1s buy 3\n", "1s\n", "2s buy\n", "1s sell\n", ""] {
