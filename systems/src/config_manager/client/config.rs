@@ -132,6 +132,20 @@ impl ClientConfig {
     }
 }
 
+/// Defects for tests: each breaks one promise, and a check has to find it.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config_manager) enum Sabotage {
+    /// A batch is taken even if the one before it is missing.
+    IgnoresGaps,
+    /// After a failure it does not ask again.
+    GivesUp,
+    /// What a busy listener should be told later is dropped.
+    ForgetsWhatWaits,
+    /// It starts without its cache.
+    IgnoresCache,
+}
+
 /// Why a config cannot be meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientConfigError {

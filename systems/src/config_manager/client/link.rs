@@ -1,6 +1,8 @@
 //! The client's side of the wire: asks, follows, notices gaps and silence, begins anew after what it has. Hands on each
 //! revision once, whole and in order, whatever the network does. Knows nothing of what the values mean.
 
+#[cfg(test)]
+use super::config::Sabotage;
 use super::config::{ClientConfig, Transport};
 use crate::arithmetic::{keyed_word, uniform};
 use crate::config_manager::history::{Entry, Event};
@@ -82,6 +84,8 @@ pub(super) struct Link {
     failures: u32,
     pub(super) counters: LinkCounters,
     pub(super) log: Vec<LogEntry>,
+    #[cfg(test)]
+    pub(super) sabotage: Option<Sabotage>,
 }
 
 impl Link {
@@ -102,6 +106,8 @@ impl Link {
                 outdated: 0,
             },
             log: Vec::new(),
+            #[cfg(test)]
+            sabotage: None,
         }
     }
 
@@ -204,6 +210,10 @@ impl Link {
     fn fail(&mut self, now: Time, config: &ClientConfig, aim: Aim) {
         self.counters.timeouts = self.counters.timeouts.saturating_add(1);
         self.wait_after_failure(now, config, aim);
+        #[cfg(test)]
+        if self.sabotage == Some(Sabotage::GivesUp) {
+            self.state = State::Idle;
+        }
     }
 
     fn wait_after_failure(&mut self, now: Time, config: &ClientConfig, aim: Aim) {
@@ -359,7 +369,10 @@ impl Link {
 
     fn take_batch(&mut self, now: Time, config: &ClientConfig, batch: Batch, received: &mut Vec<Received>) {
         let State::Watch { early, gap_until, .. } = &mut self.state else { return };
-        if batch.after > self.have {
+        let is_early = batch.after > self.have;
+        #[cfg(test)]
+        let is_early = is_early && self.sabotage != Some(Sabotage::IgnoresGaps);
+        if is_early {
             self.counters.early = self.counters.early.saturating_add(1);
             if early.len() < MOST_EARLY {
                 early.insert(batch.after, batch);

@@ -94,6 +94,8 @@ struct Listener {
 pub(super) struct Listeners {
     listeners: BTreeMap<ListenerId, Listener>,
     begun: u32,
+    #[cfg(test)]
+    pub(super) sabotage: Option<super::config::Sabotage>,
 }
 
 impl Listeners {
@@ -146,6 +148,10 @@ impl Listeners {
                 Some(before) => merged(before, news),
                 None => news,
             };
+            #[cfg(test)]
+            if listener.is_busy && self.sabotage == Some(super::config::Sabotage::ForgetsWhatWaits) {
+                continue;
+            }
             if listener.is_busy {
                 listener.waiting = Some(news).filter(|news| !news.changes.is_empty());
             } else if !news.changes.is_empty() {

@@ -8,6 +8,8 @@ mod listeners; // who is told
 mod snapshot; // what readers hold
 
 pub use cache::CacheError;
+#[cfg(test)]
+pub(in crate::config_manager) use config::Sabotage;
 pub use config::{Apply, ClientConfig, ClientConfigError, OnInvalid, OnStoreDown, Transport};
 pub use link::LinkCounters;
 pub use listeners::{Change, ChangeKind, ChangeSet, Interest, ListenerId};
@@ -205,6 +207,13 @@ impl Client {
         })
     }
 
+    #[cfg(test)]
+    pub(in crate::config_manager) const fn sabotaged(mut self, sabotage: Option<Sabotage>) -> Client {
+        self.link.sabotage = sabotage;
+        self.listeners.sabotage = sabotage;
+        self
+    }
+
     /// What counts now. Changes between two calls; a request keeps what it got.
     pub const fn snapshot(&self) -> &Arc<Snapshot> {
         &self.current
@@ -362,6 +371,8 @@ impl Client {
             OnStoreDown::LastKnownGood => cache,
             OnStoreDown::FailFastAtBoot => None,
         };
+        #[cfg(test)]
+        let cache = cache.filter(|_| self.link.sabotage != Some(Sabotage::IgnoresCache));
         let cache = cache.map(|bytes| Cache::decode(bytes, &self.config.view)).transpose();
         let mut known = None;
         if let Ok(Some(Cache { revision, as_of, entries })) = &cache {

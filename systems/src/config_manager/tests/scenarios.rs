@@ -32,8 +32,8 @@ fn who_comes_back_after_a_compaction_asks_for_everything_and_it_is_counted() {
         for number in 2..6 {
             world.publish(number);
         }
-        world.compact(0);
         world.pass(Span::from_secs(2));
+        world.compact(0);
         assert_eq!(world.resyncs(), 0);
         world.finish();
         assert_eq!((&world.problems.len(), world.resyncs()), (&0, 1), "{:?}", world.problems);

@@ -58,6 +58,7 @@ pub(super) struct World {
     platters: Option<SimDisk>,
     wal: WalConfig,
     sabotage: Option<Sabotage>,
+    of_clients: Option<client::Sabotage>,
     agenda: BTreeMap<(Time, u64), Packet>,
     processes: Vec<Process>,
     writers: Vec<Writer>,
@@ -74,6 +75,14 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64, sabotage: Option<Sabotage>) -> World {
+        World::with(seed, sabotage, None)
+    }
+
+    pub(super) fn with(
+        seed: u64,
+        sabotage: Option<Sabotage>,
+        of_clients: Option<client::Sabotage>,
+    ) -> World {
         let fsync = match seed % 2 {
             0 => FsyncPolicy::EveryCommit,
             _ => FsyncPolicy::Group { max_commits: 4, max_wait: Span::from_millis(5) },
@@ -87,6 +96,7 @@ impl World {
             platters: Some(SimDisk::new()),
             wal,
             sabotage,
+            of_clients,
             agenda: BTreeMap::new(),
             processes: Vec::new(),
             writers: (0..WRITERS).map(|_| Writer::default()).collect(),
@@ -150,7 +160,8 @@ impl World {
         self.requests += 1;
         let peer = PeerId(self.requests);
         let mut client = Client::new(self.client_config(index), Schema::default(), LocalLayers::default())
-            .expect("it can be meant");
+            .expect("it can be meant")
+            .sabotaged(self.of_clients);
         let process = &mut self.processes[index];
         process.listener = client.listen(Interest::All);
         (process.peer, process.heard_revision) = (peer, Revision::ZERO);
