@@ -217,14 +217,9 @@ impl History {
         self.touched.range(after.next()..).map(|(revision, _)| *revision)
     }
 
-    /// What a revision did to a scope, as an instance sees it, in the order of the keys.
-    pub(super) fn events(&self, scope: &Scope, instance: &str, revision: Revision) -> Vec<Event> {
-        let is_canary = [revision.previous(), revision].map(|at| self.is_canary(scope, instance, at));
-        self.events_as(scope, revision, is_canary)
-    }
-
-    /// The same, for anyone who was and is a canary as given: before, and from the revision on.
-    pub(super) fn events_as(&self, scope: &Scope, revision: Revision, is_canary: [bool; 2]) -> Vec<Event> {
+    /// What a revision did to a scope, in the order of the keys, for anyone who was a canary before it, and is from then
+    /// on, as given.
+    pub(super) fn events(&self, scope: &Scope, revision: Revision, is_canary: [bool; 2]) -> Vec<Event> {
         let before = revision.previous();
         let mut keys = BTreeSet::new();
         for row in self.touched(revision) {

@@ -8,6 +8,7 @@ use super::txn::Txn;
 use super::value::Value;
 use super::{CanaryError, CanaryRule};
 use crate::time::Span;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Who speaks to the server: one connection, or one client.
@@ -21,6 +22,10 @@ pub struct RequestId(pub u64);
 /// Names a watch of a peer. Chosen by the peer, another one for each watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WatchId(pub u64);
+
+/// Names a lease. Chosen by whoever asks for it, another one for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LeaseId(pub u64);
 
 /// Whose eyes, and what they look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +71,17 @@ pub enum Request {
         /// At most so many.
         most: usize,
     },
+    /// Begins a lease. Answered by [`Answer::Lease`].
+    Grant {
+        /// Its name.
+        lease: LeaseId,
+        /// How long it lasts unless it is kept alive.
+        ttl: Span,
+    },
+    /// Gives a lease its whole time again. Answered by [`Answer::Lease`].
+    KeepAlive(LeaseId),
+    /// Ends a lease; its keys go with it. Answered by [`Answer::Lease`].
+    Revoke(LeaseId),
     /// Forgets what was before a revision. Answered by [`Answer::Compacted`].
     Compact(Revision),
     /// Tells of every change from a revision on. Answered by [`Push`]es, not by an answer; refusals are answered.
@@ -191,6 +207,13 @@ pub enum Answer {
     Differences(Vec<Difference>),
     /// To [`Request::Audit`].
     Audit(Vec<AuditEntry>),
+    /// To [`Request::Grant`], [`Request::KeepAlive`] and [`Request::Revoke`].
+    Lease {
+        /// Which.
+        lease: LeaseId,
+        /// How much time it has.
+        ttl: Span,
+    },
     /// To [`Request::Compact`]: the history begins after this revision.
     Compacted(Revision),
     /// To [`Request::Poll`]: what is newer, one batch a revision; none if nothing is.
@@ -231,6 +254,12 @@ pub enum Refusal {
     UnknownRelease(ReleaseId),
     /// The name cannot be one.
     Name(super::KeyError),
+    /// There is no such lease, or it has ended: who held it holds nothing any more.
+    UnknownLease(LeaseId),
+    /// There is a lease of that name.
+    LeaseExists(LeaseId),
+    /// A lease that lasts no time.
+    NoTime,
     /// There is no such watch.
     UnknownWatch(WatchId),
 }
@@ -260,6 +289,9 @@ impl fmt::Display for Refusal {
             Refusal::Rule(error) => error.fmt(f),
             Refusal::UnknownRelease(id) => write!(f, "release {id} is not known, or too long ago"),
             Refusal::Name(error) => error.fmt(f),
+            Refusal::UnknownLease(lease) => write!(f, "lease {} has ended: begin another", lease.0),
+            Refusal::LeaseExists(lease) => write!(f, "lease {} is there: choose another name", lease.0),
+            Refusal::NoTime => f.write_str("the lease lasts no time: write how long, as 10 s"),
             Refusal::UnknownWatch(watch) => write!(f, "there is no watch {}: begin one", watch.0),
         }
     }

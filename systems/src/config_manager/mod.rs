@@ -34,7 +34,7 @@ pub use history::{Compacted, Entry, Event};
 pub use key::{DEFAULT_CLUSTER, Key, KeyError, Revision, Scope};
 pub use layers::{Effective, Layer, LocalLayers, Provenance, read_environment, read_properties};
 pub use message::{
-    Answer, Batch, Command, Input, Output, PeerId, Push, Refusal, Request, RequestId, View, WatchId,
+    Answer, Batch, Command, Input, LeaseId, Output, PeerId, Push, Refusal, Request, RequestId, View, WatchId,
 };
 pub use release::{
     Action, AuditEntry, Canary, Difference, Release, ReleaseId, ReleaseKind, ScopeState, diff,

@@ -2,6 +2,7 @@
 
 use super::history::Entry;
 use super::key::{Key, Revision};
+use super::message::LeaseId;
 use super::value::Value;
 
 /// What has to hold for a transaction to succeed.
@@ -65,6 +66,8 @@ pub struct Txn {
     pub then: Vec<Write>,
     /// What is written if it does not hold. Each key at most once.
     pub otherwise: Vec<Write>,
+    /// What is put belongs to this lease, and goes with it. What is put without one belongs to none.
+    pub lease: Option<LeaseId>,
 }
 
 impl Txn {
@@ -84,6 +87,12 @@ impl Txn {
             Some(revision) => Compare::Revision(key.clone(), revision),
             None => Compare::Absent(key.clone()),
         };
-        Txn { compare: vec![compare], then: vec![Write::Put(key, value)], otherwise: Vec::new() }
+        Txn { compare: vec![compare], then: vec![Write::Put(key, value)], ..Txn::default() }
+    }
+
+    /// Stands for election: who puts the key while it is not there leads until the lease ends. The revision that made
+    /// the key is the fencing token, larger for each leader.
+    pub fn campaign(key: Key, candidate: Value, lease: LeaseId) -> Txn {
+        Txn { lease: Some(lease), ..Txn::compare_and_set(key, None, candidate) }
     }
 }

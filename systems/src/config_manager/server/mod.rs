@@ -2,6 +2,7 @@
 //! leaves because of it leaves when the batch is durable. Never waits, sends or reads a clock.
 
 mod config; // numbers
+mod leases; // keys that go when nobody is heard of
 mod releases; // drafts, publishing, canaries, rollback
 mod requests; // reads, transactions, compaction
 mod rows; // what lies in the store
@@ -15,10 +16,11 @@ pub use config::{ServerConfig, ServerConfigError};
 
 use super::history::{Compacted, History, Mutation};
 use super::key::{Revision, Scope};
-use super::message::{Answer, Input, Output, PeerId, Refusal, Request, RequestId};
+use super::message::{Answer, Input, LeaseId, Output, PeerId, Refusal, Request, RequestId};
 use super::release::{Action, AuditEntry, ScopeState};
 use crate::store::{CommitNumber, Held, Store, StoreError};
 use crate::time::Time;
+use leases::Leases;
 use rows::Rows;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -121,6 +123,7 @@ pub struct Server<S> {
     history: History,
     scopes: BTreeMap<Scope, ScopeState>,
     audited: u64,
+    leases: Leases,
     watches: Watches,
     held: Held<Output>,
     last: CommitNumber,
@@ -146,6 +149,7 @@ impl<S: Store> Server<S> {
             history: found.history,
             scopes: found.scopes,
             audited: found.audited,
+            leases: Leases::opened(found.leases),
             watches: Watches::default(),
             held: Held::default(),
             last,
@@ -207,12 +211,14 @@ impl<S: Store> Server<S> {
         Ok(())
     }
 
-    /// Takes what happened. A request is answered, refusals included.
+    /// Takes what happened. A request is answered, refusals included. Requests that write have to arrive at most once,
+    /// as over TCP: of two copies of a compare-and-set the second fails, and its answer may be the one that is heard.
     ///
     /// # Errors
     /// [`Rejected`]: the store failed, and the request is not answered. Outputs of earlier steps may come out all the
     /// same.
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) -> Result<(), Rejected> {
+        self.expire_leases(now).map_err(Rejected::Store)?;
         let result = match input {
             Input::Request { from, request, body } => self.request(now, from, request, body),
             Input::Gone(peer) => {
@@ -227,14 +233,16 @@ impl<S: Store> Server<S> {
     /// When [`expire`](Server::expire) wants to be called next.
     pub fn deadline(&self) -> Option<Time> {
         let progress = self.next_progress.filter(|_| self.watches.streams() > 0);
-        progress.into_iter().chain(self.watches.first_poll()).chain(self.store.deadline()).min()
+        let others = self.watches.first_poll().into_iter().chain(self.leases.deadline());
+        progress.into_iter().chain(others).chain(self.store.deadline()).min()
     }
 
-    /// Does what is due: syncs the store, gives bookmarks, answers polls that have waited long enough.
+    /// Does what is due: syncs the store, ends leases, gives bookmarks, answers polls that have waited long enough.
     ///
     /// # Errors
     /// [`Rejected`].
     pub fn expire(&mut self, now: Time, out: &mut Vec<Output>) -> Result<(), Rejected> {
+        self.expire_leases(now).map_err(Rejected::Store)?;
         if self.store.deadline().is_some_and(|due| due <= now) {
             self.store.sync(now).map_err(Rejected::Store)?;
         }
@@ -283,6 +291,9 @@ impl<S: Store> Server<S> {
                 self.command(now, &scope, &author, command).map(Some)
             }
             Request::Audit { scope, most } => Ok(Some(self.audit(&scope, most))),
+            Request::Grant { lease, ttl } => self.grant(now, lease, ttl).map(Some),
+            Request::KeepAlive(lease) => self.keep_alive(now, lease).map(Some),
+            Request::Revoke(lease) => self.revoke(now, lease).map(Some),
             Request::Compact(revision) => self.compact(now, revision).map(Some),
             Request::Watch { watch, view, from: first } => {
                 self.watch(now, from, watch, view, first).map(|()| None)
@@ -300,18 +311,29 @@ impl<S: Store> Server<S> {
     }
 
     /// Writes a step: rows first, then memory, then whoever watches is told.
-    fn commit(
+    fn commit(&mut self, now: Time, rows: Rows, mutations: Vec<Mutation>) -> Result<Revision, StoreError> {
+        self.commit_leased(now, rows, mutations, None)
+    }
+
+    /// The same; what is put belongs to a lease.
+    fn commit_leased(
         &mut self,
         now: Time,
         mut rows: Rows,
         mutations: Vec<Mutation>,
+        lease: Option<LeaseId>,
     ) -> Result<Revision, StoreError> {
+        let leases = self.leases.changed_by(&mutations, lease);
+        for (id, lease) in &leases {
+            rows.put_lease(*id, lease);
+        }
         if !mutations.is_empty() {
             rows.put_log(self.history.current().next(), &mutations);
         }
         if !rows.batch.is_empty() {
             self.last = self.store.commit(now, &rows.batch)?;
         }
+        self.leases.adopt(leases);
         if !mutations.is_empty() {
             let revision = self.history.apply(mutations);
             self.watches.tell(&self.history, revision);

@@ -47,12 +47,15 @@ impl<S: Store> Server<S> {
         #[cfg(test)]
         let succeeded = succeeded || self.is_broken(Sabotage::IgnoresCompare);
         let writes = if succeeded { txn.then } else { txn.otherwise };
+        if let Some(lease) = txn.lease.filter(|lease| !self.leases.contains(*lease)) {
+            return Err(Refusal::UnknownLease(lease).into());
+        }
         let mut keys = BTreeSet::new();
         for write in &writes {
             if !keys.insert(write.key()) {
                 return Err(Refusal::Twice(write.key().clone()).into());
             }
-            self.check_write(write)?;
+            self.check_write(write, txn.lease.is_some())?;
         }
         let mutations = writes.into_iter().filter_map(|write| match write {
             Write::Put(key, value) => Some(Mutation::Main(key, Some(value))),
@@ -61,24 +64,26 @@ impl<S: Store> Server<S> {
             }
         });
         let mutations = mutations.collect();
-        let revision = self.commit(now, Rows::default(), mutations)?;
+        let revision = self.commit_leased(now, Rows::default(), mutations, txn.lease)?;
         Ok(Answer::Txn { succeeded, revision })
     }
 
     /// Whether a write past all releases is allowed.
-    fn check_write(&self, write: &Write) -> Result<(), Refusal> {
+    fn check_write(&self, write: &Write, is_leased: bool) -> Result<(), Refusal> {
         let Some(state) = self.scopes.get(write.key().scope()) else { return Ok(()) };
         if let Some(author) = &state.locked_by {
             return Err(Refusal::Locked(author.clone()));
         }
         let Some(schema) = &state.schema else { return Ok(()) };
         let name = write.key().name();
+        let is_required = schema.fields.get(name).is_some_and(|field| field.is_required);
+        let missing = || Err(Violation { name: name.to_string(), problem: Problem::Missing });
         let checked = match write {
-            Write::Put(_, value) => schema.check_published(name, value),
-            Write::Delete(_) if schema.fields.get(name).is_some_and(|field| field.is_required) => {
-                Err(Violation { name: name.to_string(), problem: Problem::Missing })
-            }
+            Write::Delete(_) if is_required => missing(),
             Write::Delete(_) => Ok(()),
+            // What belongs to a lease will go.
+            Write::Put(..) if is_required && is_leased => missing(),
+            Write::Put(_, value) => schema.check_published(name, value),
         };
         #[cfg(test)]
         let checked = if self.is_broken(Sabotage::SkipsSchema) { Ok(()) } else { checked };

@@ -2,8 +2,10 @@
 //! Opening replays the log through the same code that wrote it.
 
 use super::OpenError;
+use super::leases::Lease;
 use crate::config_manager::history::{Base, History, Mutation, Row};
 use crate::config_manager::key::{Revision, Scope};
+use crate::config_manager::message::LeaseId;
 use crate::config_manager::release::{AuditEntry, Release, ReleaseId, ScopeState};
 use crate::store::{Batch, Store};
 use serde::Serialize;
@@ -15,6 +17,7 @@ const LOG: &[u8] = b"log/";
 const BASE: &[u8] = b"base/";
 const SCOPE: &[u8] = b"scope/";
 const RELEASE: &[u8] = b"release/";
+const LEASE: &[u8] = b"lease/";
 const AUDIT: &[u8] = b"audit/";
 
 fn numbered(prefix: &[u8], number: u64) -> Vec<u8> {
@@ -62,6 +65,14 @@ impl Rows {
         self.batch.remove(release_row(scope, id));
     }
 
+    pub(super) fn put_lease(&mut self, id: LeaseId, lease: &Lease) {
+        self.batch.put(numbered(LEASE, id.0), encoded(lease));
+    }
+
+    pub(super) fn remove_lease(&mut self, id: LeaseId) {
+        self.batch.remove(numbered(LEASE, id.0));
+    }
+
     pub(super) fn put_audit(&mut self, entry: &AuditEntry) {
         self.batch.put(numbered(AUDIT, entry.number), encoded(entry));
     }
@@ -99,6 +110,7 @@ pub(super) fn audit<S: Store>(store: &S, number: u64) -> Option<AuditEntry> {
 pub(super) struct Found {
     pub(super) history: History,
     pub(super) scopes: BTreeMap<Scope, ScopeState>,
+    pub(super) leases: BTreeMap<LeaseId, Lease>,
     pub(super) audited: u64,
 }
 
@@ -123,8 +135,13 @@ pub(super) fn open<S: Store>(store: &S) -> Result<Found, OpenError> {
         let name = std::str::from_utf8(&row[SCOPE.len()..]).ok().and_then(|name| name.parse().ok());
         scopes.insert(name.ok_or(OpenError::Damaged(row))?, state);
     }
+    let mut leases = BTreeMap::new();
+    for (row, lease) in all::<_, Lease>(store, LEASE)? {
+        let Some(number) = row[LEASE.len()..].first_chunk::<8>() else { return Err(OpenError::Damaged(row)) };
+        leases.insert(LeaseId(u64::from_be_bytes(*number)), lease);
+    }
     let audited = all::<_, AuditEntry>(store, AUDIT)?.last().map_or(0, |(_, entry)| entry.number);
-    Ok(Found { history, scopes, audited })
+    Ok(Found { history, scopes, leases, audited })
 }
 
 fn decoded<T: DeserializeOwned>(row: &[u8], value: &[u8]) -> Result<T, OpenError> {

@@ -100,20 +100,24 @@ impl Watches {
         let revisions = history.revisions_after(after).map(|revision| {
             let touched: BTreeSet<&Scope> = history.touched(revision).iter().map(|row| row.scope()).collect();
             let seen = scopes.intersection(&touched);
-            #[cfg(test)]
-            let is_canary = (self.sabotage == Some(Sabotage::CanaryForAll)).then_some(()).map(|()| {
-                |scope: &Scope| [revision.previous(), revision].map(|at| history.rule(scope, at).is_some())
-            });
             seen.flat_map(|scope| {
-                #[cfg(test)]
-                if let Some(is_canary) = &is_canary {
-                    return history.events_as(scope, revision, is_canary(scope));
-                }
-                history.events(scope, &view.instance, revision)
+                let sides = self.sides(history, scope, &view.instance, revision);
+                history.events(scope, revision, sides)
             })
             .collect::<Vec<Event>>()
         });
         revisions.filter(|events| !events.is_empty()).collect()
+    }
+
+    /// Whether an instance was a canary before a revision, and whether it is from then on.
+    fn sides(&self, history: &History, scope: &Scope, instance: &str, revision: Revision) -> [bool; 2] {
+        [revision.previous(), revision].map(|at| {
+            #[cfg(test)]
+            if self.sabotage == Some(Sabotage::CanaryForAll) {
+                return history.rule(scope, at).is_some();
+            }
+            history.is_canary(scope, instance, at)
+        })
     }
 
     /// Tells everybody whom it concerns of a new revision.
@@ -127,16 +131,9 @@ impl Watches {
             let Some(watcher) = self.watchers.get(&listener) else { continue };
             let mut events = Vec::new();
             for scope in touched.iter().filter(|scope| watcher.scopes.contains(**scope)) {
-                let is_canary = [revision.previous(), revision].map(|at| {
-                    #[cfg(test)]
-                    if self.sabotage == Some(Sabotage::CanaryForAll) {
-                        return history.rule(scope, at).is_some();
-                    }
-                    history.is_canary(scope, &watcher.instance, at)
-                });
-                let of_scope = seen
-                    .entry((scope, is_canary))
-                    .or_insert_with(|| history.events_as(scope, revision, is_canary));
+                let sides = self.sides(history, scope, &watcher.instance, revision);
+                let of_scope =
+                    seen.entry((scope, sides)).or_insert_with(|| history.events(scope, revision, sides));
                 events.extend_from_slice(of_scope);
             }
             if !events.is_empty() {

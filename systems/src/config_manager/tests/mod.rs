@@ -3,6 +3,7 @@
 mod broken; // each defect and the one check that finds it
 
 mod laws; // random stories over a bad network
+mod leases; // keys that go, and elections
 mod parts; // values, schemas, names, canaries, checkers
 mod processes; // boot, cache, layers, listeners
 mod scenarios; // the faults one knows by name

@@ -3,6 +3,9 @@
 use super::client::Rejected;
 use super::*;
 
+/// What a listener was told: names and new numbers.
+type News = Vec<(String, Option<i64>)>;
+
 /// A client that talks to a desk without a network.
 struct Process {
     client: Client,
@@ -90,7 +93,7 @@ impl Process {
     }
 
     /// The change sets since the last time: whom, and the new values.
-    fn told(&mut self) -> Vec<(ListenerId, Vec<(String, Option<i64>)>)> {
+    fn told(&mut self) -> Vec<(ListenerId, News)> {
         let mut told = Vec::new();
         for output in std::mem::take(&mut self.seen) {
             if let client::Output::Notify { listener, changes } = output {

@@ -47,6 +47,7 @@ fn a_transaction_writes_all_of_one_branch_in_one_revision() {
             compare: vec![compare],
             then: vec![Write::Put(key("a"), Value::Integer(1)), Write::Put(key("b"), Value::Integer(1))],
             otherwise: vec![Write::Delete(key("a"))],
+            lease: None,
         })
     };
     for (compare, succeeds) in [

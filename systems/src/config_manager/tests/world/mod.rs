@@ -3,9 +3,10 @@
 
 use super::*;
 use crate::arithmetic::{keyed_word, uniform};
-use crate::config_manager::linearizability::{self, Act, Operation};
-use crate::config_manager::watch_log;
+use crate::config_manager::linearizability::{Act, Operation};
 use std::collections::BTreeSet;
+
+mod oracles; // what has to hold at any instant, and in the end
 
 type Disk = WalStore<SimDisk>;
 
@@ -78,11 +79,7 @@ impl World {
         World::with(seed, sabotage, None)
     }
 
-    pub(super) fn with(
-        seed: u64,
-        sabotage: Option<Sabotage>,
-        of_clients: Option<client::Sabotage>,
-    ) -> World {
+    pub(super) fn with(seed: u64, sabotage: Option<Sabotage>, of_clients: Option<client::Sabotage>) -> World {
         let fsync = match seed % 2 {
             0 => FsyncPolicy::EveryCommit,
             _ => FsyncPolicy::Group { max_commits: 4, max_wait: Span::from_millis(5) },
@@ -386,7 +383,9 @@ impl World {
         if self.draw(99) < self.loss_percent {
             return;
         }
-        let copies = 1 + u64::from(self.draw(99) < self.loss_percent / 2);
+        // Writes go over what delivers at most once, as the law of the server says.
+        let may_double = !matches!(packet, Packet::ToServer(Party::Writer(_), ..));
+        let copies = 1 + u64::from(may_double && self.draw(99) < self.loss_percent / 2);
         for _ in 0..copies {
             let due = self.now + Span::from_micros(100 + self.draw(20_000));
             self.draws += 1;
@@ -429,23 +428,6 @@ impl World {
                 }
                 client::Output::Answered { .. } => {}
             }
-        }
-    }
-
-    fn hear(&mut self, index: usize, changes: &ChangeSet) {
-        let process = &mut self.processes[index];
-        let mut is_seamless = changes.revision >= process.heard_revision;
-        process.heard_revision = changes.revision;
-        for change in &changes.changes {
-            let old = change.old.as_ref().map(|old| Value::clone(&old.value));
-            let before = match &change.new {
-                Some(new) => process.heard.insert(change.name.clone(), Value::clone(&new.value)),
-                None => process.heard.remove(&change.name),
-            };
-            is_seamless &= before == old;
-        }
-        if !is_seamless {
-            self.problems.insert("5: a listener is told something that does not follow");
         }
     }
 
@@ -533,91 +515,6 @@ impl World {
             client.begin_request(&mut out);
         }
         self.carry(index, out);
-    }
-
-    /// What has to hold at any instant.
-    fn check(&mut self) {
-        for (index, process) in self.processes.iter_mut().enumerate() {
-            let Some(client) = &mut process.client else { continue };
-            process.logs.last_mut().expect("one for each life").extend(client.take_log());
-            let seen = values(client);
-            let revision = client.snapshot().revision();
-            let should = process.truth.states.get(&revision).map(by_name).unwrap_or_default();
-            if client.origin().is_some_and(|origin| origin != Origin::Local) && seen != should {
-                self.problems.insert("3: a snapshot is not one revision");
-            }
-            if seen.get("pair.a") != seen.get("pair.b") {
-                self.problems.insert("3: half a release is seen");
-            }
-            let marker = seen.get("marker").and_then(Value::as_integer);
-            let rule = marker.and_then(|marker| self.markers.get(&marker)?.as_ref());
-            if rule.is_some_and(|rule| !rule.reaches(&instance(index))) {
-                self.problems.insert("7: a canary reached somebody else");
-            }
-            if seen.get("limit").and_then(Value::as_integer).is_some_and(|limit| !(0..=100).contains(&limit))
-            {
-                self.problems.insert("9: a value that is not allowed is effective");
-            }
-        }
-    }
-
-    /// Ends all faults, waits as long as it may take, and checks what has to hold in the end.
-    pub(super) fn finish(&mut self) {
-        self.loss_percent = 0;
-        self.raise_server();
-        for index in 0..CLIENTS {
-            self.cut(index, false);
-            self.start_client(index);
-        }
-        self.pass(CONVERGED_WITHIN);
-        for writer in 0..WRITERS {
-            self.write(writer);
-            self.pass(Span::from_millis(100));
-        }
-        let last = self.effective();
-        for (index, process) in self.processes.iter().enumerate() {
-            let Some(client) = &process.client else { continue };
-            if values(client) == last[index] && client.age(self.now) <= Span::from_secs(2) {
-                self.converged += 1;
-            } else {
-                self.problems.insert("4: a client does not have the last release");
-            }
-            if process.heard != last[index] {
-                self.problems.insert("5: a listener does not know the last release");
-            }
-            for log in &process.logs {
-                for violation in watch_log::violations(log, &process.truth.events) {
-                    self.problems.insert(match violation.guarantee() {
-                        watch_log::Guarantee::Ordered => "1: not ordered",
-                        watch_log::Guarantee::Unique => "1: not unique",
-                        watch_log::Guarantee::Atomic => "1: not atomic",
-                        watch_log::Guarantee::Reliable => "1: not reliable",
-                        watch_log::Guarantee::Resumable => "1: not resumable",
-                        watch_log::Guarantee::Bookmarkable => "1: not bookmarkable",
-                    });
-                }
-            }
-        }
-        // What nobody read the answer of says nothing about reads.
-        let answered =
-            |operation: &&Operation| operation.ended != Time::MAX || !matches!(operation.act, Act::Read(_));
-        let operations: Vec<Operation> = self.operations.iter().filter(answered).copied().collect();
-        if linearizability::check(&operations).is_err() {
-            self.problems.insert("2: compare-and-set is not linearizable");
-        }
-    }
-
-    pub(super) fn revision(&self, index: usize) -> Revision {
-        self.processes[index].client.as_ref().map_or(Revision::ZERO, |client| client.snapshot().revision())
-    }
-
-    pub(super) fn age(&self, index: usize) -> Span {
-        self.processes[index].client.as_ref().map_or(Span::MAX, |client| client.age(self.now))
-    }
-
-    pub(super) fn resyncs(&self) -> u64 {
-        let clients = self.processes.iter().filter_map(|process| process.client.as_ref());
-        clients.map(|client| client.counters().resyncs).sum()
     }
 }
 
