@@ -9,6 +9,7 @@ mod arithmetic; // shares, growth and uniform draws in exact integers
 pub mod bulkhead; // bounds calls in flight and callers waiting; the core of a connection pool
 pub mod cache; // bounded key-value cache with time to live and pluggable eviction
 pub mod circuit_breaker; // stops sending to a dependency that fails, probes it, starts again
+pub mod config_manager; // settings with revisions: releases, canaries, watches, layers
 #[cfg(feature = "feature_flags")]
 pub mod feature_flags; // which behaviour a request gets, by rules over whom it comes from
 pub mod job_scheduler; // runs work later, elsewhere, again, and by the calendar

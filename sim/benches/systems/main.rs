@@ -9,6 +9,7 @@
 
 mod cache;
 mod circuit_breaker;
+mod config_manager;
 mod feature_flags;
 mod job_scheduler;
 mod metrics;
@@ -29,6 +30,7 @@ const SYSTEMS: &[Benchmarks] = &[
     rate_limiter::benchmarks,
     cache::benchmarks,
     feature_flags::benchmarks,
+    config_manager::benchmarks,
     payment::benchmarks,
     job_scheduler::benchmarks,
 ];
