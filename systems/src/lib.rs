@@ -14,6 +14,8 @@ pub mod feature_flags; // which behaviour a request gets, by rules over whom it 
 pub mod job_scheduler; // runs work later, elsewhere, again, and by the calendar
 mod linked_slots; // the order of things that live in a `Vec`
 pub mod metrics; // counters, distributions, windows, rates and alerts
+#[cfg(feature = "notification")]
+pub mod notification; // who is told, through which channel, when, and grouped with what
 pub mod outlier; // takes single endpoints out of rotation while they fail
 pub mod payment; // moves money once: intents, providers, webhooks, a ledger, sagas, UPI
 pub mod rate_limiter; // bounds how fast, or how many at once, something may be used
