@@ -12,6 +12,7 @@ mod circuit_breaker;
 mod feature_flags;
 mod job_scheduler;
 mod metrics;
+mod notification;
 mod payment;
 mod rate_limiter;
 mod retry;
@@ -31,6 +32,7 @@ const SYSTEMS: &[Benchmarks] = &[
     feature_flags::benchmarks,
     payment::benchmarks,
     job_scheduler::benchmarks,
+    notification::benchmarks,
 ];
 
 fn main() {

@@ -58,9 +58,9 @@ impl NotificationLog {
     pub fn merge(&mut self, entry: &LogEntry) -> bool {
         let rank = |entry: &LogEntry| (entry.at_ns, entry.revision, entry.firing.len(), entry.expires_ns);
         let of_group = self.by_group.entry(entry.group.clone()).or_default();
-        let newer = of_group.get(&entry.receiver).is_none_or(|known| {
-            (rank(entry), &entry.firing) > (rank(known), &known.firing)
-        });
+        let newer = of_group
+            .get(&entry.receiver)
+            .is_none_or(|known| (rank(entry), &entry.firing) > (rank(known), &known.firing));
         if newer {
             of_group.insert(entry.receiver.clone(), entry.clone());
         }

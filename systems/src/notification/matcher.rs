@@ -63,10 +63,12 @@ impl Matcher {
         }
         let pattern = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Matches | MatchOp::MatchesNot => Some(
-                Regex::new(&anchored(&value))
-                    .map_err(|error| MatcherError::Pattern { pattern: value.clone(), why: error.to_string() })?,
-            ),
+            MatchOp::Matches | MatchOp::MatchesNot => {
+                Some(Regex::new(&anchored(&value)).map_err(|error| MatcherError::Pattern {
+                    pattern: value.clone(),
+                    why: error.to_string(),
+                })?)
+            }
         };
         Ok(Matcher { name, op, value, pattern })
     }

@@ -244,15 +244,21 @@ pub enum RouteError {
 impl fmt::Display for RouteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RouteError::NoReceiver => f.write_str("the root route needs a receiver: it gets what no other does"),
-            RouteError::RootMatches => f.write_str("the root route matches everything: move its matchers to a child"),
+            RouteError::NoReceiver => {
+                f.write_str("the root route needs a receiver: it gets what no other does")
+            }
+            RouteError::RootMatches => {
+                f.write_str("the root route matches everything: move its matchers to a child")
+            }
             RouteError::NoInterval { key } => {
                 write!(f, "route {key}: group_interval and repeat_interval have to be above zero")
             }
             RouteError::UnknownInterval { key, name } => {
                 write!(f, "route {key}: there is no time interval `{name}`: define it, or correct the name")
             }
-            RouteError::TooDeep => write!(f, "the tree is deeper than {MAX_DEPTH} routes: put matchers together"),
+            RouteError::TooDeep => {
+                write!(f, "the tree is deeper than {MAX_DEPTH} routes: put matchers together")
+            }
             RouteError::TooMany => f.write_str("the tree has more than 4294967296 routes"),
         }
     }

@@ -190,8 +190,11 @@ impl Silence {
     /// As bytes.
     pub fn encode(&self) -> Vec<u8> {
         let code = |op: MatchOp| OPS.iter().position(|other| *other == op).unwrap_or(0) as u8;
-        let matchers =
-            self.matchers.iter().map(|m| (m.name().to_string(), code(m.op()), m.value().to_string())).collect();
+        let matchers = self
+            .matchers
+            .iter()
+            .map(|m| (m.name().to_string(), code(m.op()), m.value().to_string()))
+            .collect();
         let times_ns = [self.starts_at, self.ends_at, self.updated_at].map(Time::as_nanos);
         let (id, author, comment) = (self.id.clone(), self.author.clone(), self.comment.clone());
         let plain = Plain { id, matchers, times_ns, author, comment };

@@ -158,7 +158,8 @@ impl<T> Catalogue<T> {
     /// The template in this language, or in the next wider one that there is.
     fn find(&self, name: &str, version: u32, locale: &str) -> Result<&T, TemplateError> {
         let unknown = || TemplateError::Unknown { name: name.into(), version };
-        let by_locale = self.by_name.get(name).and_then(|versions| versions.get(&version)).ok_or_else(unknown)?;
+        let by_locale =
+            self.by_name.get(name).and_then(|versions| versions.get(&version)).ok_or_else(unknown)?;
         wider(locale).find_map(|locale| by_locale.get(locale)).ok_or_else(unknown)
     }
 }

@@ -53,17 +53,21 @@ struct ConfigFile {
 
 impl RouteFile {
     fn config(&self) -> RouteConfig {
-        let matcher = |op| move |(name, value): (&String, &Scalar)| {
-            Matcher::new(name, op, value.text()).expect("the file has matchers")
+        let matcher = |op| {
+            move |(name, value): (&String, &Scalar)| {
+                Matcher::new(name, op, value.text()).expect("the file has matchers")
+            }
         };
-        let span = |text: &Option<String>| text.as_ref().map(|text| text.parse().expect("the file has durations"));
+        let span =
+            |text: &Option<String>| text.as_ref().map(|text| text.parse().expect("the file has durations"));
         let equal = self.equal.iter().map(matcher(MatchOp::Equal));
         RouteConfig {
             receiver: self.receiver.clone(),
             matchers: equal.chain(self.match_re.iter().map(matcher(MatchOp::Matches))).collect(),
-            group_by: self.group_by.as_ref().map(|names| {
-                if names == &["..."] { GroupBy::All } else { GroupBy::Labels(names.clone()) }
-            }),
+            group_by: self
+                .group_by
+                .as_ref()
+                .map(|names| if names == &["..."] { GroupBy::All } else { GroupBy::Labels(names.clone()) }),
             group_wait: span(&self.group_wait),
             group_interval: span(&self.group_interval),
             repeat_interval: span(&self.repeat_interval),
@@ -128,7 +132,10 @@ fn assert_options(found: &RouteOptions, expected: &Value) {
     match &found.group_by {
         GroupBy::All => assert!(expected["group_by_all"] == true && names.is_empty()),
         GroupBy::Labels(found) => {
-            assert_eq!((found.iter().cloned().collect(), &expected["group_by_all"]), (names, &Value::Bool(false)));
+            assert_eq!(
+                (found.iter().cloned().collect(), &expected["group_by_all"]),
+                (names, &Value::Bool(false))
+            );
         }
     }
 }
@@ -162,8 +169,13 @@ fn every_case_of_alertmanagers_command_line_routing_passes() {
         let config: ConfigFile = yaml(&folder.join(text(&case[0])));
         let tree = tree(&config.route);
         let found = tree.matching(&labels(&case[1]));
-        let receivers = found.iter().filter_map(|id| tree.get(*id)).map(|route| route.options.receiver.clone());
-        assert_eq!(receivers.collect::<Vec<_>>(), list(&case[2]).iter().map(text).collect::<Vec<_>>(), "{case}");
+        let receivers =
+            found.iter().filter_map(|id| tree.get(*id)).map(|route| route.options.receiver.clone());
+        assert_eq!(
+            receivers.collect::<Vec<_>>(),
+            list(&case[2]).iter().map(text).collect::<Vec<_>>(),
+            "{case}"
+        );
     }
     println!("alertmanager, cli_routing: {} of {} cases, none skipped", cases.len(), 4);
     assert_eq!(cases.len(), 4);

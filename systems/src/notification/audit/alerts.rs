@@ -68,6 +68,8 @@ pub struct AlertAudit {
     silences: BTreeMap<String, Silence>,
     first: BTreeMap<(String, String), Time>,
     told: BTreeMap<(String, String), BTreeMap<PeerId, Told>>,
+    /// What the receiver was told last by anybody, and by whom at which tick.
+    last: BTreeMap<(String, String), (Told, BTreeMap<PeerId, Time>)>,
     /// From when on nodes can know what others told; `None` during a cut.
     connected_since: Option<Time>,
     /// What was found.
@@ -85,6 +87,7 @@ impl AlertAudit {
             silences: BTreeMap::new(),
             first: BTreeMap::new(),
             told: BTreeMap::new(),
+            last: BTreeMap::new(),
             connected_since: Some(Time::ZERO),
             violations: Vec::new(),
         }
@@ -156,32 +159,36 @@ impl AlertAudit {
 
     /// A receiver has been told by a node.
     pub fn delivered(&mut self, node: PeerId, told: &Notification) {
-        let labels = |alerts: &[std::sync::Arc<Alert>]| alerts.iter().map(|alert| alert.labels.clone()).collect();
+        let labels =
+            |alerts: &[std::sync::Arc<Alert>]| alerts.iter().map(|alert| alert.labels.clone()).collect();
         let new = Told { at: told.at, firing: labels(&told.firing), resolved: labels(&told.resolved) };
         let repeat = self.options(told).map_or(Span::ZERO, |options| options.1);
-        let by_node = self.told.entry((told.group.clone(), told.receiver.clone())).or_default();
-        let (receiver, group) = (told.receiver.clone(), told.group.clone());
-        for (other, before) in by_node.iter() {
-            let is_same = before.firing == new.firing && before.resolved == new.resolved;
-            let after = Span::from_nanos(new.at.as_nanos().abs_diff(before.at.as_nanos()));
-            if !is_same || after >= repeat {
+        let key = (told.group.clone(), told.receiver.clone());
+        self.told.entry(key.clone()).or_default().insert(node, new.clone());
+        let (before, by_node) = self.last.entry(key).or_insert_with(|| (new.clone(), BTreeMap::new()));
+        if before.firing != new.firing || before.resolved != new.resolved {
+            (*before, *by_node) = (new.clone(), BTreeMap::new());
+        }
+        for (other, at) in by_node.iter() {
+            let after = Span::from_nanos(new.at.as_nanos().abs_diff(at.as_nanos()));
+            let (receiver, group) = (told.receiver.clone(), told.group.clone());
+            if after >= repeat {
                 continue;
             }
             if *other == node {
-                let (receiver, group) = (receiver.clone(), group.clone());
                 self.violations.push(Violation::RepeatedTooSoon { receiver, group, after });
-            } else if self.connected_since.is_some_and(|since| before.at >= since && new.at >= since) {
-                let (receiver, group) = (receiver.clone(), group.clone());
+            } else if self.connected_since.is_some_and(|since| *at >= since && new.at >= since) {
                 self.violations.push(Violation::ToldByTwoNodes { receiver, group });
             }
         }
-        by_node.insert(node, new);
+        by_node.insert(node, new.at);
     }
 
     /// Group wait and repeat interval of a notification's route.
     fn options(&self, told: &Notification) -> Option<(Span, Span)> {
         let is_it = |key: &str, receiver: &str| {
-            receiver == told.receiver && told.group.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'))
+            receiver == told.receiver
+                && told.group.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'))
         };
         let found = self.tree.iter().find(|(_, route)| is_it(&route.key, &route.options.receiver));
         found.map(|(_, route)| (route.options.group_wait, route.options.repeat_interval))
@@ -233,9 +240,10 @@ impl AlertAudit {
     }
 
     fn is_muted(&self, now: Time, labels: &Labels) -> bool {
-        let silenced = self.silences.values().any(|silence| {
-            silence.state(now) == SilenceState::Active && silence.matchers.matches(labels)
-        });
+        let silenced = self
+            .silences
+            .values()
+            .any(|silence| silence.state(now) == SilenceState::Active && silence.matchers.matches(labels));
         silenced || self.rules.iter().any(|rule| self.is_inhibited(now, rule, labels))
     }
 

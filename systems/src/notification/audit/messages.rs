@@ -2,7 +2,8 @@
 
 use super::Violation;
 use crate::notification::delivery::{
-    Account, Channel, Delivery, DeliveryState, MessageId, Order, Output, ProviderId, RecipientId, Tally, Trigger,
+    Account, Channel, Delivery, DeliveryState, MessageId, Order, Output, ProviderId, RecipientId, Tally,
+    Trigger,
 };
 use crate::store::Store;
 use crate::time::{Span, Time};
@@ -23,6 +24,8 @@ struct Seen {
     channel: Channel,
     /// Events that were accepted and have not gone alone.
     events: BTreeMap<String, usize>,
+    /// How many of them there are.
+    count: usize,
     /// How many events went before the rest did.
     gone: usize,
     account: Account,
@@ -69,11 +72,13 @@ impl MessageAudit {
                 let seen = self.messages.entry(*message).or_insert_with(|| Seen {
                     channel: *channel,
                     events: BTreeMap::new(),
+                    count: 0,
                     gone: 0,
                     account: Account::Pending,
                     attempts: 0,
                 });
                 *seen.events.entry(trigger.clone()).or_default() += 1;
+                seen.count += 1;
             }
             Output::Duplicate { .. } => {}
             Output::Send(order) => self.sent(now, order, wants, is_quiet),
@@ -105,10 +110,9 @@ impl MessageAudit {
         for trigger in &order.triggers {
             *carried.entry(trigger.clone()).or_default() += 1;
         }
-        let accepted: usize = seen.events.values().sum();
         let all_once = carried.values().all(|count| *count == 1)
             && carried.keys().all(|trigger| seen.events.contains_key(trigger))
-            && carried.len() + seen.gone == accepted;
+            && carried.len() + seen.gone == seen.count;
         if !all_once {
             self.violations.push(Violation::WrongEvents(id));
         }
@@ -123,7 +127,7 @@ impl MessageAudit {
 
     fn state(&mut self, id: MessageId, state: DeliveryState, events: usize) {
         let Some(seen) = self.messages.get_mut(&id) else { return };
-        let here = seen.events.values().sum::<usize>() - seen.gone;
+        let here = seen.count - seen.gone;
         if events < here {
             seen.gone += events;
             *self.went.entry((seen.channel, state.account())).or_default() += events as u64;
@@ -149,24 +153,29 @@ impl MessageAudit {
 
     /// Whether everything is counted, and adds up.
     pub fn check<S: Store>(&mut self, delivery: &Delivery<S>) {
+        let mut counts: BTreeMap<(Channel, Account), u64> = self.went.clone();
+        for seen in self.messages.values() {
+            *counts.entry((seen.channel, seen.account)).or_default() += (seen.count - seen.gone) as u64;
+        }
+        let mut kept: BTreeMap<Channel, u64> = BTreeMap::new();
+        for (_, channel, state, events) in delivery.messages() {
+            if state.account() == Account::Pending {
+                *kept.entry(channel).or_default() += events as u64;
+            }
+        }
         for channel in Channel::ALL {
-            let mut expected = Tally { accepted: self.accepted.get(&channel).copied().unwrap_or(0), ..Tally::default() };
-            let went = |account| self.went.get(&(channel, account)).copied().unwrap_or(0);
-            let here = |account| {
-                let of_account = self.messages.values().filter(|m| m.channel == channel && m.account == account);
-                of_account.map(|m| (m.events.values().sum::<usize>() - m.gone) as u64).sum::<u64>()
+            let count = |account| counts.get(&(channel, account)).copied().unwrap_or(0);
+            let expected = Tally {
+                accepted: self.accepted.get(&channel).copied().unwrap_or(0),
+                pending: count(Account::Pending),
+                delivered: count(Account::Delivered),
+                failed: count(Account::Failed),
+                expired: count(Account::Expired),
+                suppressed: count(Account::Suppressed),
             };
-            let count = |account| went(account) + here(account);
-            expected.pending = count(Account::Pending);
-            expected.delivered = count(Account::Delivered);
-            expected.failed = count(Account::Failed);
-            expected.expired = count(Account::Expired);
-            expected.suppressed = count(Account::Suppressed);
             let found = delivery.tally(channel);
             let sum = found.pending + found.delivered + found.failed + found.expired + found.suppressed;
-            let is_pending = |state: DeliveryState| state.account() == Account::Pending;
-            let kept = delivery.messages().filter(|(_, of, state, _)| *of == channel && is_pending(*state));
-            let kept: u64 = kept.map(|(.., events)| events as u64).sum();
+            let kept = kept.get(&channel).copied().unwrap_or(0);
             if found != expected || sum != found.accepted || kept != found.pending {
                 self.violations.push(Violation::Tally(channel, found));
             }

@@ -1,10 +1,10 @@
 //! What providers say and what time brings: failover, another round, the next channel, and how a message ends.
 
+use super::Delivery;
 use super::config::{Channel, Milestone, UnknownRule};
 use super::intake::Plan;
 use super::message::{Answer, MessageId, Output, Receipt, Rejected};
 use super::record::{Account, DeliveryState, FailureKind, Suppression};
-use super::Delivery;
 use crate::arithmetic::keyed_word;
 use crate::retry::{FailedAttempt, Pauses, RetryDecision};
 use crate::store::Store;
@@ -58,7 +58,8 @@ impl<K: Store> Delivery<K> {
         let is_awaited = message.state == S::Sending && attempt == message.attempts;
         // A late yes is a yes, whatever was thought meanwhile.
         let undecided = matches!(message.state, S::Queued | S::Sending | S::Failed(_) | S::Expired);
-        let is_late_yes = answer == Answer::Accepted && undecided && (1..=message.attempts).contains(&attempt);
+        let is_late_yes =
+            answer == Answer::Accepted && undecided && (1..=message.attempts).contains(&attempt);
         if !is_awaited && !is_late_yes {
             return Err(Rejected::NotExpected(id, attempt));
         }
@@ -90,7 +91,8 @@ impl<K: Store> Delivery<K> {
             category.ladders.get(usize::from(message.ladder))?.get(usize::from(message.rung)).copied()
         });
         let escalate = rung.and_then(|rung| rung.escalate_unless).map(|(_, within)| now + within);
-        let escalate = escalate.filter(|_| !message.has_escalated && !message.is_cancelled).unwrap_or(Time::MAX);
+        let escalate =
+            escalate.filter(|_| !message.has_escalated && !message.is_cancelled).unwrap_or(Time::MAX);
         let wait = self.receipt_wait(message.channel);
         self.change(id, |message| message.escalate_ns = escalate.as_nanos());
         match wait {
@@ -256,7 +258,11 @@ impl<K: Store> Delivery<K> {
         let is_due = |ns: u64| ns <= now.as_nanos();
         if is_due(message.escalate_ns) {
             let milestone = self.category(message.category).and_then(|category| {
-                category.ladders.get(usize::from(message.ladder))?.get(usize::from(message.rung))?.escalate_unless
+                category
+                    .ladders
+                    .get(usize::from(message.ladder))?
+                    .get(usize::from(message.rung))?
+                    .escalate_unless
             });
             let goes_on = milestone.is_some_and(|(milestone, _)| !message.state.has_reached(milestone));
             self.change(id, |message| message.escalate_ns = u64::MAX);

@@ -66,17 +66,20 @@ impl<S: Store> Delivery<S> {
                     expires_ns: expires.as_nanos(),
                     cancellation_key: trigger.cancellation_key.clone(),
                 };
-                self.start(now, Plan {
-                    tenant: trigger.tenant,
-                    recipient,
-                    category: trigger.category,
-                    ladder,
-                    rung: 0,
-                    priority,
-                    events: vec![event],
-                    start,
-                    digest: digest.clone(),
-                });
+                self.start(
+                    now,
+                    Plan {
+                        tenant: trigger.tenant,
+                        recipient,
+                        category: trigger.category,
+                        ladder,
+                        rung: 0,
+                        priority,
+                        events: vec![event],
+                        start,
+                        digest: digest.clone(),
+                    },
+                );
             }
         }
         Ok(())
@@ -102,7 +105,8 @@ impl<S: Store> Delivery<S> {
     /// Puts events on a rung: into the digest that is open there, or into a message of their own.
     pub(super) fn start(&mut self, now: Time, plan: Plan) {
         let Some(category) = self.category(plan.category) else { return };
-        let Some(rung) = category.ladders.get(usize::from(plan.ladder)).and_then(|l| l.get(usize::from(plan.rung)))
+        let Some(rung) =
+            category.ladders.get(usize::from(plan.ladder)).and_then(|l| l.get(usize::from(plan.rung)))
         else {
             return;
         };
@@ -114,7 +118,6 @@ impl<S: Store> Delivery<S> {
                 self.extend(now, open, plan.events, window.max_events);
                 return;
             }
-            self.digests.insert(key.clone(), MessageId(self.tallies.next_message));
         }
         let id = MessageId(self.tallies.next_message);
         self.tallies.next_message += 1;

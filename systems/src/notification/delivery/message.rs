@@ -232,7 +232,9 @@ impl fmt::Display for Rejected {
             Rejected::Priority(given) => write!(f, "priority {given}: use 0 (urgent) to 3"),
             Rejected::Full => f.write_str("max_pending messages wait: try again later"),
             Rejected::UnknownMessage(id) => write!(f, "there is no message {}", id.0),
-            Rejected::IllegalTransition(state, receipt) => write!(f, "{receipt:?} is not possible in {state:?}"),
+            Rejected::IllegalTransition(state, receipt) => {
+                write!(f, "{receipt:?} is not possible in {state:?}")
+            }
             Rejected::NotExpected(id, attempt) => {
                 write!(f, "no answer to attempt {attempt} of message {} is expected", id.0)
             }

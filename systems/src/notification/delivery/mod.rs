@@ -22,8 +22,8 @@ mod record; // a message as it is kept
 mod tally; // what became of everything
 
 pub use config::{
-    CategoryConfig, CategoryId, Channel, DeliveryConfig, DeliveryError, DigestConfig, Milestone, ProviderConfig,
-    ProviderId, QuietRule, Rung, Starvation, UnknownRule,
+    CategoryConfig, CategoryId, Channel, DeliveryConfig, DeliveryError, DigestConfig, Milestone,
+    ProviderConfig, ProviderId, QuietRule, Rung, Starvation, UnknownRule,
 };
 pub use message::{
     Answer, Input, MessageId, Order, Output, Receipt, RecipientId, Rejected, Start, TenantId, Trigger,
@@ -234,7 +234,9 @@ impl<S: Store> Delivery<S> {
 
     /// Every message that is kept: its channel, its state, and how many events it tells of.
     pub fn messages(&self) -> impl Iterator<Item = (MessageId, Channel, DeliveryState, usize)> {
-        self.messages.values().map(|message| (message.id, message.channel, message.state, message.events.len()))
+        self.messages
+            .values()
+            .map(|message| (message.id, message.channel, message.state, message.events.len()))
     }
 
     /// How many messages of a channel are ready and wait for a provider.
@@ -283,7 +285,8 @@ impl<S: Store> Delivery<S> {
         let message = self.timers.first().map(|(due, _)| *due);
         let key = self.key_timers.first().map(|(due, _)| *due);
         let queues = self.queues.iter().zip(self.wakes);
-        let wake = queues.filter(|(queue, wake)| queue.len() > 0 && *wake < Time::MAX).map(|(_, wake)| wake).min();
+        let wake =
+            queues.filter(|(queue, wake)| queue.len() > 0 && *wake < Time::MAX).map(|(_, wake)| wake).min();
         [message, key, wake, self.store.deadline()].into_iter().flatten().min()
     }
 

@@ -1,9 +1,9 @@
 //! From the queue to a provider: what is asked at the last moment, and who gets it. Whatever cannot go now makes room for
 //! what can.
 
-use super::config::{Channel, QuietRule};
 #[cfg(test)]
 use super::config::Starvation;
+use super::config::{Channel, QuietRule};
 use super::message::{MessageId, Order, Output};
 use super::record::{DeliveryState, Event, Message, Suppression};
 use super::{Delivery, FIRST_SWEEP, ThrottleKey};
@@ -30,7 +30,10 @@ impl<S: Store> Delivery<S> {
                         return;
                     }
                 }
-                Err(Blocked::Channel(wait)) => self.wakes[at] = (now + wait).max(now + Span::from_nanos(1)),
+                Err(Blocked::Channel(wait)) => {
+                    self.wakes[at] = now + wait.max(Span::from_nanos(1));
+                    return;
+                }
                 Err(Blocked::Message(wait)) => {
                     let until = now + wait.max(Span::from_nanos(1));
                     self.change(id, |message| message.until_ns = until.as_nanos());
@@ -54,7 +57,9 @@ impl<S: Store> Delivery<S> {
         let Some(message) = self.messages.get(&id) else { return false };
         // What a provider may have stays as it is, and so does its key.
         let whole = message.is_uncertain && message.expires_at() > now;
-        self.take_events(now, id, DeliveryState::Expired, |event| !whole && event.expires_ns <= now.as_nanos());
+        self.take_events(now, id, DeliveryState::Expired, |event| {
+            !whole && event.expires_ns <= now.as_nanos()
+        });
         let Some(message) = self.messages.get(&id).filter(|message| message.place().is_some()) else {
             return false;
         };
@@ -150,7 +155,8 @@ impl<S: Store> Delivery<S> {
     /// Gives a message to a provider. Whether the queue goes on.
     fn hand_out(&mut self, now: Time, id: MessageId, at: usize) -> bool {
         let Some(message) = self.messages.get(&id) else { return true };
-        let (channel, priority, ready) = (message.channel, message.priority, Time::from_nanos(message.ready_ns));
+        let (channel, priority, ready) =
+            (message.channel, message.priority, Time::from_nanos(message.ready_ns));
         let Some(provider) = self.providers[channel.index()].get(at).map(|provider| provider.config) else {
             return true;
         };
@@ -209,7 +215,8 @@ impl<S: Store> Delivery<S> {
         let facts = |event: &Event| event.facts.clone();
         let values = message.events.first().map(facts).unwrap_or_default();
         let facts = Facts { values, events: message.events.iter().map(facts).collect() };
-        let locale = self.preferences.profile(message.recipient).map_or("", |profile| profile.locale.as_str());
+        let locale =
+            self.preferences.profile(message.recipient).map_or("", |profile| profile.locale.as_str());
         self.templates.render(&RenderRequest {
             template: &category.template,
             version: message.template_version,

@@ -102,7 +102,7 @@ impl<S: Store> Dispatcher<S> {
         let Some(group) = self.groups.get(&id) else { return Ok(()) };
         let Some(route) = self.tree.get(group.route) else { return Ok(()) };
         let entry = self.log.get(&group.key, &route.options.receiver);
-        let snapshot = self.snapshot(now, group, &route.options, entry, only);
+        let snapshot = self.snapshot((tick, now), group, &route.options, entry, only);
         let reason = if self.cluster.as_ref().is_some_and(|cluster| !cluster.may_send(now)) {
             None
         } else {
@@ -153,9 +153,11 @@ impl<S: Store> Dispatcher<S> {
         }
     }
 
+    /// What there is to tell: of the tick, as far as it is still so now. What ended in between is neither firing nor over
+    /// before the next tick, or nodes that waited would tell what those before them did not.
     fn snapshot(
         &self,
-        now: Time,
+        (tick, now): (Time, Time),
         group: &Group,
         options: &RouteOptions,
         entry: Option<&LogEntry>,
@@ -168,7 +170,10 @@ impl<S: Store> Dispatcher<S> {
             if only.is_some_and(|only| !only.contains(labels)) {
                 continue;
             }
-            let is_over = member.ends_at <= now && !self.takes_gone_for_firing();
+            let is_over = member.ends_at <= tick && !self.takes_gone_for_firing();
+            if !is_over && member.ends_at <= now && !self.takes_gone_for_firing() {
+                continue;
+            }
             let is_known = entry.is_some_and(|entry| entry.is_firing(member.fingerprint));
             if is_over && !(is_known && tells_resolved) {
                 snapshot.gone.push(labels.clone());
@@ -311,14 +316,17 @@ impl<S: Store> Dispatcher<S> {
         let Some(group) = self.groups.get_mut(&id) else { return };
         let Some(in_flight) = &mut group.in_flight else { return };
         let attempt = in_flight.notification.attempt;
-        let entropy =
-            keyed_word(self.config.seed ^ in_flight.notification.id.number.rotate_left(32), u64::from(attempt));
+        let entropy = keyed_word(
+            self.config.seed ^ in_flight.notification.id.number.rotate_left(32),
+            u64::from(attempt),
+        );
         let (previous, previous_entropy) = in_flight.pause;
         let pauses = Pauses { failed_attempts: attempt, previous, previous_entropy };
         let failed = FailedAttempt { attempt, pauses, retryable, ..FailedAttempt::FIRST };
         match self.config.retry.propose(&failed, entropy) {
             RetryDecision::RetryAfter(pause) => {
-                (in_flight.is_waiting, in_flight.due, in_flight.pause) = (true, now + pause, (pause, entropy));
+                (in_flight.is_waiting, in_flight.due, in_flight.pause) =
+                    (true, now + pause, (pause, entropy));
             }
             RetryDecision::Resend => (in_flight.is_waiting, in_flight.due) = (true, now),
             RetryDecision::GiveUp(_) => {
@@ -340,9 +348,11 @@ impl<S: Store> Dispatcher<S> {
         }
         let mut told = in_flight.notification;
         let members = told.firing.iter().chain(&told.resolved).map(|alert| alert.labels.clone()).collect();
-        let before = self.groups.get(&id).and_then(|group| group.in_flight.as_ref().map(|f| f.notification.id));
+        let before =
+            self.groups.get(&id).and_then(|group| group.in_flight.as_ref().map(|f| f.notification.id));
         self.decide(now, id, told.at, Some(&members), out)?;
-        let after = self.groups.get(&id).and_then(|group| group.in_flight.as_ref().map(|f| f.notification.id));
+        let after =
+            self.groups.get(&id).and_then(|group| group.in_flight.as_ref().map(|f| f.notification.id));
         if before == after {
             told.attempt = told.attempt.saturating_add(1);
             self.hand_out(now, id, told, in_flight.pause, out);

@@ -70,7 +70,9 @@ impl Notification {
     /// The same for every node that tells the same of the same tick: a receiver that is given it twice may drop one.
     pub fn idempotency_key(&self) -> String {
         let sum = |alerts: &[Arc<Alert>]| {
-            alerts.iter().fold(0u64, |sum, alert| sum.wrapping_mul(31).wrapping_add(alert.labels.fingerprint()))
+            alerts
+                .iter()
+                .fold(0u64, |sum, alert| sum.wrapping_mul(31).wrapping_add(alert.labels.fingerprint()))
         };
         let (firing, resolved) = (sum(&self.firing), sum(&self.resolved));
         format!("{}/{}/{}/{firing:016x}/{resolved:016x}", self.receiver, self.group, self.at.as_nanos())

@@ -196,7 +196,10 @@ impl<S: Store> Dispatcher<S> {
     /// [`Rejected::Store`]: the rest is still due.
     pub fn expire(&mut self, now: Time, out: &mut Vec<Output>) -> Result<(), Rejected> {
         while let Some((due, group)) = self.timers.first().copied().filter(|(due, _)| is_due(*due, now)) {
-            debug_assert!(self.groups.get(&group).is_some_and(|group| group.timer == due), "a timer of no group");
+            debug_assert!(
+                self.groups.get(&group).is_some_and(|group| group.timer == due),
+                "a timer of no group"
+            );
             self.serve(now, group, out)?;
         }
         self.gossip(now, out);
@@ -251,18 +254,24 @@ impl<S: Store> Dispatcher<S> {
         let Some(node) = self.tree.get(route) else { return };
         let labels = node.options.group_of(&member.alert.labels);
         let known = self.by_labels.get(&(route, labels.clone())).copied();
-        let is_here = known.and_then(|id| self.groups.get(&id)).is_some_and(|group| {
-            group.members.contains_key(&member.alert.labels)
-        });
-        let key = format!("{}:{labels}", node.key);
+        let is_here = known
+            .and_then(|id| self.groups.get(&id))
+            .is_some_and(|group| group.members.contains_key(&member.alert.labels));
+        let key = |labels: &Labels| format!("{}:{labels}", node.key);
         if member.ends_at <= now && !is_here {
-            let entry = self.log.get(&key, &node.options.receiver);
+            let entry = self.log.get(&key(&labels), &node.options.receiver);
             if !entry.is_some_and(|entry| entry.is_firing(member.fingerprint)) {
                 return;
             }
         }
-        let first_tick = now + self.group_wait(node.options.group_wait);
-        let id = known.unwrap_or_else(|| self.add_group(route, labels, key, first_tick));
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let first_tick = now + self.group_wait(node.options.group_wait);
+                let key = key(&labels);
+                self.add_group(route, labels, key, first_tick)
+            }
+        };
         let Some(group) = self.groups.get_mut(&id) else { return };
         let before = group.members.insert(member.alert.labels.clone(), member);
         self.members += usize::from(before.is_none());
@@ -282,8 +291,7 @@ impl<S: Store> Dispatcher<S> {
         self.by_labels.insert((route, labels.clone()), id);
         self.timers.insert((next_tick, id));
         let (members, timer) = (BTreeMap::new(), next_tick);
-        let group =
-            Group { route, labels, key, members, next_tick, waiting: None, in_flight: None, timer };
+        let group = Group { route, labels, key, members, next_tick, waiting: None, in_flight: None, timer };
         self.groups.insert(id, group);
         id
     }
@@ -326,7 +334,8 @@ fn is_due(due: Time, now: Time) -> bool {
 
 /// The first number for notifications: beyond all that a dispatcher over this store used before.
 fn begin_epoch(store: &mut impl Store, now: Time) -> Result<u64, StoreError> {
-    let before = store.get(EPOCH).and_then(|stored| stored.value.try_into().ok()).map_or(0, u64::from_le_bytes);
+    let before =
+        store.get(EPOCH).and_then(|stored| stored.value.try_into().ok()).map_or(0, u64::from_le_bytes);
     let epoch = before.wrapping_add(1);
     let mut batch = Batch::new();
     batch.put(EPOCH, epoch.to_le_bytes());

@@ -76,7 +76,8 @@ impl JinjaTemplates {
         let mut known: BTreeMap<String, Value> =
             facts.values.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
         let keeps = self.missing == MissingVariable::Keep;
-        let events = facts.events.iter().map(|event| Value::from_object(Event { facts: event.clone(), keeps }));
+        let events =
+            facts.events.iter().map(|event| Value::from_object(Event { facts: event.clone(), keeps }));
         known.entry("event_count".into()).or_insert_with(|| Value::from(facts.events.len()));
         known.entry("events".into()).or_insert_with(|| events.collect());
         if keeps {

@@ -1,7 +1,8 @@
 //! Names in double braces, and nothing else: `Hello {{ name }}`. Cannot loop, cannot fail but for a missing name.
 
 use super::{
-    Catalogue, Escape, Facts, MissingVariable, Render, RenderRequest, Rendered, TemplateError, TemplateSource, escaped,
+    Catalogue, Escape, Facts, MissingVariable, Render, RenderRequest, Rendered, TemplateError,
+    TemplateSource, escaped,
 };
 
 /// Templates with names in double braces.

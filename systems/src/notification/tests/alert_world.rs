@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const LATENCY: Span = Span::from_millis(50);
 
+/// Seldom, so that hours are quick to walk through.
+const GOSSIP: Span = Span::from_secs(10);
+
 pub(super) fn at(text: &str) -> Time {
     Time::ZERO + text.parse::<Span>().unwrap()
 }
@@ -74,7 +77,11 @@ impl AlertWorld {
             let mut config = DispatchConfig::new(routes());
             config.inhibit_rules = rules();
             config.resolve_timeout = Span::MAX;
-            config.cluster = (count > 1).then(|| ClusterConfig::new(*me, members.clone()));
+            config.cluster = (count > 1).then(|| ClusterConfig {
+                gossip_interval: GOSSIP,
+                failure_timeout: Span::from_secs(30),
+                ..ClusterConfig::new(*me, members.clone())
+            });
             Dispatcher::open(MemoryStore::new(), config, Time::ZERO).unwrap().sabotaged(sabotage)
         };
         let nodes: Vec<_> = members.iter().map(node).collect();
@@ -171,7 +178,7 @@ impl AlertWorld {
     /// Every node has told every other all it knows after a turn for each, and counts as there again.
     pub(super) fn heal(&mut self) {
         self.cut.clear();
-        let bound = Span::from_secs(self.nodes.len() as u64) + LATENCY + Span::from_secs(1);
+        let bound = GOSSIP.saturating_mul(self.nodes.len() as u64) + LATENCY;
         self.audit.connected(self.now, true, bound);
     }
 

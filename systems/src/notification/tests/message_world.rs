@@ -88,7 +88,9 @@ pub(super) fn templates() -> Box<PlainTemplates> {
         ..TemplateSource::default()
     };
     let templates = PlainTemplates::new(MissingVariable::Error);
-    Box::new(templates.with(source("text", "{{ event_count }} new")).with(source("broken", "{{ nobody_knows }}")))
+    Box::new(
+        templates.with(source("text", "{{ event_count }} new")).with(source("broken", "{{ nobody_knows }}")),
+    )
 }
 
 pub(super) struct MessageWorld<S = MemoryStore> {
@@ -114,7 +116,8 @@ impl MessageWorld {
 
 impl<S: Store> MessageWorld<S> {
     pub(super) fn over(store: S, config: DeliveryConfig, sabotage: Option<Sabotage>) -> MessageWorld<S> {
-        let delivery = Delivery::open(store, config.clone(), templates(), Time::ZERO).unwrap().sabotaged(sabotage);
+        let delivery =
+            Delivery::open(store, config.clone(), templates(), Time::ZERO).unwrap().sabotaged(sabotage);
         MessageWorld {
             delivery,
             audit: MessageAudit::default(),
@@ -155,7 +158,7 @@ impl<S: Store> MessageWorld<S> {
             let Some(due) = due.filter(|due| *due <= until) else { break };
             self.now = self.now.max(due);
             self.steps += 1;
-            if self.steps > 100_000 {
+            if self.steps > 10_000 {
                 // Something is due for ever: what does not move will be found.
                 break;
             }

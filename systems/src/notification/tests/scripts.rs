@@ -8,7 +8,9 @@
 //!      answers ok|none|retry|fatal   restart   run
 //! ```
 
-use crate::notification::dispatch::{Alert, DispatchConfig, Dispatcher, Input, Notification, Output, Rejected};
+use crate::notification::dispatch::{
+    Alert, DispatchConfig, Dispatcher, Input, Notification, Output, Rejected,
+};
 use crate::notification::*;
 use crate::retry::{BackoffConfig, BackoffKind, Jitter};
 use crate::store::MemoryStore;
@@ -57,7 +59,11 @@ fn every_script_comes_true_to_the_nanosecond() {
             }
         }
         if walk.seen != expected {
-            wrong.push(format!("{name}: came\n  {}\nexpected\n  {}", walk.seen.join("\n  "), expected.join("\n  ")));
+            wrong.push(format!(
+                "{name}: came\n  {}\nexpected\n  {}",
+                walk.seen.join("\n  "),
+                expected.join("\n  ")
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
