@@ -194,9 +194,7 @@ impl<K: Store> Delivery<K> {
             // Not before it is known whether the next rung has to be taken.
             let escalation = if message.escalate_ns == u64::MAX { 0 } else { message.escalate_ns + 1 };
             message.forget_ns = (now + keep).as_nanos().max(escalation);
-            let key = message.open_digest.take();
-            let digest = key.map(|key| (message.recipient, message.category, message.channel, key));
-            (goes_on && !message.is_cancelled, digest, message.events.len())
+            (goes_on && !message.is_cancelled, message.close_digest(), message.events.len())
         });
         let Some((goes_on, digest, events)) = ended else { return };
         if let Some(digest) = digest {

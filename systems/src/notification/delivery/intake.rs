@@ -112,12 +112,12 @@ impl<S: Store> Delivery<S> {
         };
         let (channel, window) = (rung.channel, category.digest);
         let template_version = self.templates.version(&category.template).unwrap_or(0);
-        let digest_key = plan.digest.clone().map(|key| (plan.recipient, plan.category, channel, key));
-        if let Some((key, window)) = digest_key.as_ref().zip(window) {
-            if let Some(open) = self.digests.get(key).copied() {
-                self.extend(now, open, plan.events, window.max_events);
-                return;
-            }
+        let digest_key =
+            plan.digest.clone().map(|key| (plan.tenant, plan.recipient, plan.category, channel, key));
+        let open = digest_key.as_ref().and_then(|key| self.digests.get(key)).copied();
+        if let Some((open, window)) = open.zip(window) {
+            self.extend(now, open, plan.events, window.max_events);
+            return;
         }
         let id = MessageId(self.tallies.next_message);
         self.tallies.next_message += 1;
@@ -152,7 +152,7 @@ impl<S: Store> Delivery<S> {
             forget_ns: u64::MAX,
             timer: Time::MAX,
         };
-        self.count_accepted(&message, 0);
+        self.count_accepted(&message);
         let is_full = window.is_some_and(|window| message.events.len() >= window.max_events);
         self.changed.insert(id);
         self.index(message);
@@ -161,9 +161,9 @@ impl<S: Store> Delivery<S> {
         }
     }
 
-    fn count_accepted(&mut self, message: &Message, from: usize) {
+    fn count_accepted(&mut self, message: &Message) {
         let tally = &mut self.tallies.by_channel[message.channel.index()];
-        let new = &message.events[from..];
+        let new = &message.events;
         tally.accepted = tally.accepted.saturating_add(new.len() as u64);
         tally.pending = tally.pending.saturating_add(new.len() as u64);
         self.outputs.extend(new.iter().map(|event| Output::Accepted {
@@ -205,7 +205,7 @@ impl<S: Store> Delivery<S> {
             if message.ready_ns == 0 {
                 message.ready_ns = now.as_nanos();
             }
-            message.open_digest.take().map(|key| (message.recipient, message.category, message.channel, key))
+            message.close_digest()
         });
         if let Some(key) = key.flatten() {
             self.digests.remove(&key);

@@ -55,8 +55,8 @@ const TALLIES: &[u8] = b"notification/tallies";
 /// One place per channel.
 const CHANNELS: usize = Channel::ALL.len();
 
-/// For whom a digest is open: by recipient, category, channel and its key.
-type DigestKey = (RecipientId, CategoryId, Channel, String);
+/// For whom a digest is open: by tenant, recipient, category, channel and its key.
+type DigestKey = (TenantId, RecipientId, CategoryId, Channel, String);
 
 /// Whose messages are counted together.
 type ThrottleKey = (RecipientId, CategoryId, Channel);
@@ -185,8 +185,8 @@ impl<S: Store> Delivery<S> {
         if let Some((class, ready)) = message.place() {
             self.queues[message.channel.index()].push(class, ready, id);
         }
-        if let Some(key) = &message.open_digest {
-            self.digests.insert((message.recipient, message.category, message.channel, key.clone()), id);
+        if let Some(key) = message.digest_key() {
+            self.digests.insert(key, id);
         }
         if message.state.account() == Account::Pending {
             for key in message.events.iter().filter_map(|event| event.cancellation_key.clone()) {

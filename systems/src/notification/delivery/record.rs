@@ -1,5 +1,6 @@
 //! A message as it is kept, and the states it goes through. Never decides.
 
+use super::DigestKey;
 use super::config::{CategoryId, Channel, ProviderId};
 use super::message::{MessageId, RecipientId, TenantId};
 use crate::time::Time;
@@ -145,6 +146,19 @@ impl Message {
     /// When all of it has expired.
     pub(super) fn expires_at(&self) -> Time {
         Time::from_nanos(self.events.iter().map(|event| event.expires_ns).max().unwrap_or(u64::MAX))
+    }
+
+    /// Of the digest that is still open for more.
+    pub(super) fn digest_key(&self) -> Option<DigestKey> {
+        let key = self.open_digest.clone()?;
+        Some((self.tenant, self.recipient, self.category, self.channel, key))
+    }
+
+    /// No more comes; the key under which more would have come.
+    pub(super) fn close_digest(&mut self) -> Option<DigestKey> {
+        let key = self.digest_key();
+        self.open_digest = None;
+        key
     }
 
     /// What a provider tells it from others by.

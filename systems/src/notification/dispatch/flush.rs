@@ -1,7 +1,7 @@
 //! What a tick of a group does: who is muted, what the receiver knows already, what it is told; and what an answer does.
 
 use super::gossip::encoded;
-use super::group::{Group, InFlight, Waiting};
+use super::group::{Before, Group, InFlight, Waiting};
 use super::message::{Alert, Notification, NotificationId, Output, Reason, Rejected};
 use super::{Dispatcher, LogEntry};
 use crate::arithmetic::keyed_word;
@@ -10,7 +10,6 @@ use crate::notification::route::RouteOptions;
 use crate::retry::{FailedAttempt, Pauses, RetryDecision};
 use crate::store::{Batch, Store};
 use crate::time::{Span, Time};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What there is to tell of a group.
@@ -63,7 +62,7 @@ impl<S: Store> Dispatcher<S> {
         }
         match self.wait_for_peers(now) {
             Some(wait) => {
-                let members = group_members(self.groups.get(&id));
+                let members = members_now(self.groups.get(&id), now);
                 if let Some(group) = self.groups.get_mut(&id) {
                     group.waiting = Some(Waiting { tick, until: now + wait, members });
                 }
@@ -96,13 +95,13 @@ impl<S: Store> Dispatcher<S> {
         now: Time,
         id: u64,
         tick: Time,
-        only: Option<&BTreeSet<Labels>>,
+        only: Option<&Before>,
         out: &mut Vec<Output>,
     ) -> Result<(), Rejected> {
         let Some(group) = self.groups.get(&id) else { return Ok(()) };
         let Some(route) = self.tree.get(group.route) else { return Ok(()) };
         let entry = self.log.get(&group.key, &route.options.receiver);
-        let snapshot = self.snapshot((tick, now), group, &route.options, entry, only);
+        let snapshot = self.snapshot(now, group, &route.options, entry, only);
         let reason = if self.cluster.as_ref().is_some_and(|cluster| !cluster.may_send(now)) {
             None
         } else {
@@ -127,10 +126,11 @@ impl<S: Store> Dispatcher<S> {
                 self.next_notification += 1;
                 self.hand_out(now, id, notification, (Span::ZERO, 0), out);
             }
-            // What it was about is over, muted, or told by another node.
+            // What it was about is over, muted, or told by another node: no further attempt. One under way may still be
+            // answered.
             (None, None) => {
                 if let Some(group) = self.groups.get_mut(&id) {
-                    group.in_flight = None;
+                    group.in_flight = group.in_flight.take().filter(|in_flight| !in_flight.is_waiting);
                 }
             }
             (None, Some(_)) => {}
@@ -153,25 +153,22 @@ impl<S: Store> Dispatcher<S> {
         }
     }
 
-    /// What there is to tell: of the tick, as far as it is still so now. What ended in between is neither firing nor over
-    /// before the next tick, or nodes that waited would tell what those before them did not.
+    /// What there is to tell; with `only`, as far as it is still so now. What ended or began again since is told at the
+    /// next tick, or nodes that waited would tell what those before them did not.
     fn snapshot(
         &self,
-        (tick, now): (Time, Time),
+        now: Time,
         group: &Group,
         options: &RouteOptions,
         entry: Option<&LogEntry>,
-        only: Option<&BTreeSet<Labels>>,
+        only: Option<&Before>,
     ) -> Snapshot {
         let tells_resolved = !self.config.without_resolved.contains(&options.receiver);
         let route_is_muted = self.is_muted_by_time(now, options);
         let mut snapshot = Snapshot { firing: Vec::new(), resolved: Vec::new(), gone: Vec::new() };
         for (labels, member) in &group.members {
-            if only.is_some_and(|only| !only.contains(labels)) {
-                continue;
-            }
-            let is_over = member.ends_at <= tick && !self.takes_gone_for_firing();
-            if !is_over && member.ends_at <= now && !self.takes_gone_for_firing() {
+            let is_over = member.ends_at <= now && !self.takes_gone_for_firing();
+            if only.is_some_and(|only| only.get(labels) != Some(&is_over)) {
                 continue;
             }
             let is_known = entry.is_some_and(|entry| entry.is_firing(member.fingerprint));
@@ -347,7 +344,9 @@ impl<S: Store> Dispatcher<S> {
             return Ok(());
         }
         let mut told = in_flight.notification;
-        let members = told.firing.iter().chain(&told.resolved).map(|alert| alert.labels.clone()).collect();
+        let firing = told.firing.iter().map(|alert| (alert.labels.clone(), false));
+        let over = told.resolved.iter().map(|alert| (alert.labels.clone(), true));
+        let members = firing.chain(over).collect();
         let before =
             self.groups.get(&id).and_then(|group| group.in_flight.as_ref().map(|f| f.notification.id));
         self.decide(now, id, told.at, Some(&members), out)?;
@@ -361,6 +360,7 @@ impl<S: Store> Dispatcher<S> {
     }
 }
 
-fn group_members(group: Option<&Group>) -> BTreeSet<Labels> {
-    group.map(|group| group.members.keys().cloned().collect()).unwrap_or_default()
+fn members_now(group: Option<&Group>, now: Time) -> Before {
+    let members = group.into_iter().flat_map(|group| &group.members);
+    members.map(|(labels, member)| (labels.clone(), member.ends_at <= now)).collect()
 }

@@ -4,7 +4,7 @@ use super::message::{Alert, Notification};
 use crate::notification::label::Labels;
 use crate::notification::route::RouteId;
 use crate::time::{Span, Time};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An alert of a group.
@@ -37,12 +37,15 @@ impl InFlight {
     }
 }
 
+/// Alerts as they were before, and whether they were over.
+pub(super) type Before = BTreeMap<Labels, bool>;
+
 /// The alerts of a tick that waits for nodes before this one.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub(super) tick: Time,
     pub(super) until: Time,
-    pub(super) members: BTreeSet<Labels>,
+    pub(super) members: Before,
 }
 
 /// A group.

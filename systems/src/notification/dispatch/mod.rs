@@ -156,7 +156,7 @@ impl<S: Store> Dispatcher<S> {
     /// Takes what happened.
     ///
     /// # Errors
-    /// [`Rejected`]; then nothing has changed.
+    /// [`Rejected`]; then nothing has changed, unless the store failed: open it again, and the dispatcher from it.
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) -> Result<(), Rejected> {
         match input {
             Input::Alert(alert) => self.alert(now, alert),
