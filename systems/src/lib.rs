@@ -17,6 +17,8 @@ mod key_hash; // from key to 64 bits, the same everywhere
 mod key_index; // from hash to slot
 mod linked_slots; // the order of things that live in a `Vec`
 pub mod metrics; // counters, distributions, windows, rates and alerts
+#[cfg(feature = "notification")]
+pub mod notification; // who is told, through which channel, when, and grouped with what
 pub mod outlier; // takes single endpoints out of rotation while they fail
 pub mod payment; // moves money once: intents, providers, webhooks, a ledger, sagas, UPI
 pub mod rate_limiter; // bounds how fast, or how many at once, something may be used

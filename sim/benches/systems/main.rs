@@ -13,6 +13,7 @@ mod config_manager;
 mod feature_flags;
 mod job_scheduler;
 mod metrics;
+mod notification;
 mod payment;
 mod rate_limiter;
 mod retry;
@@ -33,6 +34,7 @@ const SYSTEMS: &[Benchmarks] = &[
     config_manager::benchmarks,
     payment::benchmarks,
     job_scheduler::benchmarks,
+    notification::benchmarks,
 ];
 
 fn main() {

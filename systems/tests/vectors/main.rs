@@ -8,5 +8,6 @@ mod feature_flags; // Unleash's client specification, GrowthBook's cases
 mod folder;
 mod job_scheduler; // cron rows of robfig, waits of worker pools
 mod metrics; // HdrHistogram's interval logs, Prometheus' scripts
+mod notification; // Alertmanager's routes and inhibition
 mod rate_limiter; // published results of GCRA and of the sliding window counter
 mod retry; // the adaptive limit of the AWS SDKs
