@@ -30,7 +30,7 @@ struct Case<'a> {
 type Finder = fn(&Case<'_>) -> Vec<String>;
 
 /// Every kind, the gravest first.
-const FINDERS: [(&str, Finder); 30] = [
+const FINDERS: [(&str, Finder); 32] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
@@ -38,6 +38,7 @@ const FINDERS: [(&str, Finder); 30] = [
     ("fault_touched_nothing", fault_touched_nothing),
     ("not_judged", not_judged),
     ("jobs_lost", |case| jobs::lost(case.evidence)),
+    ("jobs_completed_again", |case| jobs::again(case.evidence)),
     ("stale_effects", |case| jobs::stale_effects(case.evidence)),
     ("monitoring_blind", |case| monitoring::blind(case.evidence)),
     ("alert_resolved_blind", |case| monitoring::resolved_blind(case.evidence)),
@@ -53,6 +54,7 @@ const FINDERS: [(&str, Finder); 30] = [
     ("two_leaders", |case| jobs::two_leaders(case.evidence)),
     ("jobs_starved", |case| jobs::starved(case.evidence)),
     ("poison_jobs", |case| jobs::poison(case.evidence)),
+    ("stale_writes_refused", |case| jobs::kept_out(case.evidence)),
     ("stale_commits", |case| jobs::fenced(case.evidence)),
     ("bound_moved", |case| limits::bound_moved(case.evidence)),
     ("saturated", saturated),

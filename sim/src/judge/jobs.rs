@@ -21,18 +21,23 @@ fn of_each(evidence: &Evidence<'_>, say: impl Fn(&str) -> Option<String>) -> Vec
 /// Jobs that were promised and are gone.
 pub(super) fn lost(evidence: &Evidence<'_>) -> Vec<String> {
     of_each(evidence, |name| {
-        let lost = count(evidence, name, "lost");
-        let again = count(evidence, name, "completed_again");
-        let restarts = count(evidence, name, "restarts");
-        (lost > 0 || again > 0).then(|| {
+        let (lost, restarts) = (count(evidence, name, "lost"), count(evidence, name, "restarts"));
+        (lost > 0).then(|| {
             format!(
-                "`{name}` lost {} jobs that it had promised, and ran or completed {} again that it had completed, \
-                 over {} restarts",
+                "`{name}` has lost jobs whose callers were told that they are in: {}, over {} restarts",
                 grouped(lost),
-                grouped(again),
                 grouped(restarts)
             )
         })
+    })
+}
+
+/// Jobs that were completed and came back.
+pub(super) fn again(evidence: &Evidence<'_>) -> Vec<String> {
+    of_each(evidence, |name| {
+        let again = count(evidence, name, "completed_again");
+        let text = || format!("`{name}` ran or completed jobs again that were completed: {}", grouped(again));
+        (again > 0).then(text)
     })
 }
 
@@ -69,6 +74,21 @@ pub(super) fn fenced(evidence: &Evidence<'_>) -> Vec<String> {
             )
         })
     })
+}
+
+/// Writes that a fence kept out.
+pub(super) fn kept_out(evidence: &Evidence<'_>) -> Vec<String> {
+    let sinks = evidence.measured.systems.iter();
+    let refused = sinks.filter_map(|(name, counts)| {
+        let refused = counts.get("effects_refused").copied().filter(|refused| *refused > 0);
+        let effects = counts.get("effects").copied()?;
+        Some(format!(
+            "`{name}` refused {} writes of workers that had lost their lease and took {} of workers that had it",
+            grouped(refused?),
+            grouped(effects)
+        ))
+    });
+    refused.collect()
 }
 
 /// What was done by a worker after a later one had done it.
@@ -147,7 +167,7 @@ mod tests {
             ("bill.wait_p99_us", 1),
             ("two_leaders_us", 5),
         ];
-        for find in [lost, starved, fenced, stale_effects, poison, two_leaders] {
+        for find in [lost, again, starved, fenced, stale_effects, kept_out, poison, two_leaders] {
             assert_eq!(told(&fine, find), Vec::<String>::new());
         }
     }
@@ -156,27 +176,31 @@ mod tests {
     fn each_trouble_has_its_sentence_with_its_numbers() {
         let trouble = [
             ("lost", 1_234),
+            ("completed_again", 8),
             ("fenced_refused", 3),
             ("stale_effects", 2),
+            ("effects", 9),
+            ("effects_refused", 6),
             ("dead_poison", 4),
             ("two_leaders_us", 2_500_000),
             ("mail.wait_p99_us", 60_000_000),
             ("bill.wait_p99_us", 5_000),
             ("mail.live", 17),
         ];
-        let found =
-            [lost, starved, fenced, stale_effects, poison, two_leaders].map(|find| told(&trouble, find));
-        let words = [
-            "lost 1 234 jobs",
-            "waited 60 s",
-            "refused 3 commits",
-            "took 2 writes",
-            "set 4 jobs aside",
-            "for 2.5",
+        let cases: [(fn(&Evidence<'_>) -> Vec<String>, &str); 8] = [
+            (lost, "that they are in: 1 234, over"),
+            (again, "that were completed: 8"),
+            (starved, "waited 60 s"),
+            (starved, "17 never did"),
+            (fenced, "refused 3 commits"),
+            (stale_effects, "took 2 writes"),
+            (kept_out, "refused 6 writes"),
+            (poison, "set 4 jobs aside"),
         ];
-        for (found, words) in found.iter().zip(words) {
+        for (find, words) in cases {
+            let found = told(&trouble, find);
             assert!(found.len() == 1 && found[0].contains(words), "{found:?} should say {words}");
         }
-        assert!(found[1][0].contains("17 never did"), "{:?}", found[1]);
+        assert!(told(&trouble, two_leaders)[0].contains("for 2.5"));
     }
 }

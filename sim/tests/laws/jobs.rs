@@ -124,7 +124,7 @@ fn a_worker_that_was_paused_past_its_lease_commits_nothing() {
     let pause = "timeline: [{id: pause, at: 5s, for: 8s, fault: {pause: {service: workers/1}}}]";
     let workers = "replicas: 2, workers: 4, heartbeat: 500ms, service_time: {exponential: {mean: 300ms}}";
     let outcome =
-        ran(&scenario("jobs: {default: {lease: 2s, retry_after: 100ms}}", workers, "rate: 10/s", pause));
+        ran(&scenario("jobs: {default: {lease: 2s, retry_after: 100ms}}", workers, "rate: 20/s", pause));
     let jobs = system(&outcome, "jobs");
     assert!(jobs["leases_lost"] > 0, "{jobs:?}");
     assert!(jobs["fenced_refused"] + jobs.get("fenced_heartbeats").copied().unwrap_or(0) > 0, "{jobs:?}");
@@ -275,7 +275,7 @@ fn every_broken_variant_is_caught_by_the_invariant_made_for_it() {
     let lease = "jobs: {default: {lease: 2s, retry_after: 100ms}}";
     let hasty = "fsync: {commits: 500, wait: 2s}, jobs: {default: {lease: 2s}}";
     let cases = [
-        ("jobs_completed_once", "test-unfenced-scheduler", scenario(lease, paused, "rate: 10/s", pause)),
+        ("jobs_completed_once", "test-unfenced-scheduler", scenario(lease, paused, "rate: 20/s", pause)),
         ("jobs_fenced", "test-unfenced-scheduler", scenario(lease, slow, "rate: 1/s", "")),
         (
             "jobs_not_lost",

@@ -191,7 +191,8 @@ impl Worker {
         let workers = self.own().workers;
         let Some(slot) = self.slots.get_mut(at as usize) else { return };
         slot.turn = slot.turn.wrapping_add(1);
-        if at >= workers {
+        // A replica that is not wanted any more ends what it has and takes nothing new.
+        if at >= workers || !cx.is_member() {
             slot.state = State::Gone;
             return;
         }
