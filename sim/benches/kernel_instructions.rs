@@ -62,5 +62,12 @@ fn request(plan: Plan) -> Outcome {
     workload::request::simulate(black_box(&plan))
 }
 
-library_benchmark_group!(name = kernel, benchmarks = [phold, mm1, timers, arm_cancel, request]);
+#[library_benchmark]
+#[bench::watched(workload::jobs::plan(2_000), true)]
+#[bench::unwatched(workload::jobs::plan(2_000), false)]
+fn jobs(plan: Plan, is_watched: bool) -> Outcome {
+    workload::jobs::simulate(black_box(&plan), is_watched)
+}
+
+library_benchmark_group!(name = kernel, benchmarks = [phold, mm1, timers, arm_cancel, request, jobs]);
 main!(library_benchmark_groups = kernel);

@@ -78,9 +78,16 @@ fn request_ns(chance: Chance) -> f64 {
     cost_ns(requests, || workload::request::plan(requests, chance), simulate)
 }
 
+/// A job from enqueueing to the end, a million of them, with their invariants watched or not.
+fn jobs_ns(is_watched: bool) -> f64 {
+    let jobs = 1_000_000;
+    let simulate = |plan: &mut _| drop(workload::jobs::simulate(plan, is_watched));
+    cost_ns(jobs, || workload::jobs::plan(jobs), simulate)
+}
+
 type Workload = (&'static str, fn(AgendaTuning) -> f64);
 
-const WORKLOADS: [Workload; 11] = [
+const WORKLOADS: [Workload; 13] = [
     ("phold_1k", |tuning| phold_ns(1 << 10, Delays::Exponential, tuning)),
     ("phold_16k", |tuning| phold_ns(1 << 14, Delays::Exponential, tuning)),
     ("phold_256k", |tuning| phold_ns(1 << 18, Delays::Exponential, tuning)),
@@ -92,6 +99,8 @@ const WORKLOADS: [Workload; 11] = [
     ("arm_cancel", arm_cancel_ns),
     ("request", |_| request_ns(Chance::Drawn)),
     ("request_steady", |_| request_ns(Chance::Steady)),
+    ("million_jobs", |_| jobs_ns(true)),
+    ("million_jobs_unwatched", |_| jobs_ns(false)),
 ];
 
 fn main() {

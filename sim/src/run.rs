@@ -22,6 +22,8 @@ pub struct Detail {
     pub agenda: AgendaTuning,
     /// Describe the events with these numbers (first, last): for naming where two runs part.
     pub events: Option<(u64, u64)>,
+    /// Keep no books on jobs, so that their invariants are not watched: for measuring what watching costs.
+    pub without_job_books: bool,
 }
 
 /// What a run produced.
@@ -66,7 +68,7 @@ pub fn run(
 ) -> Result<Outcome, ScenarioError> {
     let plan = if edits.is_empty() { plan.clone() } else { edited(plan, edits, kinds)? };
     let shared = Arc::new(plan.clone());
-    let cluster = Cluster::new(shared, seed, kinds.clone(), detail.traced_requests);
+    let cluster = Cluster::new(shared, seed, kinds.clone(), detail);
     let limits = Limits {
         max_events: plan.run.max_events,
         until: plan.run.end(),

@@ -23,6 +23,8 @@ mod generator;
 mod harness;
 #[path = "laws/intended_start.rs"]
 mod intended_start;
+#[path = "laws/jobs.rs"]
+mod jobs;
 #[path = "laws/keyed_draws.rs"]
 mod keyed_draws;
 #[path = "laws/limiter.rs"]

@@ -11,12 +11,12 @@
 
 use foreshock_systems::job_scheduler::cron::{CronCalendar, CronFields, CronPolicy, CronSchedule};
 use foreshock_systems::job_scheduler::periodic::{Enqueuer, EnqueuerConfig, Misfire, Periodic};
-use foreshock_systems::job_scheduler::store::{FsyncPolicy, JournalStore};
 use foreshock_systems::job_scheduler::{
     Assignment, Input, JobFailure, KindConfig, KindId, NewJob, NodeId, Outbox, Output, Overlap, PoolId,
     ScheduleConfig, ScheduleId, Scheduler, SchedulerConfig, WorkerId, Workflow,
 };
 use foreshock_systems::retry::BackoffConfig;
+use foreshock_systems::store::{SimDisk, WalConfig, WalStore};
 use foreshock_systems::{Span, Time};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -48,7 +48,7 @@ fn config() -> SchedulerConfig {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let now = || Time::from_nanos(start.elapsed().as_nanos() as u64);
-    let store = JournalStore::new(FsyncPolicy::EveryCommit);
+    let (store, _) = WalStore::open(SimDisk::new(), WalConfig::default())?;
     let mut scheduler = Scheduler::open(config(), store, now())?;
 
     let policy = CronPolicy { fields: CronFields::Six, ..CronPolicy::default() };

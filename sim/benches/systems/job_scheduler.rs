@@ -1,4 +1,4 @@
-//! Job scheduler: a job from enqueueing to completion with so many others waiting, in memory and through the journal,
+//! Job scheduler: a job from enqueueing to completion with so many others waiting, in memory and through the log,
 //! beside a bare binary heap that only orders (no lease, no state, no row written); the next tick of a cron pattern in a
 //! time zone beside `croner` over `chrono-tz`.
 
@@ -7,11 +7,11 @@ use chrono_tz::America::New_York;
 use criterion::{BenchmarkId, Criterion};
 use croner::parser::{CronParser, Seconds};
 use foreshock_systems::job_scheduler::cron::{CronPolicy, CronSchedule};
-use foreshock_systems::job_scheduler::store::{FsyncPolicy, JobStore, JournalStore, MemoryStore};
 use foreshock_systems::job_scheduler::{
     Fairness, Input, KindId, NewJob, Outbox, Output, PoolId, PriorityOrder, Scheduler, SchedulerConfig,
     TenantId, WorkerId,
 };
+use foreshock_systems::store::{MemoryStore, SimDisk, Store, WalConfig, WalStore};
 use foreshock_systems::{Span, Time};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -39,7 +39,7 @@ struct Bench<S> {
     number: u64,
 }
 
-impl<S: JobStore> Bench<S> {
+impl<S: Store> Bench<S> {
     fn new(config: SchedulerConfig, store: S, waiting: u64) -> Bench<S> {
         let scheduler = Scheduler::open(config, store, Time::ZERO).expect("in range");
         let mut bench = Bench { scheduler, out: Outbox::new(), now: Time::ZERO, number: 0 };
@@ -88,10 +88,10 @@ fn one_job(criterion: &mut Criterion) {
             let mut bench = Bench::new(config(order, fairness), MemoryStore::new(), waiting);
             group.bench_function(BenchmarkId::new(name, waiting), |bencher| bencher.iter(|| bench.one_job()));
         }
-        let store = JournalStore::new(FsyncPolicy::EveryCommit);
+        let (store, _) =
+            WalStore::open(SimDisk::new(), WalConfig::default()).expect("an empty disk is an empty store");
         let mut bench = Bench::new(config(PriorityOrder::Strict, Fairness::Fifo), store, waiting);
-        group
-            .bench_function(BenchmarkId::new("journal", waiting), |bencher| bencher.iter(|| bench.one_job()));
+        group.bench_function(BenchmarkId::new("log", waiting), |bencher| bencher.iter(|| bench.one_job()));
         let mut heap = BinaryHeap::new();
         let mut number = 0u64;
         let mut push = |heap: &mut BinaryHeap<_>| {

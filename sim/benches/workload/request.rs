@@ -9,7 +9,9 @@ use foreshock::run::{Detail, Outcome, run};
 use foreshock::scenario::plan::Plan;
 use foreshock::scenario::{Files, Source, compile};
 
-struct NoFiles;
+/// There are none.
+#[derive(Debug)]
+pub struct NoFiles;
 
 impl Files for NoFiles {
     fn read(&self, relative: &str) -> Result<String, String> {

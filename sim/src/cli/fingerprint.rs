@@ -52,6 +52,7 @@ pub(super) fn execute(
             Agenda::Heap => AgendaTuning::Heap,
         },
         events: arguments.from.zip(arguments.to),
+        ..Detail::default()
     };
     let outcome = run::run(&plan, scenario.seed(&plan), &scenario.edits(), &kinds, &detail)?;
     terminal.line(&Identity::of(&outcome).to_json().to_string());

@@ -267,8 +267,9 @@ impl Cluster {
         agenda.cancel(std::mem::take(&mut state.ready_timer));
         state.ready = true;
         state.life = state.life.wrapping_add(1);
+        let keep = if aloud { Durable::Written } else { Durable::Disk };
         let mut lost: Vec<Request> = Vec::new();
-        self.nodes[node.index()].crash(Durable::Disk, &mut |request| lost.push(*request));
+        self.nodes[node.index()].crash(keep, &mut |request| lost.push(*request));
         self.core.processors.clear(now, node);
         let mut engine = Engine { now, core: &mut self.core, agenda };
         let processor = engine.core.processors.processor_of(node);

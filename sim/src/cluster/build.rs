@@ -22,14 +22,16 @@ use crate::kernel::draw::{Key, Seed};
 use crate::kernel::time::Time;
 use crate::measure::{Recorder, ServiceLevels, TraceRecorder};
 use crate::nodes::Kinds;
+use crate::run::Detail;
 use crate::scenario::plan::{
     BulkheadPolicy, EdgeId, EdgePlan, LoadId, Party, Plan, PoolPlan, ServiceId, ServicePlan,
 };
 
 impl Cluster {
     /// The world of a plan, before its first event.
-    pub(crate) fn new(plan: Arc<Plan>, seed: Seed, kinds: Kinds, traced_requests: u32) -> Cluster {
-        let mut core = empty_core(&plan, seed, traced_requests);
+    pub(crate) fn new(plan: Arc<Plan>, seed: Seed, kinds: Kinds, detail: &Detail) -> Cluster {
+        let mut core = empty_core(&plan, seed, detail.traced_requests);
+        core.recorder.keeps_job_books = !detail.without_job_books;
         let mut host_processors = Vec::new();
         for host in &plan.hosts {
             host_processors.push(core.processors.add_processor(host.cores_milli));
@@ -127,6 +129,7 @@ fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
         dependencies: plan.services.iter().map(|_| Vec::new()).collect(),
         delays_requests: false,
         truth: Truth::new(plan),
+        handed: BTreeMap::new(),
         hop_key: Key::derive(seed, "hop", "replica"),
     }
 }

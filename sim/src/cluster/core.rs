@@ -1,7 +1,7 @@
 //! The state all nodes share and none of them sees: links, calls, processors, measurements. Holds it together,
 //! decides nothing; what happens to it is in `network`, `calls`, `timeline`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::answer::DependencyRule;
@@ -19,6 +19,7 @@ use crate::kernel::agenda::{Agenda, Handle};
 use crate::kernel::draw::{Key, Seed};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{Recorder, TraceRecorder};
+use crate::nodes::jobs::Body;
 use crate::scenario::plan::{EdgeId, Party, Plan, ServiceId};
 
 /// What can be scheduled. Twelve bytes, so that an agenda entry stays within half a cache line.
@@ -247,6 +248,8 @@ pub(crate) struct Core {
     pub(crate) delays_requests: bool,
     /// What stores hold, for measuring what others say they do.
     pub(crate) truth: Truth,
+    /// Jobs on their way to workers: what they are about, by scheduler, number and lease.
+    pub(crate) handed: BTreeMap<(ServiceId, u64, u64), Body>,
     /// Chooses the replica of a proxy.
     pub(crate) hop_key: Key,
 }
@@ -276,6 +279,7 @@ impl Core {
             + self.calls.memory_bytes()
             + self.attempts.memory_bytes()
             + self.notes.memory_bytes()
+            + self.recorder.job_memory_bytes()
     }
 }
 

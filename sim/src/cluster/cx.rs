@@ -11,7 +11,8 @@ use super::slab::Ref;
 use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Lineage, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
-use crate::measure::{Departure, LimitKey, OutcomeKind, Violation, WindowTold};
+use crate::measure::{Departure, JobBook, LimitKey, OutcomeKind, Violation, WindowTold};
+use crate::nodes::jobs::Body;
 use crate::scenario::plan::{EdgeId, LimitRule, LinkId, LoadId, Party, Plan, ServiceId};
 
 /// Wake-up tokens keep this many bits; the others tell the lives of a process apart.
@@ -370,6 +371,35 @@ impl Cx<'_> {
         let now = self.engine.now;
         let service = self.service();
         self.engine.core.recorder.passed_service_limit(service, rule, key, cost, now);
+    }
+
+    /// The books of the harness on a job scheduler. Nobody in the simulated world could know: for measurement.
+    #[inline]
+    pub(crate) fn job_book(&mut self, scheduler: ServiceId) -> &mut JobBook {
+        self.engine.core.recorder.job_book(scheduler)
+    }
+
+    /// At a job scheduler: the answer that gives a job under a lease carries what the job is about.
+    pub(crate) fn hand_over(&mut self, (job, token): (u64, u64), body: Body) {
+        let scheduler = self.service();
+        self.engine.core.handed.insert((scheduler, job, token), body);
+    }
+
+    /// At a job scheduler: whoever was given a job under this lease has lost it.
+    pub(crate) fn forget_handed(&mut self, (job, token): (u64, u64)) {
+        let scheduler = self.service();
+        self.engine.core.handed.remove(&(scheduler, job, token));
+    }
+
+    /// At a worker: what a job is about that came with an answer; `None` if its lease was taken back on the way.
+    pub(crate) fn take_over(&mut self, scheduler: ServiceId, (job, token): (u64, u64)) -> Option<Body> {
+        self.engine.core.handed.remove(&(scheduler, job, token))
+    }
+
+    /// At a worker: it has worked on a job for so long.
+    pub(crate) fn ran(&mut self, span: Span) {
+        let (service, now) = (self.service(), self.engine.now);
+        self.engine.core.recorder.worked(service, span, now);
     }
 
     /// Something that must never happen was seen.

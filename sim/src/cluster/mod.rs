@@ -381,6 +381,9 @@ impl Cluster {
             node.probe(&mut probes);
             let name = match state.party {
                 Party::Service(service) => {
+                    if let Some(jobs) = probes.jobs.take().filter(|_| state.up) {
+                        self.core.recorder.close_job_book(service, &jobs, now);
+                    }
                     monitoring.add_replica(service, state.replica, state.up, &mut probes);
                     inside[service.index()] += probes.in_system;
                     &self.core.plan.services[service.index()].name

@@ -8,6 +8,7 @@ use super::slab::Ref;
 use crate::kernel::draw::Lineage;
 use crate::kernel::time::{Span, Time};
 use crate::measure::{CollectedProbe, OutcomeKind, Unreported};
+use crate::nodes::jobs::JobsProbe;
 use crate::scenario::plan::{EdgeId, EntryId, LoadId, OperationId, Plan};
 
 /// A node: one replica of a service, or all clients of a load.
@@ -55,7 +56,9 @@ pub trait Node {
 /// What survives a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durable {
-    /// What was written to disk.
+    /// What was handed to the operating system: the process died, its machine lives.
+    Written,
+    /// What was synced to the disk: the machine died.
     Disk,
     /// Nothing.
     Nothing,
@@ -88,6 +91,8 @@ pub struct Probes {
     pub shares: BTreeMap<&'static str, (u64, u64)>,
     /// Of what the node has measured of itself, what was never reported.
     pub unreported: Unreported,
+    /// Of a job scheduler: what it keeps, for the books.
+    pub(crate) jobs: Option<Box<JobsProbe>>,
     /// Of a node that collects reports: what it has made of those of each service.
     pub collected: Vec<CollectedProbe>,
 }

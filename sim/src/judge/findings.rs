@@ -5,7 +5,7 @@ use super::grid::Grid;
 use super::liveness::{Liveness, LoadRecovery};
 use super::slo::SloVerdict;
 use super::words::{decimal, grouped};
-use super::{Evidence, STOP_ID, caches, chain, limits, monitoring, reached_its_end};
+use super::{Evidence, STOP_ID, caches, chain, jobs, limits, monitoring, reached_its_end};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::scenario::plan::Action;
@@ -30,13 +30,16 @@ struct Case<'a> {
 type Finder = fn(&Case<'_>) -> Vec<String>;
 
 /// Every kind, the gravest first.
-const FINDERS: [(&str, Finder); 24] = [
+const FINDERS: [(&str, Finder); 32] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
     ("fault_not_started", fault_not_started),
     ("fault_touched_nothing", fault_touched_nothing),
     ("not_judged", not_judged),
+    ("jobs_lost", |case| jobs::lost(case.evidence)),
+    ("jobs_completed_again", |case| jobs::again(case.evidence)),
+    ("stale_effects", |case| jobs::stale_effects(case.evidence)),
     ("monitoring_blind", |case| monitoring::blind(case.evidence)),
     ("alert_resolved_blind", |case| monitoring::resolved_blind(case.evidence)),
     ("averaged_percentiles", |case| monitoring::averaged(case.evidence)),
@@ -48,6 +51,11 @@ const FINDERS: [(&str, Finder); 24] = [
     ("limit_without_key", |case| limits::off(case.evidence)),
     ("limit_without_store", |case| limits::alone(case.evidence)),
     ("limit_in_shadow", |case| limits::shadowed(case.evidence)),
+    ("two_leaders", |case| jobs::two_leaders(case.evidence)),
+    ("jobs_starved", |case| jobs::starved(case.evidence)),
+    ("poison_jobs", |case| jobs::poison(case.evidence)),
+    ("stale_writes_refused", |case| jobs::kept_out(case.evidence)),
+    ("stale_commits", |case| jobs::fenced(case.evidence)),
     ("bound_moved", |case| limits::bound_moved(case.evidence)),
     ("saturated", saturated),
     ("stampede", |case| caches::stampedes(case.evidence.measured)),

@@ -2,6 +2,7 @@
 
 use super::{Evidence, monitoring};
 use crate::kernel::time::Time;
+use crate::measure::{JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE};
 
 /// What became of one invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +45,22 @@ pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
 type Concerns = fn(&Evidence<'_>) -> bool;
 
 /// Invariants that are always on where the scenario has what they are about.
-const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 1] =
-    [(Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
+const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 6] = [
+    (Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
         !evidence.measured.monitoring.is_empty()
-    })];
+    }),
+    watched_jobs(JOBS_NOT_LOST),
+    watched_jobs(JOBS_COMPLETED_ONCE),
+    watched_jobs(JOBS_FENCED),
+    watched_jobs(JOBS_TICKED_ONCE),
+    watched_jobs(JOBS_CONSISTENT),
+];
+
+/// An invariant on jobs: the books that are kept beside every scheduler see it broken as it happens, so the finished run
+/// has nothing to add.
+const fn watched_jobs(id: &'static str) -> (Invariant, Concerns) {
+    (Invariant { id, check: |_| Vec::new() }, |evidence| !evidence.measured.jobs.is_empty())
+}
 
 pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<InvariantVerdict> {
     let of_parts = INVARIANTS_OF_PARTS.iter().filter(|(_, concerns)| concerns(evidence));

@@ -6,6 +6,7 @@ mod chain;
 mod findings;
 mod grid;
 mod invariants;
+mod jobs;
 mod limits;
 mod liveness;
 mod monitoring;

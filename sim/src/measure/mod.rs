@@ -2,6 +2,7 @@
 //! its memory does not grow with virtual time.
 
 mod histogram;
+mod jobs;
 mod limits;
 mod measured;
 mod monitoring;
@@ -10,6 +11,9 @@ mod recorder;
 mod trace;
 mod watch;
 
+pub use jobs::{
+    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, JobsMeasured,
+};
 pub use measured::{
     BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LimitMeasured, LinkMeasured, LoadInterval,
     LoadMeasured, Measured, PathShares, RateLimitMeasured, RequestCounts, ServiceCounts, ServiceInterval,
@@ -22,6 +26,8 @@ pub use monitoring::{
 pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
+pub(crate) use histogram::Durations;
+pub(crate) use jobs::{Broken, JobBook, StoredJob};
 pub(crate) use limits::LimitKey;
 pub(crate) use monitoring::MonitoringEnd;
 pub(crate) use recorder::{AttemptSent, CallVerdict, Departure, EndState, Recorder, ServiceLevels};

@@ -2,12 +2,15 @@
 //! one needs a file and a line; the cluster knows none of them.
 
 mod broken;
+mod broken_jobs;
 mod cache;
 mod client;
+pub(crate) mod jobs;
 mod limit_store;
 mod metrics;
 mod optimistic_writer;
 mod service;
+mod settings;
 pub mod telemetry;
 mod tokens;
 mod versioned_store;
@@ -21,7 +24,7 @@ pub(crate) use client::client;
 
 use crate::cluster::Node;
 use crate::scenario::KindsCheck;
-use crate::scenario::plan::{Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{JobsRole, Plan, ServiceId, TelemetryRole};
 
 /// A kind of service node that a scenario can name in `kind:`.
 pub trait Kind {
@@ -43,6 +46,11 @@ pub trait Kind {
         false
     }
 
+    /// What this kind has to do with jobs.
+    fn jobs_role() -> JobsRole {
+        JobsRole::None
+    }
+
     /// A replica of `service`. The settings were checked.
     fn build(service: ServiceId, replica: u32, plan: &Arc<Plan>) -> Box<dyn Node>;
 }
@@ -50,6 +58,7 @@ pub trait Kind {
 type Check = fn(&Map<String, Value>) -> Vec<(String, String)>;
 type Role = fn() -> TelemetryRole;
 type Ability = fn() -> bool;
+type JobRole = fn() -> JobsRole;
 type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
 
 #[derive(Clone)]
@@ -59,6 +68,7 @@ struct Entry {
     role: Role,
     has_admission: Ability,
     needs_calls: Ability,
+    jobs_role: JobRole,
     build: Build,
 }
 
@@ -78,6 +88,10 @@ impl Default for Kinds {
             .with::<versioned_store::VersionedStore>("versioned-store")
             .with::<optimistic_writer::OptimisticWriter>("optimistic-writer")
             .with::<metrics::Metrics>("metrics")
+            .with::<jobs::JobSchedulerKind>("job-scheduler")
+            .with::<jobs::JobWorkerKind>("job-worker")
+            .with::<jobs::JobEnqueuerKind>("job-enqueuer")
+            .with::<jobs::JobSinkKind>("job-sink")
     }
 }
 
@@ -93,6 +107,7 @@ impl Kinds {
             role: K::telemetry_role,
             has_admission: K::has_admission,
             needs_calls: K::needs_calls,
+            jobs_role: K::jobs_role,
             build: K::build,
         });
         Kinds { entries: Arc::new(entries) }
@@ -104,6 +119,10 @@ impl Kinds {
         self.with::<broken::AddressReader>("test-address")
             .with::<broken::Forgetful>("test-forgetful")
             .with::<broken::LeakyMetrics>("test-leaky-metrics")
+            .with::<broken_jobs::Unfenced>("test-unfenced-scheduler")
+            .with::<broken_jobs::Forgetful>("test-forgetful-scheduler")
+            .with::<broken_jobs::Hasty>("test-hasty-scheduler")
+            .with::<broken_jobs::Alone>("test-lone-enqueuer")
     }
 
     pub(crate) fn build(
@@ -142,6 +161,11 @@ impl KindsCheck for Kinds {
 
     fn needs_calls(&self, kind: &str) -> bool {
         self.entries.iter().find(|entry| entry.name == kind).is_some_and(|entry| (entry.needs_calls)())
+    }
+
+    fn jobs_role(&self, kind: &str) -> JobsRole {
+        let entry = self.entries.iter().find(|entry| entry.name == kind);
+        entry.map_or(JobsRole::None, |entry| (entry.jobs_role)())
     }
 }
 

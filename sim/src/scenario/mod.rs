@@ -30,7 +30,7 @@ pub use schema::json_schema;
 
 use check::{Names, Surroundings};
 use path::Lost;
-use plan::{Edit, Plan, Setting, TelemetryRole};
+use plan::{Edit, JobsRole, Plan, Setting, TelemetryRole};
 use raw::RawScenario;
 use trace::{FromFiles, FromPlan};
 use tree::Node;
@@ -70,6 +70,11 @@ pub trait KindsCheck {
     /// Whether services of a kind can do nothing without a call.
     fn needs_calls(&self, _kind: &str) -> bool {
         false
+    }
+
+    /// What a kind has to do with jobs.
+    fn jobs_role(&self, _kind: &str) -> JobsRole {
+        JobsRole::None
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a scheduler is asked and what it answers. Plain data; never decides.
 
 use super::job::*;
-use super::store::StoreError;
 use super::workflow::{Workflow, WorkflowError};
+use crate::store::StoreError;
 use crate::time::{Span, Time};
 use std::fmt;
 use std::sync::Arc;

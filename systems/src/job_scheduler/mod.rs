@@ -18,9 +18,9 @@ mod message; // what a scheduler is asked and what it answers
 mod outbox; // what should happen next
 pub mod periodic; // enqueues by the calendar
 mod ready; // in which order available jobs are given out
+mod row; // the durable state, and how it lies in a store
 mod scheduler; // the scheduler
 mod state; // all jobs and every index over them
-pub mod store; // where the durable state lives
 mod unique; // what makes two jobs the same
 mod workflow; // chains, batches, graphs
 

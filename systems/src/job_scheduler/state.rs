@@ -5,7 +5,7 @@ use super::config::{Retention, SchedulerConfig};
 use super::job::*;
 use super::message::Leadership;
 use super::ready::{Rank, Ready};
-use super::store::{Counts, Row};
+use super::row::{Counts, Row};
 use super::unique::UniqueKey;
 use crate::time::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet};

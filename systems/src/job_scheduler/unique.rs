@@ -49,11 +49,11 @@ impl TerminalStates {
 /// What two jobs must have in common to be the same one.
 #[derive(Clone, Debug)]
 pub struct UniqueKey {
-    kind: KindId,
-    args: Option<Arc<[u8]>>,
-    queue: Option<QueueId>,
+    pub(super) kind: KindId,
+    pub(super) args: Option<Arc<[u8]>>,
+    pub(super) queue: Option<QueueId>,
     /// Length and number of the period: keys of different lengths never meet.
-    period: Option<(Span, u64)>,
+    pub(super) period: Option<(Span, u64)>,
     /// Where else it keeps others out. No part of the comparison.
     pub(super) also_in: TerminalStates,
 }

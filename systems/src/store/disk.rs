@@ -45,7 +45,7 @@ pub trait Disk {
     /// # Errors
     /// [`DiskError`]; an unknown part is durable.
     fn sync(&mut self, file: u64) -> Result<(), DiskError>;
-    /// Removes a file. It may come back after a crash.
+    /// Removes a file. It may come back after a crash that no sync of any file came before.
     ///
     /// # Errors
     /// [`DiskError`]; it may still be there.
@@ -83,6 +83,11 @@ impl SimDisk {
     /// An empty disk without faults.
     pub fn new() -> SimDisk {
         SimDisk::default()
+    }
+
+    /// Whether the power is off: whatever comes next is refused.
+    pub fn is_off(&self) -> bool {
+        self.cut.is_some_and(|cut| self.operations >= cut.after_operations)
     }
 
     /// Appends, syncs and removals so far, refused ones included: the points at which a test may cut the power.
@@ -128,7 +133,7 @@ impl SimDisk {
     }
 
     fn step(&mut self) -> Result<(), DiskError> {
-        let is_off = self.cut.is_some_and(|cut| self.operations >= cut.after_operations);
+        let is_off = self.is_off();
         self.operations = self.operations.saturating_add(1);
         if is_off { Err(DiskError::Off) } else { Ok(()) }
     }
@@ -172,6 +177,8 @@ impl Disk for SimDisk {
         if let Some(file) = self.files.get_mut(&file) {
             file.synced = file.bytes.len();
         }
+        // The file system's journal is written in order: with a sync all removals before it are durable, too.
+        self.files.retain(|_, file| !file.is_removed);
         Ok(())
     }
 

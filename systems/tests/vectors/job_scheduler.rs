@@ -5,8 +5,8 @@ use crate::folder::{reference_cases, vectors};
 use foreshock_systems::job_scheduler::cron::{CronFields, CronPolicy, CronSchedule, DstGap, DstOverlap};
 use foreshock_systems::job_scheduler::{
     Assignment, Input, NewJob, Outbox, Output, PoolId, Scheduler, SchedulerConfig, WorkerId,
-    store::MemoryStore,
 };
+use foreshock_systems::store::MemoryStore;
 use foreshock_systems::{Span, Time};
 use serde_json::Value;
 use std::collections::BTreeSet;

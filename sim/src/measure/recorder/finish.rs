@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Recorder, ServiceLevels};
+use crate::kernel::time::Time;
+use crate::measure::jobs::JobBook;
 use crate::measure::monitoring::{AlertMeasured, MonitoringEnd, MonitoringMeasured};
 use crate::measure::watch::Counters;
-use crate::measure::{LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured};
+use crate::measure::{JobsMeasured, LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured};
 use crate::scenario::plan::Plan;
 
 /// What only the arenas know when the run stops.
@@ -59,6 +61,8 @@ impl Recorder {
         });
         let (monitoring, alerts) = self.monitoring.finish(plan, end.monitoring);
         add_monitoring(&mut systems, &monitoring, &alerts);
+        let end_of_run = Time::from_nanos(u64::try_from(self.now_ns).unwrap_or(u64::MAX));
+        let jobs = jobs_measured(plan, std::mem::take(&mut self.job_books), end_of_run, &mut systems);
         let loads: Vec<LoadMeasured> = loads.collect();
         let edges = self.edges.into_iter().map(|mut record| {
             record.measured.latency = match record.load {
@@ -80,6 +84,7 @@ impl Recorder {
             limits,
             monitoring,
             alerts,
+            jobs,
             violations: self.violations,
         }
     }
@@ -96,6 +101,22 @@ impl Recorder {
             self.edge_limits.iter().map(|(edge, watch)| (&self.edges[edge.index()].measured.name, watch));
         of_services.chain(of_edges).map(|(name, watch)| (name.clone(), watch.measured())).collect()
     }
+}
+
+/// What the books say of jobs, among what their schedulers show.
+fn jobs_measured(
+    plan: &Plan,
+    books: Vec<Option<Box<JobBook>>>,
+    now: Time,
+    systems: &mut BTreeMap<String, BTreeMap<String, u64>>,
+) -> Vec<JobsMeasured> {
+    let kept = plan.services.iter().zip(books).filter_map(|(service, book)| Some((service, book?)));
+    let measured = kept.map(|(service, book)| {
+        let measured = book.finish(service.name.clone(), now);
+        systems.entry(service.name.clone()).or_default().extend(measured.counts());
+        measured
+    });
+    measured.collect()
 }
 
 /// What was collected, and the alerts on it, among what the collecting service shows.

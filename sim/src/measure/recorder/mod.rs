@@ -9,6 +9,7 @@ use foreshock_systems::circuit_breaker::State;
 use foreshock_systems::retry::GiveUpReason;
 
 use super::histogram::Durations;
+use super::jobs::{JOBS_CONSISTENT, JobBook};
 pub(crate) use finish::EndState;
 
 use self::finish::share_ppm;
@@ -21,6 +22,7 @@ use super::{
 };
 use crate::cluster::{Done, Path};
 use crate::kernel::time::{Span, Time};
+use crate::nodes::jobs::JobsProbe;
 use crate::scenario::plan::{
     EdgeId, EntryId, LimitRule, LinkId, LoadId, Metric, Party, Plan, ServiceId, Target,
 };
@@ -126,6 +128,10 @@ pub(crate) struct Recorder {
     service_limits: BTreeMap<ServiceId, LimitWatch>,
     edge_limits: BTreeMap<EdgeId, LimitWatch>,
     pub(crate) monitoring: Monitoring,
+    /// By service; only job schedulers have books.
+    pub(crate) job_books: Vec<Option<Box<JobBook>>>,
+    /// Whether the books on jobs are kept.
+    pub(crate) keeps_job_books: bool,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -181,6 +187,8 @@ impl Recorder {
             service_limits: BTreeMap::new(),
             edge_limits: BTreeMap::new(),
             monitoring: Monitoring::new(plan),
+            job_books: plan.services.iter().map(|_| None).collect(),
+            keeps_job_books: true,
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],
@@ -223,6 +231,29 @@ impl Recorder {
 
     pub(crate) fn event(&mut self, event: TimelineEvent) {
         self.timeline.push(event);
+    }
+
+    /// The books on a job scheduler.
+    #[inline]
+    pub(crate) fn job_book(&mut self, service: ServiceId) -> &mut JobBook {
+        let keeps = self.keeps_job_books;
+        self.job_books[service.index()].get_or_insert_with(|| Box::new(JobBook::new(keeps)))
+    }
+
+    /// Holds the books on a scheduler against what it has at the end.
+    pub(crate) fn close_job_book(&mut self, service: ServiceId, jobs: &JobsProbe, now: Time) {
+        let Some(book) = &mut self.job_books[service.index()] else { return };
+        let broken = book.ended(&jobs.stored);
+        let audit = jobs.audit.as_ref().map(|witness| (JOBS_CONSISTENT, witness.clone()));
+        for (invariant, witness) in
+            broken.map(|broken| (broken.invariant, broken.witness)).into_iter().chain(audit)
+        {
+            self.violation(Violation { invariant: invariant.to_string(), at: now, witness });
+        }
+    }
+
+    pub(crate) fn job_memory_bytes(&self) -> u64 {
+        self.job_books.iter().flatten().map(|book| book.memory_bytes()).sum()
     }
 
     pub(crate) fn violation(&mut self, violation: Violation) {

@@ -5,8 +5,8 @@ use foreshock_systems::metrics::window::{EarlyPolicy, LatePolicy};
 use serde_json::{Map, Value};
 
 use crate::kernel::time::Span;
-use crate::scenario::quantity::{Duration, Factor, Positive, Problem, Share, scalar_text};
-use crate::scenario::suggest;
+use crate::nodes::settings::{Reader, Wrong};
+use crate::scenario::quantity::{Factor, Positive, Share};
 
 /// Settings of whoever collects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,9 +84,6 @@ impl Settings {
     }
 }
 
-/// Found wrong: place below the service, and what.
-type Wrong = Vec<(String, String)>;
-
 const KEYS: [&str; 11] = [
     "window",
     "lateness",
@@ -153,67 +150,7 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
     if wrong.is_empty() { Ok(read) } else { Err(wrong) }
 }
 
-/// Reads the keys of one mapping and notes what is wrong.
-struct Reader<'a> {
-    map: &'a Map<String, Value>,
-    /// Where the mapping stands, with a dot at the end unless it is the service itself.
-    at: String,
-    wrong: &'a mut Wrong,
-}
-
 impl Reader<'_> {
-    fn wrong_at(&mut self, key: &str, message: impl Into<String>) {
-        self.wrong.push((format!("{}{key}", self.at), message.into()));
-    }
-
-    /// Something is missing: said at the mapping itself.
-    fn missing(&mut self, message: &str) {
-        self.wrong.push((self.at.trim_end_matches('.').to_string(), message.to_string()));
-    }
-
-    fn refuse_unknown(&mut self, known: &[&str], of: &str) {
-        for key in self.map.keys().filter(|key| !known.contains(&key.as_str())) {
-            let help = suggest::help(key, known).map_or_else(String::new, |help| format!("; {help}"));
-            self.wrong.push((format!("{}{key}", self.at), format!("is no setting of {of}{help}")));
-        }
-    }
-
-    fn value<T>(&mut self, key: &str, read: fn(&str) -> Result<T, Problem>) -> Option<T> {
-        let value = self.map.get(key)?;
-        let text = scalar_text(value).unwrap_or_default();
-        match read(&text) {
-            Ok(value) => Some(value),
-            Err(Problem { message, help }) => {
-                let help = help.map_or_else(String::new, |help| format!("; {help}"));
-                self.wrong_at(key, format!("{message}{help}"));
-                None
-            }
-        }
-    }
-
-    fn span(&mut self, key: &str) -> Option<Span> {
-        self.value(key, Duration::read).map(|span| span.0)
-    }
-
-    fn positive_span(&mut self, key: &str) -> Option<Span> {
-        let span = self.span(key)?;
-        if span.is_zero() {
-            self.wrong_at(key, "has to have a length; write `10s`");
-            return None;
-        }
-        Some(span)
-    }
-
-    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
-        let text = self.map.get(key)?.as_str().unwrap_or_default();
-        let chosen = choices.iter().find(|(name, _)| *name == text);
-        if chosen.is_none() {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            self.wrong_at(key, format!("is none of {}", names.join(", ")));
-        }
-        chosen.map(|(_, value)| *value)
-    }
-
     /// What would need too much memory or time.
     fn check_bounds(&mut self, settings: &Settings) {
         let longest = settings.longest_wait();
@@ -238,24 +175,8 @@ impl Reader<'_> {
     }
 
     fn alerts(&mut self) -> Vec<AlertSettings> {
-        let Some(value) = self.map.get("alerts") else { return Vec::new() };
-        let Value::Object(alerts) = value else {
-            self.wrong_at(
-                "alerts",
-                "has a name for each alert: write `alerts: {slow: {of: api, p99_above: 250ms}}`",
-            );
-            return Vec::new();
-        };
-        let mut read = Vec::with_capacity(alerts.len());
-        for (name, alert) in alerts {
-            let Value::Object(map) = alert else {
-                self.wrong_at(&format!("alerts.{name}"), "is no alert: write `{of: api, p99_above: 250ms}`");
-                continue;
-            };
-            let mut reader = Reader { map, at: format!("alerts.{name}."), wrong: self.wrong };
-            read.extend(reader.alert(name));
-        }
-        read
+        let help = "write `alerts: {slow: {of: api, p99_above: 250ms}}`";
+        self.mappings("alerts", help, |name, reader| reader.alert(name))
     }
 
     fn alert(&mut self, name: &str) -> Option<AlertSettings> {

@@ -1,7 +1,7 @@
 //! What a kind built on a service adds to it: an answer of its own, whether the calls are made, who waits for whom.
 //! Knows nothing of lines and workers.
 
-use crate::cluster::{Cx, Fill, Filled, Probes, Ref, Request};
+use crate::cluster::{Cx, Durable, Fill, Filled, Probes, Ref, Request};
 use crate::kernel::time::Time;
 use crate::scenario::plan::ServicePlan;
 
@@ -23,6 +23,8 @@ pub(in crate::nodes) enum Verdict {
     Answer(Answered),
     /// The answer is an error, at once.
     Fail,
+    /// There is no room for it: refused, at once.
+    Refuse,
     /// The service's calls are made, under this lease or without one (0); what they bring is the answer.
     Load(u64),
     /// This is the answer, at once; then the calls are made under this lease with nobody waiting.
@@ -73,7 +75,9 @@ pub(in crate::nodes) trait Behaviour {
         None
     }
     /// The instant it wanted to be woken at has come: one of several things that are due, until nothing is left.
-    fn expire(&mut self, _local: Time) -> Option<Woken> {
+    fn expire(&mut self, _local: Time, _cx: &mut Cx<'_>) -> Option<Woken> {
         None
     }
+    /// The process dies: what is volatile is lost.
+    fn crash(&mut self, _keep: Durable) {}
 }

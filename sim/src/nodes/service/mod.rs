@@ -536,7 +536,10 @@ impl Node for ServiceNode {
         self.report(cx);
     }
 
-    fn crash(&mut self, _keep: Durable, lost: &mut dyn FnMut(&Request)) {
+    fn crash(&mut self, keep: Durable, lost: &mut dyn FnMut(&Request)) {
+        if let Some(behaviour) = &mut self.behaviour {
+            behaviour.crash(keep);
+        }
         for (_, job) in self.jobs.iter().filter(|(_, job)| !job.detached) {
             lost(&job.request);
         }

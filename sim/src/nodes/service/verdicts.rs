@@ -34,6 +34,7 @@ impl ServiceNode {
                 self.finish(at, OutcomeKind::Ok, cx);
             }
             Verdict::Fail => self.finish(at, OutcomeKind::Error, cx),
+            Verdict::Refuse => self.finish(at, OutcomeKind::Rejected, cx),
             Verdict::Load(lease) => {
                 self.note(at, Answered::default(), Purpose::Load(lease));
                 self.proceed(at, cx);
@@ -175,7 +176,7 @@ impl ServiceNode {
     pub(super) fn alarm_rings(&mut self, cx: &mut Cx<'_>) {
         self.alarm = None;
         let local = cx.local_time();
-        while let Some(woken) = self.behaviour.as_mut().and_then(|behaviour| behaviour.expire(local)) {
+        while let Some(woken) = self.behaviour.as_mut().and_then(|behaviour| behaviour.expire(local, cx)) {
             self.wake_jobs(woken, None, cx);
         }
     }

@@ -8,6 +8,7 @@ mod crossing;
 mod distribution;
 pub(crate) mod faults;
 mod invalidates;
+mod jobs;
 mod limit_levels;
 mod limits;
 mod load;
@@ -139,6 +140,7 @@ impl Checker<'_> {
         self.resolve_loads(raw, &run, recorded);
         self.resolve_invalidations(raw);
         self.resolve_telemetry(raw);
+        self.check_jobs(raw);
         self.resolve_links(raw);
         self.resolve_timeline(&raw.timeline, &run);
         self.resolve_slos(&raw.slo, &run);

@@ -62,6 +62,18 @@ impl Names {
                 names.operation_declared(operation);
             }
         }
+        for service in document.get("services").map_or(Vec::new(), Node::keys) {
+            let schedules = document.get("services").and_then(|services| services.get(service));
+            let schedules = schedules.and_then(|service| service.get("schedules"));
+            for schedule in schedules.map_or(Vec::new(), Node::keys) {
+                let schedule = schedules.and_then(|schedules| schedules.get(schedule));
+                if let Some(operation) =
+                    schedule.and_then(|schedule| schedule.get("operation")).and_then(scalar)
+                {
+                    names.operation_declared(&operation);
+                }
+            }
+        }
         names
     }
 

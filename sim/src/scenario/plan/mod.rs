@@ -4,6 +4,7 @@
 mod call;
 mod edit;
 mod ids;
+mod jobs;
 mod limits;
 mod load;
 mod network;
@@ -15,6 +16,7 @@ mod timeline;
 pub use call::*;
 pub use edit::*;
 pub use ids::*;
+pub use jobs::*;
 pub use limits::*;
 pub use load::*;
 pub use network::*;

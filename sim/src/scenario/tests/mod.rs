@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::plan::{Plan, TelemetryRole};
+use super::plan::{JobsRole, Plan, TelemetryRole};
+use crate::nodes::Kinds;
+
 use super::{Compiled, Files, KindsCheck, ScenarioError, Source, compile};
 
 /// Trace files by name.
@@ -31,16 +33,24 @@ impl Files for Traces {
     }
 }
 
-/// Knows plain services, a store of limits without settings, a cache with three, a collector of reports, and a
-/// writer that admits everything and needs calls.
+/// The kinds that jobs need: their settings are those of the kinds themselves.
+const JOB_KINDS: [&str; 4] = ["job-scheduler", "job-worker", "job-enqueuer", "job-sink"];
+
+/// Knows plain services, a store of limits without settings, a cache with three, a collector of reports, a writer that
+/// admits everything and needs calls, and jobs.
 pub(super) struct FewKinds;
 
 impl KindsCheck for FewKinds {
     fn names(&self) -> Vec<String> {
-        ["service", "cache", "limit-store", "metrics", "writer"].map(str::to_string).to_vec()
+        let own = ["service", "cache", "limit-store", "metrics", "writer"].map(str::to_string);
+        let jobs = JOB_KINDS.map(str::to_string);
+        own.into_iter().chain(jobs).collect()
     }
 
     fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {
+        if JOB_KINDS.contains(&kind) {
+            return Kinds::default().check_settings(kind, settings);
+        }
         let known: &[&str] = match kind {
             "cache" => &["capacity", "ttl", "eviction"],
             "metrics" => &["alerts"],
@@ -64,6 +74,10 @@ impl KindsCheck for FewKinds {
             "metrics" => TelemetryRole::Collects,
             _ => TelemetryRole::None,
         }
+    }
+
+    fn jobs_role(&self, kind: &str) -> JobsRole {
+        Kinds::default().jobs_role(kind)
     }
 }
 

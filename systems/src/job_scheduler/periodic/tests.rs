@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::job_scheduler::*;
-use store::MemoryStore;
+use crate::store::MemoryStore;
 
 const SECOND: Every = Every { period: Span::from_secs(1), offset: Span::ZERO };
 

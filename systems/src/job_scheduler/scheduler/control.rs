@@ -5,7 +5,8 @@ use super::txn::Txn;
 use crate::job_scheduler::job::{QueueId, StopReason};
 use crate::job_scheduler::message::{Output, Rejected};
 use crate::job_scheduler::outbox::Outbox;
-use crate::job_scheduler::store::{JobStore, Row};
+use crate::job_scheduler::row::Row;
+use crate::store::Store;
 use crate::time::{Span, Time};
 
 /// A drain under way. It is over at the latest when the grace and then the longest lease have passed: from the end of
@@ -36,7 +37,7 @@ pub(super) fn pause(txn: &mut Txn<'_>, queue: QueueId, paused: bool) -> Result<(
     Ok(())
 }
 
-impl<S: JobStore> Scheduler<S> {
+impl<S: Store> Scheduler<S> {
     pub(super) fn begin_drain(&mut self, now: Time, grace: Span, out: &mut Outbox<Output>) {
         let stop_at = now + grace;
         // A second drain may shorten the first one's grace, never lengthen it.

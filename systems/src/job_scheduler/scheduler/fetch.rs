@@ -9,8 +9,8 @@ use crate::job_scheduler::job::*;
 use crate::job_scheduler::message::{Assignment, Output, Rejected};
 use crate::job_scheduler::outbox::Outbox;
 use crate::job_scheduler::state::State;
-use crate::job_scheduler::store::JobStore;
 use crate::rate_limiter::{Gcra, Limiter};
+use crate::store::Store;
 use crate::time::{Span, Time};
 
 /// Who asks, from where, for how many.
@@ -22,7 +22,7 @@ pub(super) struct Request {
     pub(super) entropy: u64,
 }
 
-impl<S: JobStore> Scheduler<S> {
+impl<S: Store> Scheduler<S> {
     pub(super) fn fetch(
         &mut self,
         now: Time,

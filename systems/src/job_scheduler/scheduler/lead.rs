@@ -7,7 +7,7 @@ use crate::arithmetic::{keyed_word, uniform};
 use crate::job_scheduler::config::Overlap;
 use crate::job_scheduler::job::*;
 use crate::job_scheduler::message::{Leadership, Output, Rejected, TickOutcome};
-use crate::job_scheduler::store::Row;
+use crate::job_scheduler::row::Row;
 use crate::time::{Span, Time};
 
 /// The one who leads now.

@@ -14,9 +14,10 @@ use super::config::{ConfigError, KindConfig, SchedulerConfig};
 use super::job::*;
 use super::message::{Input, Leadership, Output, Rejected};
 use super::outbox::Outbox;
+use super::row::{self, Row};
 use super::state::State;
-use super::store::{JobStore, Row, StoreError};
 use crate::rate_limiter::Gcra;
+use crate::store::{CommitNumber, Store, StoreError};
 use crate::time::Time;
 use control::Drain;
 use std::fmt;
@@ -26,7 +27,9 @@ use txn::{Staged, Txn};
 ///
 /// Drive it so: hand it inputs as they come, and call [`Scheduler::expire`] at [`Scheduler::deadline`]; after either,
 /// carry out all that is in the outbox. Every command first does what has come due. An answer is given only once what
-/// it says is in the store; after a crash, open the store again, and nothing that was answered is undone.
+/// it says is in the store; after a crash, open the store again, and nothing that was answered is undone. With a store
+/// that syncs in groups that is so only from the moment when [`Scheduler::durable`] has reached what was
+/// [`Scheduler::last_commit`]: keep what is said in a [`Held`](crate::store::Held) until then.
 ///
 /// Jobs run at least once: a worker that lost its lease may still be running. Its commit is refused, by the token; what
 /// it does elsewhere is refused there if that place keeps a [`Fence`](super::Fence).
@@ -39,6 +42,8 @@ pub struct Scheduler<S> {
     drain: Option<Drain>,
     /// The store refused what was due; not before then again.
     stalled_until: Option<Time>,
+    /// The last one it made.
+    last_commit: CommitNumber,
     #[cfg(test)]
     pub(super) sabotage: Sabotage,
 }
@@ -74,8 +79,8 @@ pub(super) enum Sabotage {
 pub enum OpenError {
     /// The config is wrong.
     Config(ConfigError),
-    /// The store cannot be read.
-    Store(StoreError),
+    /// The store holds a row that cannot be read: restore it from a copy.
+    Corrupt,
     /// The store has a row of a queue, kind or schedule that the config does not have: add it.
     NotInConfig,
 }
@@ -84,7 +89,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::Config(error) => error.fmt(f),
-            OpenError::Store(error) => error.fmt(f),
+            OpenError::Corrupt => f.write_str("a job in the store cannot be read: restore it from a copy"),
             OpenError::NotInConfig => f.write_str(
                 "the store has jobs of a queue, a kind or a schedule that the config has not: keep old entries",
             ),
@@ -94,19 +99,20 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-impl<S: JobStore> Scheduler<S> {
+impl<S: Store> Scheduler<S> {
     /// Takes over what is in the store: after a crash, or for the first time.
     ///
     /// # Errors
     /// [`OpenError`]: the config is out of range, or does not fit what is in the store.
-    pub fn open(config: SchedulerConfig, mut store: S, now: Time) -> Result<Scheduler<S>, OpenError> {
+    pub fn open(config: SchedulerConfig, store: S, now: Time) -> Result<Scheduler<S>, OpenError> {
         config.validate().map_err(OpenError::Config)?;
-        let rows = store.load().map_err(OpenError::Store)?;
+        let rows = row::load(&store).ok_or(OpenError::Corrupt)?;
         if !rows.iter().all(|row| fits(row, &config)) {
             return Err(OpenError::NotInConfig);
         }
         let mut state = State::new(&config);
         state.take_over(rows, &config);
+        let last_commit = store.durable();
         let limits = config.kinds.iter().map(|kind| kind.rate.map(|rate| Gcra::new(rate, now))).collect();
         Ok(Scheduler {
             config,
@@ -115,6 +121,7 @@ impl<S: JobStore> Scheduler<S> {
             limits,
             drain: None,
             stalled_until: None,
+            last_commit,
             #[cfg(test)]
             sabotage: Sabotage::None,
         })
@@ -198,18 +205,37 @@ impl<S: JobStore> Scheduler<S> {
     /// When [`Scheduler::expire`] wants to be called next.
     pub fn deadline(&self) -> Option<Time> {
         let timer = self.state.next_timer().map(|(at, ..)| at);
-        let due = timer.into_iter().chain(self.drain.as_ref().and_then(Drain::deadline)).min()?;
+        let drain = self.drain.as_ref().and_then(Drain::deadline);
+        let due = timer.into_iter().chain(drain).chain(self.store.deadline()).min()?;
         Some(self.stalled_until.map_or(due, |until| due.max(until)))
     }
 
-    /// Does what has come due: wakes jobs, takes lost leases back, gives up what is too late, forgets what is old.
+    /// Does what has come due: wakes jobs, takes lost leases back, gives up what is too late, forgets what is old, and
+    /// syncs the store when it wants to be.
     pub fn expire(&mut self, now: Time, out: &mut Outbox<Output>) {
         if self.stalled_until.is_some_and(|until| now < until) {
             return;
         }
-        if self.settle(now, out).is_err() {
+        if self.settle(now, out).and_then(|()| self.sync_if_due(now)).is_err() {
             self.stalled_until = Some(now + self.config.store_retry);
         }
+    }
+
+    fn sync_if_due(&mut self, now: Time) -> Result<(), StoreError> {
+        if self.store.deadline().is_some_and(|due| due <= now) {
+            self.store.sync(now)?;
+        }
+        Ok(())
+    }
+
+    /// The commit behind what was said last.
+    pub const fn last_commit(&self) -> CommitNumber {
+        self.last_commit
+    }
+
+    /// The last commit that a crash does not take: what was said on it may leave the house.
+    pub fn durable(&self) -> CommitNumber {
+        self.store.durable()
     }
 
     /// Decides on top of the state, writes, and only then changes the state and answers.
@@ -226,18 +252,18 @@ impl<S: JobStore> Scheduler<S> {
         }
         decision(&mut txn)?;
         let staged = txn.staged();
-        self.commit(staged, out).map_err(Rejected::Store)
+        self.commit(now, staged, out).map_err(Rejected::Store)
     }
 
-    fn commit(&mut self, staged: Staged, out: &mut Outbox<Output>) -> Result<(), StoreError> {
+    fn commit(&mut self, now: Time, staged: Staged, out: &mut Outbox<Output>) -> Result<(), StoreError> {
         if !staged.rows.is_empty() {
-            let written = self.store.commit(&staged.rows);
+            let written = self.store.commit(now, &row::batch(&staged.rows));
             #[cfg(test)]
             let written = written.or_else(|error| match self.sabotage {
-                Sabotage::AnswersBeforeCommit => Ok(()),
+                Sabotage::AnswersBeforeCommit => Ok(self.last_commit),
                 _ => Err(error),
             });
-            written?;
+            self.last_commit = written?;
         }
         self.stalled_until = None;
         self.state.put_all(staged.rows, &self.config);

@@ -7,13 +7,13 @@ use crate::job_scheduler::job::*;
 use crate::job_scheduler::message::Output;
 use crate::job_scheduler::outbox::Outbox;
 use crate::job_scheduler::state::{Due, due};
-use crate::job_scheduler::store::{JobStore, StoreError};
+use crate::store::{Store, StoreError};
 use crate::time::Time;
 
 /// Things written down together: bounds a commit, however much has come due.
 const AT_ONCE: usize = 256;
 
-impl<S: JobStore> Scheduler<S> {
+impl<S: Store> Scheduler<S> {
     /// Does all that is due at `now`.
     pub(super) fn settle(&mut self, now: Time, out: &mut Outbox<Output>) -> Result<(), StoreError> {
         while self.state.next_timer().is_some_and(|(at, ..)| at <= now) {
@@ -27,7 +27,7 @@ impl<S: JobStore> Scheduler<S> {
                 fire(&mut txn, at, what, id);
             }
             let staged = txn.staged();
-            self.commit(staged, out)?;
+            self.commit(now, staged, out)?;
         }
         self.tell_workers(now, out);
         Ok(())

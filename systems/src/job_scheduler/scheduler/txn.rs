@@ -4,8 +4,8 @@
 use crate::job_scheduler::config::SchedulerConfig;
 use crate::job_scheduler::job::*;
 use crate::job_scheduler::message::{Output, Rejected};
+use crate::job_scheduler::row::{Counts, Row};
 use crate::job_scheduler::state::State;
-use crate::job_scheduler::store::{Counts, Row};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,19 @@
-//! The power fails at every step of a day in the scheduler's life, at every entry of its log, and with every tail of
-//! unsynced entries left on the disk; clients and workers then say again what was not answered.
+//! The power fails at every step of a day in the scheduler's life that touches the disk, and leaves some part of what
+//! was not synced; clients and workers then say again what was not answered.
 
 use super::*;
-use crate::job_scheduler::store::{FsyncPolicy, JournalStore, Row, check_store};
+use crate::arithmetic::keyed_word;
+use crate::store::{Disk, FsyncPolicy, Held, PowerCut, SimDisk, WalConfig, WalStore};
+
+type Log = WalStore<SimDisk>;
+
+const EVERY: FsyncPolicy = FsyncPolicy::EveryCommit;
+const GROUP: FsyncPolicy = FsyncPolicy::Group { max_commits: 3, max_wait: Span::from_millis(500) };
+
+/// Compacted now and then, so that the power also fails while it is.
+fn opened(disk: SimDisk, fsync: FsyncPolicy) -> Log {
+    WalStore::open(disk, WalConfig { fsync, compact_above_bytes: 2_000 }).expect("the log is whole").0
+}
 
 /// What happens on that day: enqueueing, a workflow, leases lost, failures, cancellation, ticks.
 #[derive(Clone, Debug)]
@@ -56,31 +67,30 @@ fn scheduled() -> SchedulerConfig {
 
 /// A day with at most one failure of the power.
 struct Day {
-    desk: Desk<JournalStore>,
-    /// How much of what was not synced is left after the failure.
-    torn: usize,
+    desk: Desk<Log>,
+    fsync: FsyncPolicy,
     crashes: u32,
     sabotage: Sabotage,
 }
 
 impl Day {
-    fn new(policy: FsyncPolicy, crash_after: Option<usize>, torn: usize, sabotage: Sabotage) -> Day {
-        let mut store = JournalStore::new(policy);
-        crash_after.into_iter().for_each(|entries| store.crash_after(entries));
+    fn new(fsync: FsyncPolicy, cut: Option<PowerCut>, sabotage: Sabotage) -> Day {
+        let mut store = opened(SimDisk::new(), fsync);
+        cut.into_iter().for_each(|cut| store.disk_mut().cut_power(cut));
         let mut desk = Desk::over(scheduled(), store);
         desk.scheduler.sabotage = sabotage;
-        Day { desk, torn, crashes: 0, sabotage }
+        Day { desk, fsync, crashes: 0, sabotage }
     }
 
     /// If the power has failed: opens what is left, and holds it against everything that was answered.
     fn recover(&mut self) -> bool {
-        if !self.desk.scheduler.store().has_crashed() {
+        if !self.desk.scheduler.store().disk().is_off() {
             return false;
         }
         self.crashes += 1;
-        let left = self.desk.scheduler.store().after_crash(self.torn);
-        self.desk.scheduler =
-            Scheduler::open(scheduled(), left, self.desk.now).expect("what is left can be read");
+        let left = self.desk.scheduler.store().disk().clone().restart();
+        self.desk.scheduler = Scheduler::open(scheduled(), opened(left, self.fsync), self.desk.now)
+            .expect("what is left can be read");
         self.desk.scheduler.sabotage = self.sabotage;
         let verdict = self.desk.ledger.compare(self.desk.scheduler.jobs());
         self.desk.broken = self.desk.broken.or(verdict.err()).or(self.desk.scheduler.audit().err());
@@ -149,39 +159,40 @@ impl Day {
     }
 }
 
-/// Entries that a day without a failure writes.
-fn entries() -> usize {
-    let mut day = Day::new(FsyncPolicy::EveryCommit, None, 0, Sabotage::None);
+/// Operations of the disk on a day without a failure.
+fn operations() -> u64 {
+    let mut day = Day::new(EVERY, None, Sabotage::None);
     day.live();
     assert_eq!((day.violation(), day.crashes), (None, 0));
     let totals = day.desk.scheduler.totals();
     assert_eq!((totals.enqueued, totals.live), (6, 0));
-    day.desk.scheduler.store().len()
+    day.desk.scheduler.store().disk().operations()
 }
 
 #[test]
-fn no_job_is_lost_and_none_completed_twice_whichever_entry_the_power_fails_at() {
-    let entries = entries();
-    assert!(entries > 50, "{entries} entries are too few for a day");
+fn no_job_is_lost_and_none_completed_twice_whichever_operation_the_power_fails_at() {
+    let operations = operations();
+    assert!(operations > 50, "{operations} operations are too few for a day");
     let mut crashes = 0;
-    for crash_after in 0..=entries {
-        for torn in 0..4 {
-            let mut day = Day::new(FsyncPolicy::EveryCommit, Some(crash_after), torn, Sabotage::None);
+    for after_operations in 0..=operations {
+        for entropy in [0, 1 << 40, u64::MAX, keyed_word(after_operations, 3)] {
+            let cut = PowerCut { after_operations, entropy };
+            let mut day = Day::new(EVERY, Some(cut), Sabotage::None);
             day.live();
-            crashes += day.crashes;
-            assert_eq!(day.violation(), None, "after {crash_after} entries, {torn} of the rest left");
+            crashes += u64::from(day.crashes);
+            assert_eq!(day.violation(), None, "{cut:?}");
             let totals = day.desk.scheduler.totals();
-            assert_eq!((totals.enqueued, totals.live), (6, 0), "after {crash_after} entries, {torn} left");
+            assert_eq!((totals.enqueued, totals.live), (6, 0), "{cut:?}");
         }
     }
-    println!("{crashes} crashes over {entries} entries");
-    assert!(crashes as usize >= entries * 4, "{crashes}");
+    println!("{crashes} crashes over {operations} operations");
+    assert!(crashes >= operations * 3, "{crashes}");
 }
 
 /// Whether any failure of the power shows.
-fn caught(policy: FsyncPolicy, sabotage: Sabotage) -> Option<Violation> {
-    (0..=entries()).find_map(|crash_after| {
-        let mut day = Day::new(policy, Some(crash_after), 0, sabotage);
+fn caught(fsync: FsyncPolicy, sabotage: Sabotage) -> Option<Violation> {
+    (0..=operations()).find_map(|after_operations| {
+        let mut day = Day::new(fsync, Some(PowerCut { after_operations, entropy: 0 }), sabotage);
         day.live();
         day.violation()
     })
@@ -189,20 +200,40 @@ fn caught(policy: FsyncPolicy, sabotage: Sabotage) -> Option<Violation> {
 
 #[test]
 fn answering_before_the_store_has_written_is_caught() {
-    assert!(caught(FsyncPolicy::EveryCommit, Sabotage::AnswersBeforeCommit).is_some());
+    assert!(caught(EVERY, Sabotage::AnswersBeforeCommit).is_some());
 }
 
 #[test]
-fn a_log_that_is_not_synced_loses_jobs_and_that_is_caught() {
-    for policy in [FsyncPolicy::Every(3), FsyncPolicy::Manual] {
-        assert!(caught(policy, Sabotage::None).is_some(), "{policy:?}");
+fn answering_before_a_group_is_durable_loses_jobs_and_so_does_never_syncing() {
+    for fsync in [GROUP, FsyncPolicy::Never] {
+        assert!(caught(fsync, Sabotage::None).is_some(), "{fsync:?}");
     }
-    assert_eq!(caught(FsyncPolicy::Every(1), Sabotage::None), None);
+    assert_eq!(caught(EVERY, Sabotage::None), None);
+}
+
+#[test]
+fn what_is_held_until_its_group_is_durable_survives_every_failure() {
+    for after_operations in 0..60 {
+        let mut desk = Desk::over(config(), opened(SimDisk::new(), GROUP));
+        desk.scheduler.store_mut().disk_mut().cut_power(PowerCut { after_operations, entropy: 0 });
+        let (mut held, mut out, mut said) = (Held::default(), Outbox::new(), Vec::new());
+        for second in 0..30 {
+            let now = secs(second);
+            let _ = desk.scheduler.handle(now, Input::Enqueue(mail()), &mut out);
+            desk.scheduler.expire(now + Span::from_millis(600), &mut out);
+            out.drain().for_each(|output| held.push(desk.scheduler.last_commit(), output));
+            held.release(desk.scheduler.durable(), &mut said);
+        }
+        let left = opened(desk.scheduler.store().disk().clone().restart(), GROUP);
+        let again = Scheduler::open(config(), left, secs(30)).expect("what is left can be read");
+        let promised = said.iter().filter_map(enqueued);
+        assert!(promised.into_iter().all(|job| again.job(job).is_some()), "after {after_operations}");
+    }
 }
 
 #[test]
 fn a_scheduler_that_is_opened_again_is_the_one_that_was_closed() {
-    let mut day = Day::new(FsyncPolicy::EveryCommit, None, 0, Sabotage::None);
+    let mut day = Day::new(EVERY, None, Sabotage::None);
     for step in steps_of_a_day() {
         day.step(step);
         let again = Scheduler::open(scheduled(), day.desk.scheduler.store().clone(), day.desk.now);
@@ -214,10 +245,10 @@ fn a_scheduler_that_is_opened_again_is_the_one_that_was_closed() {
 
 #[test]
 fn a_store_that_refuses_writes_delays_everything_and_changes_nothing() {
-    let mut desk = Desk::over(config(), JournalStore::new(FsyncPolicy::EveryCommit));
+    let mut desk = Desk::over(config(), opened(SimDisk::new(), EVERY));
     let job = desk.enqueue(mail());
     let given = desk.fetch(ANN).expect("it is available");
-    desk.scheduler.store_mut().crash_after(0);
+    desk.scheduler.store_mut().disk_mut().cut_power(PowerCut { after_operations: 0, entropy: 0 });
     assert!(matches!(desk.heartbeat(&given), Err(Rejected::Store(_))));
     desk.now = secs(10);
     let mut out = Outbox::new();
@@ -227,49 +258,20 @@ fn a_store_that_refuses_writes_delays_everything_and_changes_nothing() {
     assert_eq!(desk.scheduler.deadline(), Some(secs(11)));
 }
 
-fn job_row(id: JobId, version: u64) -> Row {
-    let mut desk = Desk::open(config());
-    let first = desk.enqueue(mail());
-    let mut job = desk.scheduler.job(first).expect("it is kept").clone();
-    (job.id, job.due_at) = (id, Time::from_nanos(version));
-    Row::Job(Box::new(job))
-}
-
-#[test]
-fn every_store_passes_the_suite() {
-    assert_eq!(check_store(MemoryStore::new(), |store| store, job_row), Ok(()));
-    for policy in [FsyncPolicy::EveryCommit, FsyncPolicy::Every(1)] {
-        let store = JournalStore::new(policy);
-        assert_eq!(check_store(store, |store| store.after_crash(0), job_row), Ok(()));
-    }
-    let store = JournalStore::new(FsyncPolicy::Manual);
-    let restart = |mut store: JournalStore| {
-        store.sync();
-        store.after_crash(0)
-    };
-    assert_eq!(check_store(store, restart, job_row), Ok(()));
-}
-
-#[test]
-fn a_store_that_forgets_is_found_out() {
-    let forgetful = |store: JournalStore| store.after_crash(0);
-    let verdict = check_store(JournalStore::new(FsyncPolicy::Manual), forgetful, job_row);
-    assert_eq!(verdict.map_err(|broken| broken.what), Err("it lost a row"));
-    let verdict = check_store(MemoryStore::new(), |_| MemoryStore::new(), job_row);
-    assert!(verdict.is_err());
-}
-
 #[test]
 fn a_log_is_rewritten_before_it_grows_without_bound() {
-    let mut desk = Desk::over(config(), JournalStore::new(FsyncPolicy::EveryCommit));
+    let mut keep_nothing = config();
+    keep_nothing.keep.completed = Span::ZERO;
+    let mut desk = Desk::over(keep_nothing.clone(), opened(SimDisk::new(), EVERY));
     for _ in 0..2_000 {
         desk.enqueue(mail());
         let given = desk.fetch(ANN).expect("it is available");
         desk.complete(&given).expect("it is hers");
     }
-    // Three commits a job were written; what is kept is one row a job.
-    let entries = desk.scheduler.store().len();
-    assert!(entries < 6_000, "{entries}");
-    let again = Scheduler::open(config(), desk.scheduler.store().after_crash(0), desk.now).expect("readable");
+    let disk = desk.scheduler.store().disk();
+    let bytes: usize = disk.files().iter().map(|file| disk.read(*file).len()).sum();
+    assert!(bytes < 5_000, "{bytes}");
+    let left = opened(disk.clone().restart(), EVERY);
+    let again = Scheduler::open(keep_nothing, left, desk.now).expect("readable");
     assert_eq!(again.rows(), desk.scheduler.rows());
 }

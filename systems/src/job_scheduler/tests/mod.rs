@@ -9,9 +9,9 @@ mod stories; // what happens in words
 mod workflows; // chains, batches, graphs, leaders and ticks
 
 use super::scheduler::Sabotage;
-use super::store::{JobStore, MemoryStore};
 use super::*;
 use crate::retry::{BackoffConfig, BackoffKind, Jitter};
+use crate::store::{MemoryStore, Store};
 use crate::time::{Span, Time};
 
 pub(super) const ANN: WorkerId = WorkerId(1);
@@ -66,7 +66,7 @@ impl Desk<MemoryStore> {
     }
 }
 
-impl<S: JobStore> Desk<S> {
+impl<S: Store> Desk<S> {
     pub(super) fn over(config: SchedulerConfig, store: S) -> Desk<S> {
         let scheduler = Scheduler::open(config, store, Time::ZERO).expect("the config is in range");
         Desk { scheduler, now: Time::ZERO, said: Vec::new(), ledger: Ledger::new(), broken: None }

@@ -1,0 +1,57 @@
+//! Job schedulers and enqueuers that are wrong on purpose, one for each invariant about jobs: never in a user's table.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::Kind;
+use super::jobs::{Flaw, JobEnqueuerKind, JobSchedulerKind, enqueuer, scheduler};
+use crate::cluster::Node;
+use crate::scenario::plan::{JobsRole, Plan, ServiceId};
+
+macro_rules! flawed_schedulers {
+    ($( $(#[$doc:meta])* $name:ident($flaw:ident); )*) => {$(
+        $(#[$doc])*
+        pub(super) struct $name;
+
+        impl Kind for $name {
+            fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
+                JobSchedulerKind::check_settings(settings)
+            }
+
+            fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+                scheduler(service, plan, Flaw::$flaw)
+            }
+
+            fn jobs_role() -> JobsRole {
+                JobsRole::Schedules
+            }
+        }
+    )*};
+}
+
+flawed_schedulers! {
+    /// Takes every commit, whatever its token.
+    Unfenced(IgnoresTokens);
+    /// Forgets a job at each restart.
+    Forgetful(ForgetsAJob);
+    /// Answers before what it says is durable.
+    Hasty(AnswersEarly);
+}
+
+/// Enqueues every tick by itself, as cron on every machine does.
+pub(super) struct Alone;
+
+impl Kind for Alone {
+    fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
+        JobEnqueuerKind::check_settings(settings)
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        enqueuer(service, plan, true)
+    }
+
+    fn jobs_role() -> JobsRole {
+        JobsRole::Enqueues
+    }
+}

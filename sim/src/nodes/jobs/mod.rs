@@ -1,0 +1,127 @@
+//! Jobs in the simulator: a scheduler that keeps them, workers that fetch and run them, enqueuers that add some by the
+//! calendar, and sinks that they write to. They talk over links and know nothing of each other; what truly came of the
+//! jobs is in the books of the harness (`measure/jobs`), which none of them sees.
+
+mod body;
+mod counts;
+mod disk;
+mod enqueuer;
+mod scheduler;
+mod settings;
+mod sink;
+mod words;
+mod worker;
+mod worker_settings;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+pub(crate) use self::body::Body;
+pub(super) use self::scheduler::Flaw;
+use super::Kind;
+use super::service::ServiceNode;
+use crate::cluster::Node;
+use crate::measure::StoredJob;
+use crate::scenario::plan::{JobsRole, Plan, ServiceId, TelemetryRole};
+
+/// The name of the kind of sinks: workers tell them whose lease they have.
+const SINK: &str = "job-sink";
+
+/// What a job scheduler is like at the end of a run, for the books.
+#[derive(Clone, Debug)]
+pub(crate) struct JobsProbe {
+    /// All jobs it keeps.
+    pub(crate) stored: Vec<StoredJob>,
+    /// What its own audit finds wrong.
+    pub(crate) audit: Option<String>,
+}
+
+/// Kind `job-scheduler`.
+pub(super) struct JobSchedulerKind;
+
+impl Kind for JobSchedulerKind {
+    fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
+        settings::read(settings).err().unwrap_or_default()
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        scheduler(service, plan, Flaw::None)
+    }
+
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::Reports
+    }
+
+    fn jobs_role() -> JobsRole {
+        JobsRole::Schedules
+    }
+}
+
+/// A scheduler with a flaw, or without.
+pub(super) fn scheduler(service: ServiceId, plan: &Arc<Plan>, flaw: Flaw) -> Box<dyn Node> {
+    let server = scheduler::JobServer::new(service, plan, flaw);
+    Box::new(ServiceNode::new(service, plan, Some(Box::new(server))))
+}
+
+/// Kind `job-worker`.
+pub(super) struct JobWorkerKind;
+
+impl Kind for JobWorkerKind {
+    fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
+        worker_settings::written(settings).err().unwrap_or_default()
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        Box::new(worker::Worker::new(service, plan))
+    }
+
+    fn jobs_role() -> JobsRole {
+        JobsRole::Works
+    }
+}
+
+/// Kind `job-enqueuer`.
+pub(super) struct JobEnqueuerKind;
+
+impl Kind for JobEnqueuerKind {
+    fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
+        enqueuer::read(settings).err().unwrap_or_default()
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        enqueuer(service, plan, false)
+    }
+
+    fn jobs_role() -> JobsRole {
+        JobsRole::Enqueues
+    }
+}
+
+/// An enqueuer that asks who leads, or one that does not.
+pub(super) fn enqueuer(service: ServiceId, plan: &Arc<Plan>, is_alone: bool) -> Box<dyn Node> {
+    Box::new(enqueuer::Enqueuer::new(service, plan, is_alone))
+}
+
+/// Kind `job-sink`.
+pub(super) struct JobSinkKind;
+
+impl Kind for JobSinkKind {
+    fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
+        sink::read(settings).err().unwrap_or_default()
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        let sink = sink::Sink::new(&plan.services[service.index()]);
+        Box::new(ServiceNode::new(service, plan, Some(Box::new(sink))))
+    }
+
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::Reports
+    }
+}
+
+/// The pool that a worker's settings name, for checks across services.
+pub(crate) fn pool_named(settings: &Map<String, Value>) -> Option<&str> {
+    worker_settings::pool_named(settings)
+}
