@@ -22,7 +22,10 @@ pub(crate) struct ManualArguments {
     command: Option<String>,
 }
 
-pub(super) fn completions(arguments: &CompletionsArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(super) fn completions(
+    arguments: &CompletionsArguments,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
     let mut text = Vec::new();
     let mut command = super::Arguments::command();
     let name = command.get_name().to_string();
@@ -37,8 +40,11 @@ pub(super) fn manual(arguments: &ManualArguments, terminal: &mut Terminal) -> Re
     let page = match &arguments.command {
         None => program,
         Some(name) => {
-            let names: Vec<&str> =
-                program.get_subcommands().filter(|one| !one.is_hide_set()).map(clap::Command::get_name).collect();
+            let names: Vec<&str> = program
+                .get_subcommands()
+                .filter(|one| !one.is_hide_set())
+                .map(clap::Command::get_name)
+                .collect();
             let help = || crate::scenario::suggest::help(name, &names).unwrap_or_default();
             let found = program.find_subcommand(name).cloned();
             found.ok_or_else(|| Failure::usage(format!("there is no command `{name}`; {}", help())))?

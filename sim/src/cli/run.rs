@@ -88,7 +88,8 @@ fn drawn(plan: &Plan, outcome: &Outcome) -> String {
     let of_swarm = |entry: &&Value| plan.swarm.iter().any(|drawn| entry["id"] == drawn.id.as_str());
     let timeline = document.get("timeline").and_then(Value::as_array);
     let entries: Vec<Value> = timeline.into_iter().flatten().filter(of_swarm).cloned().collect();
-    let left_out = plan.swarm.iter().filter(|drawn| entries.iter().all(|entry| entry["id"] != drawn.id.as_str()));
+    let left_out =
+        plan.swarm.iter().filter(|drawn| entries.iter().all(|entry| entry["id"] != drawn.id.as_str()));
     let left_out: Vec<&str> = left_out.map(|drawn| drawn.id.as_str()).collect();
     let mut text = format!("drawn by seed {seed}, {} of {} entries\n", entries.len(), plan.swarm.len());
     if !entries.is_empty() {

@@ -16,8 +16,8 @@ pub(super) enum Found {
     Nothing,
     /// A slice that is not as it was written.
     Damaged(String),
-    /// A slice of another sweep.
-    Foreign(String),
+    /// A slice of another scenario or another build of the program: of no use to this sweep.
+    Stale(&'static str),
     /// The slice, with some of its seeds.
     Partial(Box<Slice>),
     /// The slice, with all of its seeds.
@@ -47,10 +47,18 @@ pub(super) fn look_for(path: &Path, wanted: &Slice) -> Result<Found, Failure> {
         }
     };
     if let Some(what) = slice.foreign_to(&wanted.header) {
-        return Ok(Found::Foreign(what.to_string()));
+        return Ok(Found::Stale(what));
     }
-    if slice.part() != wanted.part() {
-        return Ok(Found::Foreign(format!("slice {} of this sweep", slice.part())));
+    if (slice.header.seeds(), slice.part()) != (wanted.header.seeds(), wanted.part()) {
+        let message = format!(
+            "`{}` holds slice {} of the seeds {}, not {} of {}: write into another file, or remove it",
+            path.display(),
+            slice.part(),
+            slice.header.seeds(),
+            wanted.part(),
+            wanted.header.seeds()
+        );
+        return Err(Failure::Told(Exit::InputOutput, message));
     }
     let slice = Box::new(slice);
     Ok(if slice.is_complete() { Found::Complete(slice) } else { Found::Partial(slice) })

@@ -15,7 +15,7 @@ use super::terminal::{Format, Terminal};
 use crate::explore::parallel::default_jobs;
 use crate::explore::sweep::{
     Aggregate, Ended, Header, Limits, Partition, SEED_PLACE, Seeds, Slice, Subject, SweepError, SweepReport,
-    compare, header, paired_report, paired_text, parse_seed, sweep, sweep_text,
+    compare, header, paired_json, paired_text, parse_seed, sweep, sweep_text,
 };
 use crate::kernel::draw::Seed;
 use crate::nodes::Kinds;
@@ -126,11 +126,7 @@ impl Swept {
     }
 }
 
-fn sweep_one(
-    arguments: &SweepArguments,
-    swept: &Swept,
-    terminal: &mut Terminal,
-) -> Result<Exit, Failure> {
+fn sweep_one(arguments: &SweepArguments, swept: &Swept, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let edited = swept.subject().edited()?;
     let digest = if arguments.out.is_some() { program_digest()? } else { String::new() };
     let header = swept.header(&edited, digest, arguments.seeds);
@@ -142,7 +138,7 @@ fn sweep_one(
             Found::Damaged(why) => {
                 terminal.error_line(&format!("`{}` is damaged and runs again: {why}", out.display()));
             }
-            Found::Foreign(what) => {
+            Found::Stale(what) => {
                 terminal.error_line(&format!("`{}` is replaced: it is of {what}", out.display()));
             }
             Found::Partial(found) => {
@@ -179,7 +175,12 @@ fn run_slice(
         return Ok(());
     }
     let stop: &AtomicBool = interrupt::requested()?;
-    let progress = terminal.sweep_progress(slice.missing().count(), &format!("sweeping {}", slice.header.scenario));
+    if let Some(out) = &arguments.out {
+        // Better now than after hours of work: can it be written at all?
+        write_whole(out, &slice.to_json())?;
+    }
+    let progress =
+        terminal.sweep_progress(slice.missing().count(), &format!("sweeping {}", slice.header.scenario));
     let fail_fast = arguments.fail_fast.map(NonZero::get);
     let limits = Limits { jobs: arguments.jobs, fail_fast, stop };
     let mut since_checkpoint = 0;
@@ -266,14 +267,14 @@ fn compare_both(
         Err(SweepError::Told(never)) => match never {},
     };
     if let Some(out) = &arguments.out {
-        write_whole(out, &paired_report(headers, &paired))?;
+        write_whole(out, &paired_json(headers, &paired))?;
     }
     match arguments.format {
         Format::Text => {
             let style = terminal.style();
             terminal.print(&paired_text(headers, &paired, style));
         }
-        Format::Json => terminal.print(&paired_report(headers, &paired)),
+        Format::Json => terminal.print(&paired_json(headers, &paired)),
     }
     if stop.load(Ordering::Relaxed) && !paired.complete {
         terminal.error_line("interrupted: the comparison is of the seeds that ran");

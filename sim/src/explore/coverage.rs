@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::judge::{call_took, invariant_ids, service_took};
+use crate::judge::{call_took, service_took};
 use crate::run::Outcome;
 use crate::scenario::plan::{CallBranch, Plan, ServiceBranch};
 
@@ -14,11 +14,11 @@ pub struct Exercised {
     pub faults: BTreeMap<String, bool>,
     /// `checkout -> db breaker_opened`, `checkout queue_full`.
     pub branches: BTreeMap<String, bool>,
-    /// `conservation_requests`: whether there was something to judge it by.
+    /// `conservation_requests`: those that were judged.
     pub invariants: BTreeMap<String, bool>,
 }
 
-/// What can be exercised in runs of a plan, all of it not exercised yet.
+/// What can be exercised in runs of a plan, none of it yet. Invariants are known when they are judged.
 pub fn possible(plan: &Plan) -> Exercised {
     let mut possible = Exercised::default();
     for entry in &plan.timeline {
@@ -34,7 +34,6 @@ pub fn possible(plan: &Plan) -> Exercised {
         let branches = ServiceBranch::ALL.iter().filter(|branch| branch.is_possible(service));
         possible.branches.extend(branches.map(|branch| (service_name(&service.name, *branch), false)));
     }
-    possible.invariants.extend(invariant_ids().map(|id| (id.to_string(), false)));
     possible
 }
 

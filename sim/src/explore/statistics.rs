@@ -100,12 +100,7 @@ mod tests {
     #[test]
     fn wilson_intervals_are_those_of_newcombe_1998_table_i() {
         // Hits, of, lower and upper end in ten thousandths: method 3 of the paper.
-        let published = [
-            (81, 263, 2553, 3662),
-            (15, 148, 624, 1605),
-            (0, 20, 0, 1611),
-            (1, 29, 61, 1718),
-        ];
+        let published = [(81, 263, 2553, 3662), (15, 148, 624, 1605), (0, 20, 0, 1611), (1, 29, 61, 1718)];
         for (hits, of, low, high) in published {
             let interval = wilson(hits, of);
             assert!(near(interval.low_ppm, low), "{hits}/{of}: {interval:?}");
@@ -133,8 +128,14 @@ mod tests {
     #[test]
     fn the_median_lies_between_the_ranks_of_the_published_tables() {
         // Conover, Practical Nonparametric Statistics: 95 % intervals of the median.
-        let published =
-            [(5, None), (6, Some((1, 6))), (10, Some((2, 9))), (20, Some((6, 15))), (50, Some((18, 33))), (100, Some((40, 61)))];
+        let published = [
+            (5, None),
+            (6, Some((1, 6))),
+            (10, Some((2, 9))),
+            (20, Some((6, 15))),
+            (50, Some((18, 33))),
+            (100, Some((40, 61))),
+        ];
         for (count, ranks) in published {
             assert_eq!(median_ranks(count), ranks, "{count}");
         }

@@ -40,8 +40,10 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<MarkVerdict> {
             }
             MarkCondition::Service(service, branch) => {
                 let name = plan.services.get(service.index()).map_or("?", |service| service.name.as_str());
-                let taken =
-                    measured.services.get(service.index()).is_some_and(|service| service_took(*branch, service));
+                let taken = measured
+                    .services
+                    .get(service.index())
+                    .is_some_and(|service| service_took(*branch, service));
                 (format!("{} at {name}", branch.name()), taken)
             }
         };

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::model::{
     BlockerReport, BreakerReport, CallReport, EntryReport, FindingReport, InvariantReport, LatencyReport,
-    LinkReport, LivenessReport, LoadReport, MarkReport, PathReport, QueueReport, RateLimitReport, RecoveryReport, Report,
-    RunReport, SCHEMA, ServiceReport, SloReport, TimelineReport, VerdictReport,
+    LinkReport, LivenessReport, LoadReport, MarkReport, PathReport, QueueReport, RateLimitReport,
+    RecoveryReport, Report, RunReport, SCHEMA, ServiceReport, SloReport, TimelineReport, VerdictReport,
 };
 use crate::judge::{InvariantVerdict, Judgement, Liveness, MarkVerdict, SloVerdict, Unit};
 use crate::kernel::time::{Span, Time};

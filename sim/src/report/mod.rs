@@ -16,8 +16,8 @@ pub(crate) use json::canonical;
 pub use json::to_json;
 pub use model::{
     BlockerReport, BreakerReport, CallReport, EntryReport, FindingReport, InvariantReport, LatencyReport,
-    LinkReport, LivenessReport, LoadReport, MarkReport, PathReport, QueueReport, RecoveryReport, Report, RunReport,
-    SCHEMA, ServiceReport, SloReport, TimelineReport, VerdictReport,
+    LinkReport, LivenessReport, LoadReport, MarkReport, PathReport, QueueReport, RecoveryReport, Report,
+    RunReport, SCHEMA, ServiceReport, SloReport, TimelineReport, VerdictReport,
 };
 pub use series::{SeriesFile, series_csv};
 pub use text::{Style, to_text};

@@ -257,7 +257,8 @@ fn compile_corner(
     let Unfolded { document, fixed, entries } =
         swarm::unfold(document, Pick::Corner(corner), &mut diagnostics);
     if entries.is_empty() {
-        return compile_unfolded(document, diagnostics, around, timeline).map(|(plan, _, found)| (plan, found));
+        return compile_unfolded(document, diagnostics, around, timeline)
+            .map(|(plan, _, found)| (plan, found));
     }
     let place_in_swarm = |path: &str| {
         let (index, rest) = path.strip_prefix("timeline[")?.split_once(']')?;

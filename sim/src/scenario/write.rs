@@ -69,7 +69,12 @@ fn write_item(item: &Value, indent: usize, text: &mut String) {
         Value::Object(map) if indent + 2 + line.chars().count() > WIDTH && !map.is_empty() => {
             write_mapping(map, indent + 2, text);
         }
-        Value::Object(_) | Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+        Value::Object(_)
+        | Value::Array(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_) => {
             let _ = writeln!(text, "{line}");
         }
     }
@@ -88,8 +93,10 @@ fn has_inner(value: &Value) -> bool {
 fn on_one_line(value: &Value) -> String {
     match value {
         Value::Object(map) => {
-            let entries: Vec<String> =
-                map.iter().map(|(key, value)| format!("{}: {}", scalar_text(key), on_one_line(value))).collect();
+            let entries: Vec<String> = map
+                .iter()
+                .map(|(key, value)| format!("{}: {}", scalar_text(key), on_one_line(value)))
+                .collect();
             format!("{{{}}}", entries.join(", "))
         }
         Value::Array(items) => {
@@ -123,7 +130,9 @@ fn quoted(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
             '\r' => quoted.push_str("\\r"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
+            c if c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') =>
+            {
                 let _ = write!(quoted, "\\U{:08X}", c as u32);
             }
             c => quoted.push(c),
@@ -171,13 +180,26 @@ slo: []
         assert_eq!(read(&text), document);
     }
 
+    /// Why texts stand in quotes: a writer that never quotes breaks the law below.
+    #[test]
+    fn texts_without_quotes_would_read_back_as_something_else() {
+        for text in ["true", "17", "1e3", "~", "a: b", "a #b", "[a", "*a", "- a", ""] {
+            let unquoted = parse(format!("k: {text}\n").as_bytes()).map(|(node, _)| node.to_value()).ok();
+            let document = json!({ "k": text });
+            assert_ne!(unquoted.as_ref(), Some(&document), "{text}");
+            assert_eq!(read(&to_yaml(&document)), document, "{text}");
+        }
+    }
+
     fn scalar() -> impl Strategy<Value = Value> {
         let texts = prop_oneof![
             "[ -~]{0,12}",
             "\\PC{0,8}",
             any::<String>().prop_filter("no NUL", |text| !text.contains('\0')),
-            prop::sample::select(vec!["true", "no", "~", "null", "1_000", "0x1f", "1.5", ".inf", "-", "- a", "a: b", "<<", "*a"])
-                .prop_map(str::to_string),
+            prop::sample::select(vec![
+                "true", "no", "~", "null", "1_000", "0x1f", "1.5", ".inf", "-", "- a", "a: b", "<<", "*a"
+            ])
+            .prop_map(str::to_string),
         ];
         prop_oneof![
             texts.prop_map(Value::String),

@@ -56,7 +56,10 @@ fn a_sweep_prints_the_same_for_any_number_of_jobs_and_names_seeds_that_reproduce
     }
     let text = folder.foreshock("sweep scenarios/shop.yaml --seeds 0..30").out;
     assert!(text.starts_with(&format!("shop: {failing} of 30 seeds failed, NOT as expected\n")), "{text}");
-    assert!(text.contains("reproduce: foreshock run scenarios/shop.yaml --seed ") && text.lines().count() <= 40, "{text}");
+    assert!(
+        text.contains("reproduce: foreshock run scenarios/shop.yaml --seed ") && text.lines().count() <= 40,
+        "{text}"
+    );
 }
 
 #[test]
@@ -67,7 +70,9 @@ fn slices_are_kept_skipped_and_merged_to_the_bytes_of_the_sweep_in_one_piece() {
     for of in [1, 7] {
         let mut names = String::new();
         for index in 1..=of {
-            let sweep = format!("sweep scenarios/swarm.yaml --seeds 5..25 --partition {index}/{of} --out {index}-{of}.json");
+            let sweep = format!(
+                "sweep scenarios/swarm.yaml --seeds 5..25 --partition {index}/{of} --out {index}-{of}.json"
+            );
             assert!(folder.foreshock(&sweep).code <= 1);
             let before = folder.read(&format!("{index}-{of}.json"));
             let again = folder.foreshock(&sweep);
@@ -85,10 +90,15 @@ fn slices_are_kept_skipped_and_merged_to_the_bytes_of_the_sweep_in_one_piece() {
 fn merge_names_slices_that_are_missing_foreign_or_damaged() {
     let folder = folder("merge-faults");
     for (index, scenario) in [(1, "shop"), (2, "shop"), (3, "swarm")] {
-        folder.foreshock(&format!("sweep scenarios/{scenario}.yaml --seeds 0..3 --partition {index}/3 --out {index}.json"));
+        folder.foreshock(&format!(
+            "sweep scenarios/{scenario}.yaml --seeds 0..3 --partition {index}/3 --out {index}.json"
+        ));
     }
     let slice = folder.read("2.json");
-    folder.write("2.json", slice.replace("\"failing\":0", "\"failing\":1").replace("\"seeds\":1", "\"seeds\":2"));
+    folder.write(
+        "2.json",
+        slice.replace("\"failing\":0", "\"failing\":1").replace("\"seeds\":1", "\"seeds\":2"),
+    );
     folder.write("4.json", "something else");
     let merged = folder.foreshock("merge 1.json 2.json 3.json 4.json nowhere.json");
     assert_eq!((merged.code, merged.out.as_str()), (5, ""), "{merged:?}");
@@ -111,9 +121,13 @@ fn merge_names_slices_that_are_missing_foreign_or_damaged() {
 #[test]
 fn a_sweep_that_has_seen_enough_failures_goes_on_later_where_it_stopped() {
     let folder = folder("fail-fast");
-    let fast = folder.foreshock("sweep scenarios/shop.yaml --seeds 0..30 --fail-fast 1 --out out.json --format json");
+    let fast = folder
+        .foreshock("sweep scenarios/shop.yaml --seeds 0..30 --fail-fast 1 --out out.json --format json");
     let report = json(&fast);
-    assert_eq!((&report["failing"]["seeds"], &report["seeds"]["ended"]), (&Value::from(1), &Value::from("fail_fast")));
+    assert_eq!(
+        (&report["failing"]["seeds"], &report["seeds"]["ended"]),
+        (&Value::from(1), &Value::from("fail_fast"))
+    );
     let on = folder.foreshock("sweep scenarios/shop.yaml --seeds 0..30 --out out.json --format json");
     assert!(on.err.contains("goes on after"), "{on:?}");
     let whole = folder.foreshock("sweep scenarios/shop.yaml --seeds 0..30 --format json");
@@ -127,20 +141,26 @@ fn an_interrupted_sweep_keeps_what_ran_says_so_and_goes_on_from_there() {
     use std::process::{Command, Stdio};
     let folder = folder("interrupt");
     let mut command = folder.command();
-    command.args("sweep scenarios/shop.yaml --seeds 0..1000000000 --jobs 1 --out out.json --format json".split(' '));
+    command.args(
+        "sweep scenarios/shop.yaml --seeds 0..1000000000 --jobs 1 --out out.json --format json".split(' '),
+    );
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     // The first checkpoint says that it is under way; until then there is nothing to wait for but the file.
     while !folder.exists("out.json") {
         std::thread::yield_now();
     }
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    let killed =
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
     assert!(killed.success());
     let output = child.wait_with_output().expect("it ends");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(5), "{err}");
     assert!(err.contains("the same command goes on from there"), "{err}");
     let report: Value = serde_json::from_str(&out).expect("a partial result is a result");
-    assert_eq!((&report["seeds"]["complete"], &report["seeds"]["ended"]), (&Value::from(false), &Value::from("interrupted")));
+    assert_eq!(
+        (&report["seeds"]["complete"], &report["seeds"]["ended"]),
+        (&Value::from(false), &Value::from("interrupted"))
+    );
     let slice: Value = serde_json::from_str(&folder.read("out.json")).expect("JSON");
     assert_eq!(slice["done_to"], report["seeds"]["done_to"]);
     let on = folder.foreshock("sweep scenarios/shop.yaml --seeds 0..1000000000 --fail-fast 1 --out out.json");
@@ -178,15 +198,25 @@ fn a_mark_that_is_never_hit_makes_a_sweep_differ_and_a_run_only_shows_it() {
 #[test]
 fn two_scenarios_are_compared_seed_by_seed() {
     let folder = folder("against");
-    folder.write("scenarios/wide.yaml", shop().replace("workers: 1", "workers: 2").replace("name: shop", "name: wide"));
-    let compared = folder.foreshock("sweep scenarios/shop.yaml --against scenarios/wide.yaml --seeds 0..20 --format json");
+    folder.write(
+        "scenarios/wide.yaml",
+        shop().replace("workers: 1", "workers: 2").replace("name: shop", "name: wide"),
+    );
+    let compared = folder
+        .foreshock("sweep scenarios/shop.yaml --against scenarios/wide.yaml --seeds 0..20 --format json");
     assert_eq!(compared.code, 0, "{compared:?}");
     let report = json(&compared);
     let errors = &report["objectives"][0];
-    assert_eq!((errors["better"]["seeds"].as_u64(), errors["worse"].as_u64()), (Some(20), Some(0)), "{report:#}");
+    assert_eq!(
+        (errors["better"]["seeds"].as_u64(), errors["worse"].as_u64()),
+        (Some(20), Some(0)),
+        "{report:#}"
+    );
     assert!(errors["sign_test_ppm"].as_u64().expect("a number") < 10, "{report:#}");
     assert!(errors["difference"]["high"].as_i64().expect("a number") < 0, "{report:#}");
-    let text = folder.foreshock("sweep scenarios/shop.yaml --against scenarios/wide.yaml --seeds 0..20 --jobs 1").out;
+    let text = folder
+        .foreshock("sweep scenarios/shop.yaml --against scenarios/wide.yaml --seeds 0..20 --jobs 1")
+        .out;
     assert!(text.starts_with("shop (A) against wide (B), 20 seeds\n"), "{text}");
 }
 

@@ -253,9 +253,8 @@ mod groups_as_list {
         groups: &BTreeMap<Way, Group>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let written = groups
-            .iter()
-            .map(|(way, group)| Written { failing: way.failing.clone(), group: group.clone() });
+        let written =
+            groups.iter().map(|(way, group)| Written { failing: way.failing.clone(), group: group.clone() });
         written.collect::<Vec<_>>().serialize(serializer)
     }
 

@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod paired;
+mod paired_report;
 mod report;
 mod seeds;
 mod seen;
@@ -17,7 +18,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use aggregate::{Aggregate, Group, ObjectiveSpread, Seen, Way};
-pub use paired::{Paired, PairedObjective, Side, compare, paired_report, paired_text};
+pub use paired::{Paired, PairedObjective, Side, compare};
+pub use paired_report::{paired_json, paired_text};
 pub use report::{SEED_PLACE, SWEEP_SCHEMA, SweepReport};
 pub use seeds::{MOST_SLICES, Partition, Seeds, parse_seed};
 pub use seen::{ObjectiveSeen, SeedSeen};
@@ -138,7 +140,13 @@ pub enum SweepError<E> {
 }
 
 /// What all slices of a sweep of `plan` have in common. `edits` are a part of what is swept by their text.
-pub fn header(plan: &Plan, edits: &[String], program_digest: String, seeds: Seeds, command: String) -> Header {
+pub fn header(
+    plan: &Plan,
+    edits: &[String],
+    program_digest: String,
+    seeds: Seeds,
+    command: String,
+) -> Header {
     let (slos, marks, expected) = described(plan);
     let objectives = slos.iter().zip(&plan.slos).map(|(verdict, slo)| {
         let report = SloReport::new(verdict);

@@ -69,6 +69,8 @@ pub struct SweepVerdict {
     pub unexpected: u64,
     /// The first of them.
     pub first_unexpected: Option<u64>,
+    /// The command that runs it.
+    pub reproduce: Option<String>,
     /// Whether every seed ended as expected and every mark was hit.
     pub as_expected: bool,
     /// What is not, one sentence each.
@@ -251,7 +253,12 @@ impl SweepReport {
             .iter()
             .map(|(id, what)| {
                 let mark = seen.marks.get(id).copied().unwrap_or_default();
-                MarkSeenReport { id: id.clone(), what: what.clone(), seeds: mark.seeds, first_seed: mark.first }
+                MarkSeenReport {
+                    id: id.clone(),
+                    what: what.clone(),
+                    seeds: mark.seeds,
+                    first_seed: mark.first,
+                }
             })
             .collect();
         SweepReport {
@@ -305,6 +312,7 @@ impl SweepVerdict {
             expected: header.expected.clone(),
             unexpected: seen.unexpected,
             first_unexpected: seen.first_unexpected,
+            reproduce: seen.first_unexpected.map(|seed| reproduce(header, seed)),
             as_expected: surprises.is_empty(),
             surprises,
         }
@@ -313,14 +321,13 @@ impl SweepVerdict {
 
 impl GroupReport {
     fn new(header: &Header, way: &Way, group: &Group, ran: u64) -> GroupReport {
-        let reproduce = |seed: u64| header.command.replace(SEED_PLACE, &seed.to_string());
         let ((failed_at_us, earliest), (events, cheapest)) = (group.earliest, group.cheapest);
         GroupReport {
             failing: way.failing().to_vec(),
             seeds: group.seeds,
             share_ppm: share_ppm(group.seeds, ran),
-            earliest: EarliestReport { seed: earliest, failed_at_us, reproduce: reproduce(earliest) },
-            cheapest: CheapestReport { seed: cheapest, events, reproduce: reproduce(cheapest) },
+            earliest: EarliestReport { seed: earliest, failed_at_us, reproduce: reproduce(header, earliest) },
+            cheapest: CheapestReport { seed: cheapest, events, reproduce: reproduce(header, cheapest) },
             examples: group.examples.iter().copied().collect(),
         }
     }
@@ -329,11 +336,17 @@ impl GroupReport {
 /// Stands for the seed in the command of a [`Header`].
 pub const SEED_PLACE: &str = "{seed}";
 
+/// The command that runs one seed again.
+pub(super) fn reproduce(header: &Header, seed: u64) -> String {
+    header.command.replace(SEED_PLACE, &seed.to_string())
+}
+
 impl CoverageReport {
     fn new(whole: &Slice) -> CoverageReport {
         let report = |seen: &BTreeMap<String, Seen>| -> BTreeMap<String, SeenReport> {
             let seen = seen.iter();
-            seen.map(|(name, seen)| (name.clone(), SeenReport { seeds: seen.seeds, first_seed: seen.first })).collect()
+            seen.map(|(name, seen)| (name.clone(), SeenReport { seeds: seen.seeds, first_seed: seen.first }))
+                .collect()
         };
         let seen = &whole.seen;
         let all = seen.faults.iter().chain(&seen.branches).chain(&seen.invariants);

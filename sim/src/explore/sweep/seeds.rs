@@ -43,7 +43,9 @@ impl FromStr for Seeds {
         };
         let (from, to) = (parse_seed(from.trim())?, parse_seed(to.trim())?);
         if from >= to {
-            return Err(format!("`{text}` holds no seed: the first is {from}, and {to} is the one after the last"));
+            return Err(format!(
+                "`{text}` holds no seed: the first is {from}, and {to} is the one after the last"
+            ));
         }
         Ok(Seeds { from, to })
     }

@@ -105,8 +105,10 @@ pub enum NotASlice {
 impl Slice {
     /// Nothing of the slice ran yet.
     pub fn begun(header: Header, part: Partition, none: Aggregate) -> Slice {
-        let done_to = header.seeds().slice(part).from;
-        Slice { header, slice: part.index, slices: part.of, done_to, ended: Ended::Interrupted, seen: none }
+        let seeds = header.seeds().slice(part);
+        // With more slices than seeds some have nothing to do.
+        let ended = if seeds.count() == 0 { Ended::Complete } else { Ended::Interrupted };
+        Slice { header, slice: part.index, slices: part.of, done_to: seeds.from, ended, seen: none }
     }
 
     /// Which piece it is.
@@ -191,7 +193,7 @@ impl Slice {
         Ok(())
     }
 
-    /// In what this is a piece of another sweep than `header`; `None` if it is one of it.
+    /// In what this is of something else than `header`; `None` if it is of the same, for whatever seeds.
     pub fn foreign_to(&self, header: &Header) -> Option<&'static str> {
         let mine = &self.header;
         if mine.scenario != header.scenario || mine.scenario_digest != header.scenario_digest {
@@ -200,10 +202,8 @@ impl Slice {
         if mine.program_digest != header.program_digest {
             return Some("another build of the program");
         }
-        if mine.seeds() != header.seeds() {
-            return Some("other seeds");
-        }
-        (mine != header).then_some("a scenario at another path")
+        let at_other_path = mine.command != header.command;
+        at_other_path.then_some("the same scenario at another path")
     }
 }
 
@@ -226,7 +226,8 @@ pub fn join(mut slices: Vec<(String, Slice)>) -> Result<Slice, Vec<String>> {
     let mut found: Vec<Option<&str>> = vec![None; usize::try_from(first.slices).unwrap_or(0)];
     let mut whole = Slice::begun(first.header.clone(), Partition::WHOLE, Aggregate::default());
     for (name, slice) in &slices {
-        if let Some(what) = slice.foreign_to(&first.header) {
+        let other_seeds = (slice.header.seeds() != first.header.seeds()).then_some("other seeds");
+        if let Some(what) = slice.foreign_to(&first.header).or(other_seeds) {
             problems.push(format!("`{name}` is foreign: {what} than in `{first_name}`"));
             continue;
         }

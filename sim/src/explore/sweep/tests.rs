@@ -127,11 +127,29 @@ fn one_slice_seven_slices_and_a_hundred_join_to_identical_bytes() {
             .collect();
         slices.reverse();
         let whole = join(slices).expect("all slices are there");
-        (whole.to_json(), SweepReport::new(&whole).to_json(), sweep_text(&SweepReport::new(&whole), crate::report::Style::Plain))
+        (
+            whole.to_json(),
+            SweepReport::new(&whole).to_json(),
+            sweep_text(&SweepReport::new(&whole), crate::report::Style::Plain),
+        )
     });
     assert_eq!(joined[0], joined[1]);
     assert_eq!(joined[0], joined[2]);
     assert!(joined[0].2.lines().count() <= 40, "{}", joined[0].2);
+}
+
+#[test]
+fn with_more_slices_than_seeds_some_are_done_before_they_begin() {
+    let seeds = Seeds { from: 0, to: 3 };
+    let slices: Vec<(String, Slice)> = (1..=5)
+        .map(|index| {
+            (index.to_string(), Slice::begun(header(seeds), Partition { index, of: 5 }, Aggregate::default()))
+        })
+        .collect();
+    assert_eq!(slices.iter().filter(|(_, slice)| slice.is_complete()).count(), 2);
+    for (_, slice) in slices {
+        assert_eq!(Slice::from_json(slice.to_json().as_bytes()), Ok(slice));
+    }
 }
 
 #[test]
@@ -169,7 +187,11 @@ fn what_is_no_slice_is_told_from_a_damaged_one() {
     let whole = slice_of(Seeds { from: 0, to: 3 }, Partition::WHOLE, &[1, 2, 3]).to_json();
     assert_eq!(Slice::from_json(b"hello"), Err(NotASlice::SomethingElse));
     assert_eq!(Slice::from_json(b"{\"schema\": \"foreshock.report/1\"}"), Err(NotASlice::SomethingElse));
-    for damaged in [&whole[..whole.len() / 2], &whole.replace("sample", "simple"), &whole.replace("\"seeds\":3", "\"seeds\":4")] {
+    for damaged in [
+        &whole[..whole.len() / 2],
+        &whole.replace("sample", "simple"),
+        &whole.replace("\"seeds\":3", "\"seeds\":4"),
+    ] {
         let found = Slice::from_json(damaged.as_bytes());
         assert!(matches!(found, Err(NotASlice::Damaged(_))), "{found:?}");
     }
@@ -229,7 +251,9 @@ impl crate::scenario::Files for NoFiles {
 
 fn plan(text: &str) -> Plan {
     let source = crate::scenario::Source { name: "tiny.yaml", text: text.as_bytes() };
-    crate::scenario::compile(source, &NoFiles, &Kinds::default()).unwrap_or_else(|error| panic!("{error}")).plan
+    crate::scenario::compile(source, &NoFiles, &Kinds::default())
+        .unwrap_or_else(|error| panic!("{error}"))
+        .plan
 }
 
 fn swept(plan: &Plan, jobs: usize, fail_fast: Option<u64>) -> Slice {
@@ -292,7 +316,10 @@ fn a_comparison_of_a_scenario_with_itself_finds_no_difference_and_one_with_a_bet
     };
     let same = compared(&plan_a);
     for objective in same.objectives.values() {
-        assert_eq!((objective.better, objective.worse, objective.same), (Side::default(), Side::default(), 12));
+        assert_eq!(
+            (objective.better, objective.worse, objective.same),
+            (Side::default(), Side::default(), 12)
+        );
     }
     let better = compared(&plan_b);
     assert!(better.objectives["errors"].better.seeds >= 10, "a longer line refuses less");

@@ -56,6 +56,10 @@ fn head(report: &SweepReport, style: Style) -> String {
     }
     let _ = writeln!(text, "  failure rate {}", share(&report.failing));
     let _ = writeln!(text, "  seeds {}..{}, {} events", seeds.from, seeds.to, count(report.events));
+    // Seeds that fail are shown with the ways to fail; those that pass unexpectedly only here.
+    if let (Some(command), true) = (&verdict.reproduce, verdict.expected == "fail") {
+        let _ = writeln!(text, "  {}", style.paint(Role::Aside, &format!("reproduce: {command}")));
+    }
     let partial = match seeds.ended {
         Ended::Complete => return text,
         Ended::FailFast => "stopped early: enough seeds failed",
@@ -87,7 +91,8 @@ fn objectives(all: &[ObjectiveReport]) -> String {
         row.extend([spread.min, spread.p50, spread.p90, spread.p99, spread.max].map(value));
         row
     });
-    let header = ["objective", "metric", "of", "must be", "broken", "rate", "min", "p50", "p90", "p99", "max"];
+    let header =
+        ["objective", "metric", "of", "must be", "broken", "rate", "min", "p50", "p90", "p99", "max"];
     table(&header, &[4, 5, 6, 7, 8, 9, 10], rows, all.len().saturating_sub(MOST_OBJECTIVES))
 }
 
@@ -101,7 +106,8 @@ fn groups(report: &SweepReport, style: Style) -> String {
         let _ = writeln!(text, "  and {} more in the JSON report", counted(further as u64, "way"));
     }
     if report.failing_otherwise > 0 {
-        let _ = writeln!(text, "  {} failed in ways not kept apart", counted(report.failing_otherwise, "seed"));
+        let _ =
+            writeln!(text, "  {} failed in ways not kept apart", counted(report.failing_otherwise, "seed"));
     }
     text
 }

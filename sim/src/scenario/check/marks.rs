@@ -2,7 +2,9 @@
 
 use super::Checker;
 use crate::scenario::path::Path;
-use crate::scenario::plan::{CallBranch, MarkCondition, MarkPlan, RunPlan, ServiceBranch, SloPlan, SloWindow};
+use crate::scenario::plan::{
+    CallBranch, MarkCondition, MarkPlan, RunPlan, ServiceBranch, SloPlan, SloWindow,
+};
 use crate::scenario::raw::{RawMark, RawMetric, RawSlo};
 use crate::scenario::suggest;
 
@@ -112,8 +114,10 @@ impl Checker<'_> {
                 let of_calls = CallBranch::ALL.iter().map(|branch| branch.name());
                 let known: Vec<&str> =
                     of_calls.chain(ServiceBranch::ALL.iter().map(|branch| branch.name())).collect();
-                let help = suggest::nearest(branch, known.iter().copied())
-                    .map_or_else(|| format!("known here: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+                let help = suggest::nearest(branch, known.iter().copied()).map_or_else(
+                    || format!("known here: {}", known.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
                 self.error_at_value(&path.key("branch"), format!("unknown branch `{branch}`"), Some(help));
                 None
             }

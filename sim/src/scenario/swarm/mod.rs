@@ -22,10 +22,8 @@ const ONE_OF: &str = "one_of";
 const DEFAULT_CHANCE_PPM: u32 = 500_000;
 /// Most values of one choice.
 const MOST_CHOICES: usize = 64;
-/// What an entry hands on to the timeline.
-const KEYS: [&str; 12] = [
-    "id", "at", "after", "when", "delay", "for", "fault", "deploy", "config", "scale", "extra_hop", "rollback",
-];
+/// The key that says how probable an entry is; all others are those of a timeline entry.
+const CHANCE: &str = "chance";
 
 /// Which values are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +79,9 @@ pub(crate) fn unfold(mut document: Node, pick: Pick, diagnostics: &mut Diagnosti
     for (index, item) in swarm.node.items().iter().enumerate() {
         let Content::Mapping(keys) = &item.content else { continue };
         let id = item.get("id").map(|id| text_of(&id.content)).unwrap_or_default();
-        let chance = item.get("chance").and_then(|chance| Share::read(&text_of(&chance.content)).ok());
+        let chance = item.get(CHANCE).and_then(|chance| Share::read(&text_of(&chance.content)).ok());
         let mut picker = Picker { id: &id, pick, place: format!("{SWARM}[{index}]"), diagnostics };
-        let picked = keys.iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
+        let picked = keys.iter().filter(|(key, _)| key.as_str() != CHANCE);
         let picked = picked.map(|(key, entry)| {
             let node = if key == "id" { entry.node.clone() } else { picker.picked(&entry.node, key) };
             (key.clone(), Entry { key_at: entry.key_at, node })
@@ -96,7 +94,12 @@ pub(crate) fn unfold(mut document: Node, pick: Pick, diagnostics: &mut Diagnosti
         key_at: swarm.key_at,
         node: Node { at: swarm.node.at, content: Content::List(Vec::new()) },
     };
-    if let Content::List(items) = &mut top.entry(TIMELINE.to_string()).or_insert_with(no_timeline).node.content {
+    // A timeline that is new stands where the swarm does.
+    if !top.contains_key(TIMELINE) {
+        let place = top.get_index_of(SWARM).unwrap_or(0);
+        top.shift_insert(place, TIMELINE.to_string(), no_timeline());
+    }
+    if let Some(Content::List(items)) = top.get_mut(TIMELINE).map(|timeline| &mut timeline.node.content) {
         items.extend(nodes);
     }
     Unfolded { document, fixed, entries }
@@ -146,7 +149,7 @@ impl Picker<'_> {
                 },
                 Err(problem) => {
                     self.error(node, path, problem);
-                    node.content.clone()
+                    Range::readable_end(text).unwrap_or_else(|| node.content.clone())
                 }
             },
             Content::Mapping(entries) => match entries.get(ONE_OF) {
@@ -181,7 +184,10 @@ impl Picker<'_> {
         let wrong = if around.len() > 1 {
             Some(Problem::new("`one_of` stands alone", "remove the other keys beside it"))
         } else if items.is_empty() {
-            Some(Problem::new("there is nothing to choose from", "write it as in `{one_of: [a -> b, c -> d]}`"))
+            Some(Problem::new(
+                "there is nothing to choose from",
+                "write it as in `{one_of: [a -> b, c -> d]}`",
+            ))
         } else if items.len() > MOST_CHOICES {
             let message = format!("{} values to choose from are too many", items.len());
             Some(Problem::new(message, format!("the most is {MOST_CHOICES}")))
@@ -193,7 +199,9 @@ impl Picker<'_> {
         }
         let index = match self.pick {
             Pick::Corner(number) => number % items.len().max(1),
-            Pick::Drawn(seed) => below(self.word(seed, &format!("{path}.{ONE_OF}")), items.len() as u64) as usize,
+            Pick::Drawn(seed) => {
+                below(self.word(seed, &format!("{path}.{ONE_OF}")), items.len() as u64) as usize
+            }
         };
         match items.get(index) {
             Some(item) => self.picked(item, path),

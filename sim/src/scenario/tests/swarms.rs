@@ -14,7 +14,10 @@ fn drawn(plan: &Plan, seed: u64) -> Plan {
 /// Ids, starts, lengths and actions; places of ids among others left out.
 fn entries(plan: &Plan) -> Vec<(String, String)> {
     let timeline = plan.document.get("timeline").and_then(Value::as_array).expect("a timeline");
-    timeline.iter().map(|entry| (entry["id"].as_str().expect("an id").to_string(), entry.to_string())).collect()
+    timeline
+        .iter()
+        .map(|entry| (entry["id"].as_str().expect("an id").to_string(), entry.to_string()))
+        .collect()
 }
 
 #[test]
@@ -25,7 +28,11 @@ fn what_is_drawn_reads_back_as_the_same_plan() {
         let drawn = drawn(&swarm, seed);
         let text = to_yaml(&drawn.document);
         let read = compiled(&text).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}")).plan;
-        assert_eq!((read.digest, &read.timeline, read.seed), (drawn.digest, &drawn.timeline, Seed(seed)), "{text}");
+        assert_eq!(
+            (read.digest, &read.timeline, read.seed),
+            (drawn.digest, &drawn.timeline, Seed(seed)),
+            "{text}"
+        );
         assert_eq!(read.slos, drawn.slos);
         assert!(read.swarm.is_empty() && drawn.swarm.is_empty());
     }
@@ -52,7 +59,8 @@ fn the_draws_of_one_entry_do_not_depend_on_any_other() {
     let swarm = plan(SWEEPS);
     let lines: Vec<&str> = SWEEPS.lines().filter(|line| !line.contains("{id: surge,")).collect();
     let without = plan(&lines.join("\n"));
-    let removed = edited(&swarm, &[Edit::Without("surge".to_string())], &TwoKinds).expect("it can be left out");
+    let removed =
+        edited(&swarm, &[Edit::Without("surge".to_string())], &TwoKinds).expect("it can be left out");
     for seed in 0..60 {
         let mut all = entries(&drawn(&swarm, seed));
         all.retain(|(id, _)| id != "surge");
@@ -91,7 +99,15 @@ fn what_made_sense_with_an_entry_only_goes_with_it() {
 fn a_swarm_that_is_not_drawn_has_every_range_at_its_lower_end() {
     let swarm = plan(SWEEPS);
     let slow = swarm.timeline.iter().find(|entry| entry.id == "slow").expect("it is in the timeline");
-    assert_eq!(slow.trigger, Trigger::At("10s".parse::<crate::kernel::time::Span>().map(|at| crate::kernel::time::Time::ZERO + at).unwrap()));
+    assert_eq!(
+        slow.trigger,
+        Trigger::At(
+            "10s"
+                .parse::<crate::kernel::time::Span>()
+                .map(|at| crate::kernel::time::Time::ZERO + at)
+                .unwrap()
+        )
+    );
     assert!(matches!(&slow.action, Action::Fault(_)));
     assert!(swarm.document.get("swarm").is_some_and(Value::is_array));
     assert_eq!(swarm.document["timeline"].as_array().map(Vec::len), Some(1));
