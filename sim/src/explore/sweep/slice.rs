@@ -6,7 +6,7 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::aggregate::Aggregate;
-use super::seeds::{Partition, Seeds};
+use super::seeds::{MOST_SLICES, Partition, Seeds};
 
 /// Names this format and its version.
 pub const SLICE_SCHEMA: &str = "foreshock.sweep-slice/1";
@@ -177,7 +177,7 @@ impl Slice {
         if self.header.seeds_from >= self.header.seeds_to {
             return Err("it is for no seed");
         }
-        if self.slices == 0 || self.slice == 0 || self.slice > self.slices {
+        if self.slice == 0 || self.slice > self.slices || self.slices > MOST_SLICES {
             return Err("there is no such slice");
         }
         let seeds = self.seeds();

@@ -279,6 +279,36 @@ fn a_sweep_gives_the_same_bytes_for_any_number_of_jobs() {
 }
 
 #[test]
+fn a_slice_does_not_grow_with_the_number_of_seeds() {
+    let text_of = |count: u64| {
+        let mut aggregate = Aggregate::default();
+        for seed in 0..count {
+            aggregate.add(&seen(seed, seed % 4_000));
+        }
+        serde_json::to_string(&aggregate).expect("plain values").len()
+    };
+    let (fewer, more) = (text_of(4_000), text_of(12_000));
+    assert!(more <= fewer + 64, "{fewer} bytes grew to {more}: only numbers may become longer");
+}
+
+#[test]
+fn coverage_says_what_was_exercised_and_what_never_was() {
+    let text = SCENARIO.replace(
+        "slo:",
+        "timeline:\n  - {id: pause, at: 1s, for: 500ms, fault: {pause: {service: shop}}}\n  \
+         - {id: late, when: {queue_at_least: {service: shop, waiting: 99}}, for: 1s, fault: {pause: {service: shop}}}\nslo:",
+    );
+    let slice = swept(&plan(&text), 2, None);
+    let coverage = SweepReport::new(&slice).coverage;
+    assert_eq!(coverage.faults["pause (pause) started"].seeds, 24);
+    assert_eq!(coverage.faults["pause (pause) started"].first_seed, Some(0));
+    assert!(coverage.branches["shop queue_full"].seeds > 0);
+    assert!(!coverage.branches.contains_key("buyers -> shop retried"), "a call without retries cannot retry");
+    assert!(coverage.invariants.values().all(|seen| seen.seeds == 24) && coverage.invariants.len() >= 5);
+    assert!(coverage.never.contains(&"late (pause) started".to_string()), "{:?}", coverage.never);
+}
+
+#[test]
 fn an_interrupted_sweep_goes_on_where_it_stopped_and_ends_as_if_it_never_had() {
     let plan = plan(SCENARIO);
     let kinds = Kinds::default();

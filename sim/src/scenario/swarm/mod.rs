@@ -21,7 +21,7 @@ const ONE_OF: &str = "one_of";
 /// Chance of entries that do not state one.
 const DEFAULT_CHANCE_PPM: u32 = 500_000;
 /// Most values of one choice.
-const MOST_CHOICES: usize = 64;
+const MOST_CHOICES: usize = 16;
 /// The key that says how probable an entry is; all others are those of a timeline entry.
 const CHANCE: &str = "chance";
 
