@@ -66,7 +66,7 @@ pub fn run(
     kinds: &Kinds,
     detail: &Detail,
 ) -> Result<Outcome, ScenarioError> {
-    let plan = if edits.is_empty() { plan.clone() } else { edited(plan, edits, kinds)? };
+    let plan = ready(plan, seed, edits, kinds)?;
     let shared = Arc::new(plan.clone());
     let cluster = Cluster::new(shared, seed, kinds.clone(), detail);
     let limits = Limits {
@@ -105,9 +105,14 @@ pub fn run(
     })
 }
 
-/// The plan with the edits made. What its author expected holds for the scenario as written, not for this one.
-fn edited(plan: &Plan, edits: &[Edit], kinds: &Kinds) -> Result<Plan, ScenarioError> {
-    let mut plan = scenario::edited(plan, edits, kinds)?;
+/// The plan with the edits made and what the seed draws. What its author expected holds for the scenario as
+/// written, not for an edited one.
+fn ready(plan: &Plan, seed: Seed, edits: &[Edit], kinds: &Kinds) -> Result<Plan, ScenarioError> {
+    if edits.is_empty() {
+        return scenario::materialized(plan.clone(), seed, kinds);
+    }
+    let edited = scenario::edited(plan, edits, kinds)?;
+    let mut plan = scenario::materialized(edited, seed, kinds)?;
     plan.expect = Expectation::default();
     Ok(plan)
 }

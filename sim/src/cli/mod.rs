@@ -7,11 +7,16 @@ mod diff;
 mod examine;
 mod exit;
 mod fingerprint;
+mod interrupt;
 mod list;
+mod manual;
+mod merge;
 mod repository;
 mod run;
 mod scenario;
 mod schema;
+mod slice_file;
+mod sweep;
 mod terminal;
 mod verify;
 
@@ -46,7 +51,7 @@ struct Setup {
 /// Deterministic simulation of backend systems: run fault scenarios, compare reports, learn why something broke
 ///
 /// Exit codes: 0 as expected, 1 a verdict or report differs, 2 wrong usage, 3 invalid scenario,
-/// 4 nondeterminism found, 5 a file cannot be read or written.
+/// 4 nondeterminism found, 5 a file cannot be read or written, or a result is not complete.
 #[derive(Parser, Debug)]
 #[command(name = "foreshock", version, propagate_version = true)]
 struct Arguments {
@@ -67,7 +72,11 @@ enum Command {
     /// Print the JSON Schema of scenario files, for editors
     Schema,
     Verify(verify::VerifyArguments),
+    Sweep(sweep::SweepArguments),
+    Merge(merge::MergeArguments),
     Diff(diff::DiffArguments),
+    Completions(manual::CompletionsArguments),
+    Manual(manual::ManualArguments),
     #[command(hide = true)]
     Fingerprint(fingerprint::FingerprintArguments),
 }
@@ -122,6 +131,10 @@ fn dispatch(command: &Command, setup: &Setup, terminal: &mut Terminal) -> Result
         Command::List => list::execute(setup, terminal),
         Command::Schema => schema::execute(terminal),
         Command::Verify(arguments) => verify::execute(arguments, setup, terminal),
+        Command::Sweep(arguments) => sweep::execute(arguments, setup, terminal),
+        Command::Merge(arguments) => merge::execute(arguments, terminal),
+        Command::Completions(arguments) => manual::completions(arguments, terminal),
+        Command::Manual(arguments) => manual::manual(arguments, terminal),
         Command::Diff(arguments) => diff::execute(arguments, terminal),
         Command::Fingerprint(arguments) => fingerprint::execute(arguments, setup, terminal),
     }

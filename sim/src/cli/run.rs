@@ -3,14 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use serde_json::{Value, json};
 
 use super::Setup;
 use super::exit::{Exit, Failure};
 use super::scenario::{KindsChoice, ScenarioArguments, load};
-use super::terminal::Terminal;
+use super::terminal::{Format, Terminal};
 use crate::report::{Report, Style, series_csv, to_json, to_text, to_trace_events};
 use crate::run::{self, Detail, Outcome};
+use crate::scenario::plan::Plan;
+use crate::scenario::to_yaml;
 
 /// Run a scenario and print its report
 ///
@@ -28,15 +31,6 @@ pub(crate) struct RunArguments {
     /// Write the first requests of each load hop by hop, for Perfetto or chrome://tracing
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-}
-
-/// How a report is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs: foreshock.report/1
-    Json,
 }
 
 /// How many requests of each load a trace holds.
@@ -69,6 +63,9 @@ pub(super) fn execute(
     match arguments.format {
         Format::Text => {
             let style = terminal.style();
+            if !plan.swarm.is_empty() {
+                terminal.print(&drawn(&plan, &outcome));
+            }
             terminal.print(&to_text(&report, &reproduce, style));
         }
         Format::Json => terminal.print(&to_json(&report)),
@@ -83,6 +80,26 @@ pub(super) fn execute(
         terminal.error_line(&format!("reproduce: {reproduce}"));
     }
     Ok(Exit::Differs)
+}
+
+/// What the seed drew from the swarm, as it would stand in a timeline.
+fn drawn(plan: &Plan, outcome: &Outcome) -> String {
+    let (seed, document) = (outcome.seed.0, &outcome.plan.document);
+    let of_swarm = |entry: &&Value| plan.swarm.iter().any(|drawn| entry["id"] == drawn.id.as_str());
+    let timeline = document.get("timeline").and_then(Value::as_array);
+    let entries: Vec<Value> = timeline.into_iter().flatten().filter(of_swarm).cloned().collect();
+    let left_out =
+        plan.swarm.iter().filter(|drawn| entries.iter().all(|entry| entry["id"] != drawn.id.as_str()));
+    let left_out: Vec<&str> = left_out.map(|drawn| drawn.id.as_str()).collect();
+    let mut text = format!("drawn by seed {seed}, {} of {} entries\n", entries.len(), plan.swarm.len());
+    if !entries.is_empty() {
+        text.push_str(&to_yaml(&json!({ "timeline": entries })));
+    }
+    if !left_out.is_empty() {
+        text.push_str(&format!("not drawn: {}\n", left_out.join(", ")));
+    }
+    text.push('\n');
+    text
 }
 
 fn write_folder(folder: &Path, outcome: &Outcome, report: &Report, reproduce: &str) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::repository::Repository;
 use super::terminal::Terminal;
+use crate::explore::sweep::parse_seed;
 use crate::kernel::draw::Seed;
 use crate::nodes::Kinds;
 use crate::report::Style;
@@ -22,8 +23,8 @@ use crate::scenario::{Compiled, Files, Source, compile, parse_setting};
 pub(crate) struct ScenarioArguments {
     /// The scenario file
     pub(crate) scenario: PathBuf,
-    /// Run with this seed in place of the scenario's own
-    #[arg(long, value_name = "N")]
+    /// Run with this seed in place of the scenario's own; the hash of a commit will do
+    #[arg(long, value_name = "N", value_parser = parse_seed)]
     pub(crate) seed: Option<u64>,
     /// Give a key another value, as in `services.db.queue.capacity=64`; may be repeated
     #[arg(long, value_name = "PATH=VALUE", value_parser = parse_setting)]
@@ -48,6 +49,13 @@ impl ScenarioArguments {
     /// The options again, as they are typed.
     pub(crate) fn options(&self, seed: Seed) -> Vec<String> {
         let mut options = vec!["--seed".to_string(), seed.0.to_string()];
+        options.extend(self.typed_edits());
+        options
+    }
+
+    /// The changes again, as they are typed.
+    pub(crate) fn typed_edits(&self) -> Vec<String> {
+        let mut options = Vec::new();
         for setting in &self.set {
             options.extend(["--set".to_string(), format!("{}={}", setting.path, as_typed(&setting.value))]);
         }
@@ -59,13 +67,18 @@ impl ScenarioArguments {
 
     /// The command that runs this again.
     pub(crate) fn reproduce(&self, seed: Seed, kinds: KindsChoice) -> String {
-        let mut words = vec![self.scenario.display().to_string()];
-        words.extend(self.options(seed));
+        self.reproduce_with(&seed.0.to_string(), kinds)
+    }
+
+    /// The same with any text in place of the seed.
+    pub(crate) fn reproduce_with(&self, seed: &str, kinds: KindsChoice) -> String {
+        let mut words = self.typed_edits();
         if kinds == KindsChoice::WithTestKinds && family_of(&self.scenario) != Some(NEGATIVE.as_ref()) {
             words.push(WITH_TEST_KINDS.to_string());
         }
-        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        format!("foreshock run {}", words.join(" "))
+        let further: String = words.iter().map(|word| format!(" {}", quoted(word))).collect();
+        let scenario = quoted(&self.scenario.display().to_string());
+        format!("foreshock run {scenario} --seed {seed}{further}")
     }
 }
 

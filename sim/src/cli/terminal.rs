@@ -3,11 +3,23 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::report::Style;
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs: canonical JSON
+    Json,
+}
 
 /// Standard output and error of a command.
 pub(crate) struct Terminal {
@@ -79,9 +91,8 @@ impl Terminal {
     /// after a second, only to a person, and is gone when it is dropped.
     pub(crate) fn progress(&self, steps: u64, what: &str) -> Progress {
         if !self.shows_progress {
-            return Progress { bar: None };
+            return Progress::default();
         }
-        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
         let what = what.to_string();
         let status = move |state: &ProgressState, out: &mut dyn fmt::Write| {
             let elapsed = state.elapsed();
@@ -95,21 +106,55 @@ impl Terminal {
                 Some(_) | None => write!(out, "{what}: {} s", elapsed.as_secs()),
             };
         };
-        // A template that cannot be read leaves the bar as it is by default: no reason to stop a run.
-        if let Ok(style) = ProgressStyle::with_template("{status}") {
-            bar.set_style(style.with_key("status", status));
-        }
-        bar.enable_steady_tick(Duration::from_millis(500));
-        Progress { bar: Some(bar) }
+        Progress { bar: Some(bar(steps, status)), failures: None }
     }
+
+    /// The same for the seeds of a sweep, with how many a second, how many failed and how long it will take.
+    pub(crate) fn sweep_progress(&self, seeds: u64, what: &str) -> Progress {
+        if !self.shows_progress {
+            return Progress::default();
+        }
+        let failures = Arc::new(AtomicU64::new(0));
+        let (what, counted) = (what.to_string(), Arc::clone(&failures));
+        let status = move |state: &ProgressState, out: &mut dyn fmt::Write| {
+            if state.elapsed() < APPEARS_AFTER {
+                return;
+            }
+            let _ = write!(
+                out,
+                "{what}: {} of {seeds} seeds, {} a second, {} failed, {} s left",
+                state.pos(),
+                state.per_sec() as u64,
+                counted.load(Ordering::Relaxed),
+                state.eta().as_secs()
+            );
+        };
+        Progress { bar: Some(bar(seeds, status)), failures: Some(failures) }
+    }
+}
+
+/// A bar that says `status`.
+fn bar(
+    steps: u64,
+    status: impl Fn(&ProgressState, &mut dyn fmt::Write) + Clone + Send + Sync + 'static,
+) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+    // A template that cannot be read leaves the bar as it is by default: no reason to stop a run.
+    if let Ok(style) = ProgressStyle::with_template("{status}") {
+        bar.set_style(style.with_key("status", status));
+    }
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
 }
 
 /// A bar appears after this time.
 const APPEARS_AFTER: Duration = Duration::from_secs(1);
 
 /// A progress bar, if a person is looking.
+#[derive(Default)]
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
+    failures: Option<Arc<AtomicU64>>,
 }
 
 impl Progress {
@@ -118,6 +163,14 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.inc(1);
         }
+    }
+
+    /// One more seed is done; so many failed so far.
+    pub(crate) fn step_with_failures(&self, failures: u64) {
+        if let Some(counted) = &self.failures {
+            counted.store(failures, Ordering::Relaxed);
+        }
+        self.step();
     }
 
     /// Does `write` with the bar out of the way.

@@ -9,6 +9,7 @@ mod invariants;
 mod jobs;
 mod limits;
 mod liveness;
+mod marks;
 mod monitoring;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -20,6 +21,7 @@ mod words;
 pub use findings::Finding;
 pub use invariants::{InvariantVerdict, invariant_ids};
 pub use liveness::{Blocker, Liveness, LoadRecovery};
+pub use marks::{MarkVerdict, call_took, service_took};
 pub use slo::SloVerdict;
 pub use words::Unit;
 pub(crate) use words::grouped;
@@ -37,6 +39,8 @@ pub struct Judgement {
     /// One for each invariant that is always on, then one for each further one that something in the run saw
     /// broken.
     pub invariants: Vec<InvariantVerdict>,
+    /// One for each mark of the plan, in its order.
+    pub marks: Vec<MarkVerdict>,
     /// How the loads fared after the last fault had ended.
     pub liveness: Liveness,
     /// What a person should know beyond the verdict, the gravest first.
@@ -91,6 +95,7 @@ pub fn judge(plan: &Plan, measured: &Measured, ended: Time, stop: StopReason) ->
     let evidence = Evidence { plan, measured, ended, stop };
     let slos = slo::judge(&evidence);
     let invariants = invariants::judge(&evidence);
+    let marks = marks::judge(&evidence);
     let liveness = liveness::judge(&evidence);
     let findings = findings::find(&evidence, &slos, &liveness);
 
@@ -109,6 +114,7 @@ pub fn judge(plan: &Plan, measured: &Measured, ended: Time, stop: StopReason) ->
     Judgement {
         slos,
         invariants,
+        marks,
         liveness,
         findings,
         outcome,
@@ -117,6 +123,14 @@ pub fn judge(plan: &Plan, measured: &Measured, ended: Time, stop: StopReason) ->
         as_expected: surprises.is_empty(),
         surprises,
     }
+}
+
+/// What runs of a plan are judged by, in words: every objective and every mark without a value, and the verdict that
+/// the author expects.
+pub fn described(plan: &Plan) -> (Vec<SloVerdict>, Vec<MarkVerdict>, Verdict) {
+    let measured = Measured::default();
+    let evidence = Evidence { plan, measured: &measured, ended: Time::ZERO, stop: StopReason::EndOfTime };
+    (slo::judge(&evidence), marks::judge(&evidence), expected_verdict(&plan.expect))
 }
 
 /// Whether the run ended as planned, not at a bound of events or memory.

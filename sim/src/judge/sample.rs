@@ -68,6 +68,8 @@ pub(crate) fn plan() -> Plan {
             })),
         }],
         slos: vec![latency_slo("p99"), error_slo("errors")],
+        marks: Vec::new(),
+        swarm: Vec::new(),
         liveness: None,
         expect: Expectation::default(),
         document: std::sync::Arc::new(json!({})),

@@ -20,6 +20,8 @@ pub struct Measured {
     pub timeline: Vec<TimelineEvent>,
     /// One for each objective of the plan.
     pub slos: Vec<SloMeasured>,
+    /// One for each mark of the plan that is about a metric.
+    pub marks: Vec<SloMeasured>,
     /// When each timeline entry started and ended, as far as it did.
     pub entries: Vec<EntryMeasured>,
     /// What only a kind knows, by service and name.
@@ -275,6 +277,10 @@ pub struct BreakerMeasured {
     pub closed: u64,
     /// Attempts it refused.
     pub rejected: u64,
+    /// Times it opened again because probes failed or were slow.
+    pub probes_failed: u64,
+    /// Times it opened again because a probe stayed unanswered.
+    pub probes_lost: u64,
 }
 
 /// What the rate limit of an edge did, in attempts.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::model::{
     BlockerReport, BreakerReport, CallReport, EntryReport, FindingReport, InvariantReport, LatencyReport,
-    LinkReport, LivenessReport, LoadReport, PathReport, QueueReport, RateLimitReport, RecoveryReport, Report,
-    RunReport, SCHEMA, ServiceReport, SloReport, TimelineReport, VerdictReport,
+    LinkReport, LivenessReport, LoadReport, MarkReport, PathReport, QueueReport, RateLimitReport,
+    RecoveryReport, Report, RunReport, SCHEMA, ServiceReport, SloReport, TimelineReport, VerdictReport,
 };
-use crate::judge::{InvariantVerdict, Judgement, Liveness, SloVerdict, Unit};
+use crate::judge::{InvariantVerdict, Judgement, Liveness, MarkVerdict, SloVerdict, Unit};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
     BreakerMeasured, EdgeMeasured, EntryMeasured, LinkMeasured, LoadMeasured, OutcomeKind, PathShares,
@@ -36,6 +36,7 @@ impl Report {
             verdict: VerdictReport::new(judgement),
             slo: judgement.slos.iter().map(SloReport::new).collect(),
             invariants: judgement.invariants.iter().map(InvariantReport::new).collect(),
+            sometimes: judgement.marks.iter().map(MarkReport::new).collect(),
             liveness: LivenessReport::new(&judgement.liveness),
             timeline: measured.timeline.iter().map(TimelineReport::new).collect(),
             entries: entry_ids.zip(measured.entries.iter().map(EntryReport::new)).collect(),
@@ -79,7 +80,7 @@ impl VerdictReport {
 }
 
 impl SloReport {
-    fn new(slo: &SloVerdict) -> SloReport {
+    pub(crate) fn new(slo: &SloVerdict) -> SloReport {
         let (unit, divisor) = match slo.unit {
             Unit::Nanoseconds => ("us", 1_000),
             Unit::PartsPerMillion => ("ppm", 1),
@@ -111,6 +112,12 @@ impl InvariantReport {
             first_us: invariant.first.map(Time::as_micros),
             witness: invariant.witness.clone(),
         }
+    }
+}
+
+impl MarkReport {
+    fn new(mark: &MarkVerdict) -> MarkReport {
+        MarkReport { id: mark.id.clone(), what: mark.what.clone(), hit: mark.hit }
     }
 }
 

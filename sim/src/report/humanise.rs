@@ -20,7 +20,7 @@ pub(super) fn duration_us(us: u64) -> String {
 }
 
 /// An instant: `0s`, `1m05s`, `1m05.250s`.
-pub(super) fn instant_us(us: u64) -> String {
+pub(crate) fn instant_us(us: u64) -> String {
     let (seconds, ms) = (us / 1_000_000, us / 1_000 % 1_000);
     if ms == 0 {
         return clock(seconds);
@@ -50,7 +50,7 @@ fn three_digits(value: u64, unit: u64) -> String {
 }
 
 /// A share: `37.5 %`, `0.04 %`, `0.0012 %`.
-pub(super) fn share_ppm(ppm: u64) -> String {
+pub(crate) fn share_ppm(ppm: u64) -> String {
     match ppm {
         0 => "0 %".to_string(),
         1..100 => format!("0.{ppm:04} %"),

@@ -12,15 +12,16 @@ mod tests;
 mod text;
 mod trace;
 
+pub(crate) use json::canonical;
 pub use json::to_json;
 pub use model::{
     BlockerReport, BreakerReport, CallReport, EntryReport, FindingReport, InvariantReport, LatencyReport,
-    LinkReport, LivenessReport, LoadReport, PathReport, QueueReport, RecoveryReport, Report, RunReport,
-    SCHEMA, ServiceReport, SloReport, TimelineReport, VerdictReport,
+    LinkReport, LivenessReport, LoadReport, MarkReport, PathReport, QueueReport, RecoveryReport, Report,
+    RunReport, SCHEMA, ServiceReport, SloReport, TimelineReport, VerdictReport,
 };
 pub use series::{SeriesFile, series_csv};
 pub use text::{Style, to_text};
 pub use trace::to_trace_events;
 
-pub(crate) use humanise::{count, counted};
-pub(crate) use text::{Role, aligned};
+pub(crate) use humanise::{count, counted, instant_us, share_ppm};
+pub(crate) use text::{Role, aligned, in_unit, table, wrapped};

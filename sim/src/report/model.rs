@@ -36,6 +36,9 @@ pub struct Report {
     pub slo: Vec<SloReport>,
     /// The invariants.
     pub invariants: Vec<InvariantReport>,
+    /// The marks that a sweep has to hit at least once, if the scenario has any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sometimes: Vec<MarkReport>,
     /// After the last fault.
     pub liveness: LivenessReport,
     /// Faults and changes as they happened, in order of time.
@@ -124,6 +127,17 @@ pub struct InvariantReport {
     pub first_us: Option<u64>,
     /// What was seen first.
     pub witness: Option<String>,
+}
+
+/// A mark.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MarkReport {
+    /// Its id.
+    pub id: String,
+    /// What hits it.
+    pub what: String,
+    /// Whether it was hit.
+    pub hit: bool,
 }
 
 /// After the last fault.

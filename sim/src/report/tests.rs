@@ -33,7 +33,14 @@ fn outage() -> Report {
     call.attempts = 24_000;
     call.ended[OutcomeKind::Timeout as usize] = 13_999;
     call.late_answers = 4_812;
-    call.breaker = BreakerMeasured { present: true, opened: 3, half_opened: 2, closed: 2, rejected: 1_204 };
+    call.breaker = BreakerMeasured {
+        present: true,
+        opened: 3,
+        half_opened: 2,
+        closed: 2,
+        rejected: 1_204,
+        ..BreakerMeasured::default()
+    };
     let db = &mut measured.services[1];
     db.rejected = 500;
     db.expired = 12;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::humanise::{count, counted, duration_us, instant_us, milli, share_of, share_ppm};
-use super::model::{CallReport, LoadReport, Report, ServiceReport, SloReport};
+use super::model::{CallReport, LoadReport, MarkReport, Report, ServiceReport, SloReport};
 
 /// Whether text may hold terminal colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,12 +166,22 @@ fn objectives(report: &Report, style: Style, most: usize) -> String {
         );
         text.push_str(&wrapped("  ", "    ", &line));
     }
+    if !report.sometimes.is_empty() {
+        let of = |mark: &MarkReport| format!("{} {}", mark.id, if mark.hit { "hit" } else { "not hit" });
+        let marks: Vec<String> = report.sometimes.iter().map(of).collect();
+        text.push_str(&wrapped("  ", "    ", &format!("sometimes: {}", marks.join(", "))));
+    }
     text.push_str(&recovery(report, style));
     text
 }
 
 fn slo_value(slo: &SloReport, value: u64) -> String {
-    match slo.unit {
+    in_unit(slo.unit, value)
+}
+
+/// A value in the unit of its objective.
+pub(crate) fn in_unit(unit: &str, value: u64) -> String {
+    match unit {
         "us" => duration_us(value),
         "ppm" => share_ppm(value),
         "milli_per_s" => format!("{}/s", milli(value)),
@@ -405,7 +415,7 @@ fn choose<T: Clone>(items: &[T], most: usize, rank: impl Fn(&T) -> u64) -> Vec<T
 }
 
 /// Rows under a header, columns two spaces apart; `right` names the columns of numbers.
-fn table(
+pub(crate) fn table(
     header: &[&str],
     right: &[usize],
     rows: impl IntoIterator<Item = Vec<String>>,
@@ -453,7 +463,7 @@ fn one_line(text: String) -> String {
 }
 
 /// `text` in lines of at most [`WIDTH`] columns.
-fn wrapped(first: &str, further: &str, text: &str) -> String {
+pub(crate) fn wrapped(first: &str, further: &str, text: &str) -> String {
     let mut lines = String::new();
     let mut line = first.to_string();
     let mut empty = true;

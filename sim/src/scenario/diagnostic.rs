@@ -94,6 +94,15 @@ impl Diagnostics {
         self.errors += usize::from(others.errors > 0);
     }
 
+    /// Gives findings another key, where `renamed` knows one.
+    pub(crate) fn rename_places(&mut self, renamed: impl Fn(&str) -> Option<String>) {
+        for diagnostic in &mut self.kept {
+            if let Some(path) = renamed(&diagnostic.path) {
+                diagnostic.path = path;
+            }
+        }
+    }
+
     /// Whether anything found forbids running the scenario.
     pub fn has_errors(&self) -> bool {
         self.errors > 0

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::plan::{Arrivals, LoadPlan};
 
 /// Keys at the top of a document that change nothing in a run.
-const WITHOUT_INFLUENCE: [&str; 5] = ["about", "expect", "seed", "name", "defaults"];
+const WITHOUT_INFLUENCE: [&str; 6] = ["about", "expect", "seed", "name", "defaults", "sometimes"];
 
 /// The hash of a document and the traces its loads replay.
 pub(crate) fn of<'n>(

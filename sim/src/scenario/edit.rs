@@ -333,9 +333,16 @@ fn without(plan: &Plan, document: &mut Value, id: &str) -> Result<(), Problem> {
     place(document, schema::shared(), &words, Value::Null, Path::root()).map(|_| ())
 }
 
-/// Takes an entry out of the timeline. What waited for it starts at the instant it would have.
+/// Takes an entry out of the timeline or the swarm. What waited for it starts at the instant it would have.
 fn remove_entry(plan: &Plan, document: &mut Value, id: &str) {
-    let Some(entries) = document.get_mut("timeline").and_then(Value::as_array_mut) else { return };
+    for list in ["timeline", "swarm"] {
+        if let Some(entries) = document.get_mut(list).and_then(Value::as_array_mut) {
+            remove_entry_of(plan, entries, id);
+        }
+    }
+}
+
+fn remove_entry_of(plan: &Plan, entries: &mut Vec<Value>, id: &str) {
     entries.retain(|entry| entry.get("id").map(plain).as_deref() != Some(id));
     for entry in entries {
         let own = entry.get("id").map(plain).unwrap_or_default();
@@ -407,8 +414,10 @@ pub(crate) fn take_out_what_is_broken(document: &mut Value, errors: &Diagnostics
 }
 
 /// Lists whose elements a scenario can do without: how paths into them start, and their keys.
-const OPTIONAL_LISTS: [(&str, &[&str]); 6] = [
+const OPTIONAL_LISTS: [(&str, &[&str]); 8] = [
     ("timeline[", &["timeline"]),
+    ("swarm[", &["swarm"]),
+    ("sometimes[", &["sometimes"]),
     ("slo[", &["slo"]),
     ("network.links[", &["network", "links"]),
     ("expect.failing[", &["expect", "failing"]),

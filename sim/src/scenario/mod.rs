@@ -15,10 +15,12 @@ mod render;
 mod schema;
 mod shape;
 pub(crate) mod suggest;
+mod swarm;
 #[cfg(test)]
 mod tests;
 mod trace;
 mod tree;
+mod write;
 
 use std::sync::Arc;
 
@@ -27,13 +29,17 @@ use serde_json::{Map, Value};
 pub use diagnostic::{Diagnostic, Diagnostics, Location, ScenarioError, Severity};
 pub use edit::parse_setting;
 pub use schema::json_schema;
+pub use write::to_yaml;
 
 use check::{Names, Surroundings};
 use path::Lost;
 use plan::{Edit, JobsRole, Plan, Setting, TelemetryRole};
 use raw::RawScenario;
+use swarm::{Pick, Unfolded};
 use trace::{FromFiles, FromPlan};
-use tree::Node;
+use tree::{Content, Node};
+
+use crate::kernel::draw::Seed;
 
 /// A scenario file.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +134,29 @@ pub fn edited(plan: &Plan, edits: &[Edit], kinds: &dyn KindsCheck) -> Result<Pla
     changed(plan, &document, kinds, Timeline::Checked, &name)
 }
 
+/// The plan that `seed` draws from a swarm: an ordinary one, whose document can be written out with [`to_yaml`] and
+/// runs to the very same report. A plan without a swarm is given back as it is.
+///
+/// # Errors
+/// Why what was drawn cannot be run: the ends of all ranges can, but not every value between goes with every other.
+pub fn materialized(plan: Plan, seed: Seed, kinds: &dyn KindsCheck) -> Result<Plan, ScenarioError> {
+    if plan.swarm.is_empty() {
+        return Ok(plan);
+    }
+    let name = format!("{}, drawn with seed {}", plan.name, seed.0);
+    let mut diagnostics = Diagnostics::new();
+    let unfolded = swarm::unfold(Node::from_value(&plan.document), Pick::Drawn(seed), &mut diagnostics);
+    let mut document = unfolded.document.to_value();
+    if let Value::Object(top) = &mut document {
+        top.shift_remove(swarm::SWARM);
+        top.insert("seed".to_string(), Value::from(seed.0));
+    }
+    let whole = changed(&plan, &document, kinds, Timeline::AsItIs, &name)?;
+    let left_out: Vec<Edit> =
+        swarm::left_out(&plan.swarm, seed).map(|id| Edit::Without(id.to_string())).collect();
+    if left_out.is_empty() { Ok(whole) } else { edited(&whole, &left_out, kinds) }
+}
+
 /// The plan with settings that change during a run. Everything keeps its id.
 ///
 /// # Errors
@@ -203,20 +232,94 @@ enum Timeline {
     AsItIs,
 }
 
-/// The second and third pass. `diagnostics` are those of the first.
+/// The second and third pass. `diagnostics` are those of the first. A swarm is checked in every corner.
 fn compile_tree(
     document: Node,
+    diagnostics: Diagnostics,
+    around: Surroundings<'_>,
+    timeline: Timeline,
+) -> Result<(Plan, Diagnostics), Diagnostics> {
+    let corners = match timeline {
+        Timeline::Checked => swarm::corners(&document),
+        Timeline::AsItIs => 1,
+    };
+    let mut compiled = compile_corner(document.clone(), 0, diagnostics, around, timeline);
+    for corner in 1..corners {
+        let (plan, mut found) = match compiled {
+            Ok((plan, found)) => (Some(plan), found),
+            Err(found) => (None, found),
+        };
+        let other = compile_corner(document.clone(), corner, Diagnostics::new(), around, timeline);
+        found.append(other.map_or_else(|found| found, |(_, found)| found));
+        compiled = match plan {
+            Some(plan) if !found.has_errors() => Ok((plan, found)),
+            Some(_) | None => Err(found),
+        };
+    }
+    compiled
+}
+
+/// The same for one corner of the swarm.
+fn compile_corner(
+    document: Node,
+    corner: usize,
     mut diagnostics: Diagnostics,
     around: Surroundings<'_>,
     timeline: Timeline,
 ) -> Result<(Plan, Diagnostics), Diagnostics> {
+    let Unfolded { document, fixed, entries } =
+        swarm::unfold(document, Pick::Corner(corner), &mut diagnostics);
+    if entries.is_empty() {
+        return compile_unfolded(document, diagnostics, around, timeline)
+            .map(|(plan, _, found)| (plan, found));
+    }
+    let place_in_swarm = |path: &str| {
+        let (index, rest) = path.strip_prefix("timeline[")?.split_once(']')?;
+        let index = index.parse::<usize>().ok()?.checked_sub(fixed)?;
+        Some(format!("{}[{index}]{rest}", swarm::SWARM))
+    };
+    let compiled = compile_unfolded(document, diagnostics, around, timeline);
+    let (mut plan, swarm, mut found) = compiled.map_err(|mut found| {
+        found.rename_places(place_in_swarm);
+        found
+    })?;
+    found.rename_places(place_in_swarm);
+    let mut document = (*plan.document).clone();
+    if let Value::Object(top) = &mut document {
+        if let Some(Value::Array(timeline)) = top.get_mut("timeline") {
+            timeline.truncate(fixed);
+        }
+        top.extend(swarm.map(|swarm| (swarm::SWARM.to_string(), swarm)));
+    }
+    plan.digest = digest::of(&document, &plan.loads, plan.operations.iter().map(String::as_str));
+    plan.document = Arc::new(document);
+    plan.swarm = entries;
+    Ok((plan, found))
+}
+
+/// The same for a document whose swarm is a part of its timeline; what it was comes back beside the plan.
+fn compile_unfolded(
+    document: Node,
+    mut diagnostics: Diagnostics,
+    around: Surroundings<'_>,
+    timeline: Timeline,
+) -> Result<(Plan, Option<Value>, Diagnostics), Diagnostics> {
     let names = Names::declared(&document);
     let mut lost = Lost::default();
     if diagnostics.has_errors() {
         lost.add_everywhere();
     }
     let tree = shape::check(document, &mut diagnostics, &mut lost);
-    let Some(tree) = tree else { return Err(diagnostics) };
+    let Some(mut tree) = tree else { return Err(diagnostics) };
+    let swarm = match &mut tree.content {
+        Content::Mapping(top) => top.shift_remove(swarm::SWARM).map(|entry| entry.node.to_value()),
+        Content::Blank
+        | Content::Null
+        | Content::Bool(_)
+        | Content::Number(_)
+        | Content::Text(_)
+        | Content::List(_) => None,
+    };
     let raw: RawScenario = match serde_json::from_value(tree.to_value()) {
         Ok(raw) => raw,
         Err(error) => {
@@ -239,7 +342,7 @@ fn compile_tree(
         diagnostics.append(found);
     }
     match plan {
-        Some(plan) if !diagnostics.has_errors() => Ok((plan, diagnostics)),
+        Some(plan) if !diagnostics.has_errors() => Ok((plan, swarm, diagnostics)),
         Some(_) | None => Err(diagnostics),
     }
 }

@@ -5,4 +5,5 @@ mod files;
 mod goldens;
 mod proof;
 mod reports;
+mod sweeps;
 mod usage;

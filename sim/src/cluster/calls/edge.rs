@@ -253,7 +253,7 @@ impl Engine<'_> {
             return;
         }
         while let Some(transition) = state.take_transition() {
-            self.core.recorder.breaker_transition(state.edge, transition.to, self.now);
+            self.core.recorder.breaker_transition(state.edge, transition, self.now);
             if transition.to == State::Open {
                 self.core.opened.push(state.edge);
             }

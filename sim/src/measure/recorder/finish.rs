@@ -28,11 +28,12 @@ impl Recorder {
             self.levels_at_load_end.take().unwrap_or_else(|| (self.now_ns, self.levels.clone()));
         let run_ns = load_end_ns.saturating_sub(u128::from(self.warm_at.as_nanos())).max(1);
         let counters: Vec<Counters> = self.watches.iter().map(|watch| self.counters(watch)).collect();
-        let slos: Vec<SloMeasured> = std::mem::take(&mut self.watches)
+        let mut slos: Vec<SloMeasured> = std::mem::take(&mut self.watches)
             .into_iter()
             .zip(counters)
             .map(|(watch, at_end)| watch.finish(at_end))
             .collect();
+        let marks = slos.split_off(plan.slos.len().min(slos.len()));
         let limits = self.limits();
         let mut systems = end.systems;
         for (name, limit) in &limits {
@@ -79,6 +80,7 @@ impl Recorder {
             links: end.links,
             timeline: self.timeline,
             slos,
+            marks,
             entries: self.entries,
             systems,
             limits,

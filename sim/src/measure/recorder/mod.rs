@@ -5,7 +5,7 @@ mod finish;
 
 use std::collections::BTreeMap;
 
-use foreshock_systems::circuit_breaker::State;
+use foreshock_systems::circuit_breaker::{Reason, State, Transition};
 use foreshock_systems::retry::GiveUpReason;
 
 use super::histogram::Durations;
@@ -180,7 +180,7 @@ impl Recorder {
             loads,
             services,
             edges,
-            watches: plan.slos.iter().map(|slo| Watch::new(slo, &plan.run)).collect(),
+            watches: plan.watched().map(|slo| Watch::new(slo, &plan.run)).collect(),
             entries: vec![EntryMeasured::default(); plan.timeline.len()],
             timeline: Vec::new(),
             violations: Vec::new(),
@@ -542,12 +542,23 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn breaker_transition(&mut self, edge: EdgeId, to: State, now: Time) {
+    pub(crate) fn breaker_transition(&mut self, edge: EdgeId, transition: Transition, now: Time) {
         if !self.is_warm(now) {
             return;
         }
         let breaker = &mut self.edges[edge.index()].measured.breaker;
-        match to {
+        match transition.reason {
+            Reason::ProbesFailed => breaker.probes_failed += 1,
+            Reason::ProbesUnanswered => breaker.probes_lost += 1,
+            Reason::FailureRate
+            | Reason::SlowCallRate
+            | Reason::FailureCount
+            | Reason::ConsecutiveFailures
+            | Reason::WaitOver
+            | Reason::ProbesPassed
+            | Reason::Command => {}
+        }
+        match transition.to {
             State::Open => breaker.opened += 1,
             State::HalfOpen => breaker.half_opened += 1,
             State::Closed => breaker.closed += 1,
@@ -610,9 +621,9 @@ impl Recorder {
     }
 }
 
-/// The objectives about a target.
+/// The objectives and marks about a target.
 fn watching(plan: &Plan, is_meant: impl Fn(&Target) -> bool) -> Vec<u32> {
-    let slos = (0..).zip(&plan.slos);
+    let slos = (0..).zip(plan.watched());
     slos.filter(|(_, slo)| is_meant(&slo.target)).map(|(index, _)| index).collect()
 }
 

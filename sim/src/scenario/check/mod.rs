@@ -12,6 +12,7 @@ mod jobs;
 mod limit_levels;
 mod limits;
 mod load;
+mod marks;
 mod names;
 mod network;
 mod policies;
@@ -144,6 +145,7 @@ impl Checker<'_> {
         self.resolve_links(raw);
         self.resolve_timeline(&raw.timeline, &run);
         self.resolve_slos(&raw.slo, &run);
+        let marks = self.resolve_marks(&raw.sometimes, &run);
         let liveness = self.liveness(raw.liveness.as_ref());
         let expect = self.expectation(&raw.expect, raw);
         self.cross_check();
@@ -165,6 +167,8 @@ impl Checker<'_> {
             links: std::mem::take(&mut self.links),
             timeline: std::mem::take(&mut self.timeline),
             slos: std::mem::take(&mut self.slos),
+            marks,
+            swarm: Vec::new(),
             liveness,
             expect,
             document,
@@ -181,6 +185,7 @@ impl Checker<'_> {
             ("load", raw.load.len(), MOST_PARTIES, "loads"),
             ("timeline", raw.timeline.len(), MOST_ENTRIES, "timeline entries"),
             ("slo", raw.slo.len(), MOST_ENTRIES, "objectives"),
+            ("sometimes", raw.sometimes.len(), MOST_ENTRIES, "marks"),
         ];
         for (key, size, most, what) in sizes {
             if size > most {

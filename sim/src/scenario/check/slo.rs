@@ -40,7 +40,7 @@ impl Checker<'_> {
         }
     }
 
-    fn target(&mut self, path: &Path, raw: &RawSlo) -> Option<Target> {
+    pub(super) fn target(&mut self, path: &Path, raw: &RawSlo) -> Option<Target> {
         let allowed = targets_of(raw.metric);
         let keys = [
             ("of", raw.of.is_some(), allowed.of),
@@ -108,7 +108,7 @@ impl Checker<'_> {
         }
     }
 
-    fn stat(&mut self, path: &Path, raw: &RawSlo) -> Option<Metric> {
+    pub(super) fn stat(&mut self, path: &Path, raw: &RawSlo) -> Option<Metric> {
         let stat = match &raw.stat {
             None => None,
             Some(text) => match read_stat(text) {
@@ -153,7 +153,7 @@ impl Checker<'_> {
         })
     }
 
-    fn bound(&mut self, path: &Path, raw: &RawSlo) -> Option<Bound> {
+    pub(super) fn bound(&mut self, path: &Path, raw: &RawSlo) -> Option<Bound> {
         match read_bound(raw.metric, &raw.must_be) {
             Ok(bound) => Some(bound),
             Err(problem) => {
@@ -163,7 +163,7 @@ impl Checker<'_> {
         }
     }
 
-    fn window(
+    pub(super) fn window(
         &mut self,
         path: &Path,
         raw: &RawSlo,

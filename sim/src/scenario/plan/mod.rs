@@ -7,9 +7,11 @@ mod ids;
 mod jobs;
 mod limits;
 mod load;
+mod mark;
 mod network;
 mod service;
 mod slo;
+mod swarm;
 mod telemetry;
 mod timeline;
 
@@ -19,9 +21,11 @@ pub use ids::*;
 pub use jobs::*;
 pub use limits::*;
 pub use load::*;
+pub use mark::*;
 pub use network::*;
 pub use service::*;
 pub use slo::*;
+pub use swarm::*;
 pub use telemetry::*;
 pub use timeline::*;
 
@@ -59,6 +63,10 @@ pub struct Plan {
     pub timeline: Vec<EntryPlan>,
     /// Service level objectives.
     pub slos: Vec<SloPlan>,
+    /// What a sweep has to see at least once.
+    pub marks: Vec<MarkPlan>,
+    /// Of the timeline, the entries that each seed draws; empty for a plan that can be run as it is.
+    pub swarm: Vec<SwarmPlan>,
     /// How fast every load has to be well again after the last fault ended.
     pub liveness: Option<LivenessPlan>,
     /// What the author expects of this scenario.
@@ -67,6 +75,17 @@ pub struct Plan {
     pub document: Arc<Value>,
     /// Hash of everything that influences the run (not of prose, expectations or the seed).
     pub digest: u128,
+}
+
+impl Plan {
+    /// Everything that is measured with a bound: the objectives, then the marks about a metric.
+    pub fn watched(&self) -> impl Iterator<Item = &SloPlan> {
+        let of_marks = self.marks.iter().filter_map(|mark| match &mark.condition {
+            MarkCondition::Metric(slo) => Some(slo),
+            MarkCondition::Call(..) | MarkCondition::Service(..) => None,
+        });
+        self.slos.iter().chain(of_marks)
+    }
 }
 
 /// Lengths and bounds of a run.

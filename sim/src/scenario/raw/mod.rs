@@ -9,6 +9,7 @@ mod network;
 mod retry;
 mod services;
 mod slo;
+mod sweep;
 mod telemetry;
 mod timeline;
 mod values;
@@ -26,6 +27,7 @@ pub(crate) use network::*;
 pub(crate) use retry::*;
 pub(crate) use services::*;
 pub(crate) use slo::*;
+pub(crate) use sweep::*;
 pub(crate) use telemetry::*;
 pub(crate) use timeline::*;
 pub(crate) use values::*;
@@ -65,6 +67,13 @@ pub(crate) struct RawScenario {
     /// Faults and changes.
     #[serde(default)]
     pub(crate) timeline: Vec<RawEntry>,
+    /// Faults and changes that each seed draws: which happen, when, and how strong they are.
+    #[serde(default)]
+    #[allow(dead_code, reason = "drawn entries are checked in the timeline that they become a part of")]
+    pub(crate) swarm: Vec<RawSwarmEntry>,
+    /// What at least one run of a sweep has to show.
+    #[serde(default)]
+    pub(crate) sometimes: Vec<RawMark>,
     /// Service level objectives.
     #[serde(default)]
     pub(crate) slo: Vec<RawSlo>,

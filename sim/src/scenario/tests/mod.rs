@@ -6,6 +6,7 @@ mod hostile;
 mod mutations;
 mod plans;
 mod schema;
+mod swarms;
 
 use std::collections::BTreeMap;
 
@@ -122,5 +123,7 @@ pub(super) const LARGE: &str = include_str!("large.yaml");
 pub(super) const LIMITS: &str = include_str!("limits.yaml");
 /// A service that reports on itself in every way.
 pub(super) const MONITORING: &str = include_str!("monitoring.yaml");
+/// Entries that each seed draws, and marks.
+pub(super) const SWEEPS: &str = include_str!("sweeps.yaml");
 /// The example of the design: a config change that cascades.
 pub(super) const CASCADE: &str = include_str!("cascade.yaml");

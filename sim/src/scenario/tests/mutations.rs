@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::super::plan::Edit;
-use super::super::{edited, parse_setting};
-use super::{CASCADE, FewKinds, LARGE, compiled_bytes};
+use super::super::{edited, materialized, parse_setting, to_yaml};
+use super::{CASCADE, FewKinds, LARGE, SWEEPS, compiled_bytes};
+use crate::kernel::draw::Seed;
 
 /// One way to damage a text.
 #[derive(Clone, Debug)]
@@ -19,7 +20,11 @@ enum Damage {
 }
 
 /// Scalars that do not belong everywhere.
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 28] = [
+    "1s..9s",
+    "9%..1%",
+    "..",
+    "{one_of: [1s, 2s]}",
     "0",
     "-1",
     "1.5",
@@ -115,6 +120,14 @@ fn use_it(text: &[u8]) {
                 Some(compiled.plan.digest),
                 "a plan's document compiles"
             );
+            let written = to_yaml(&compiled.plan.document);
+            let read = compiled_bytes(written.as_bytes()).map(|read| read.plan.digest);
+            assert_eq!(
+                read.ok(),
+                Some(compiled.plan.digest),
+                "and what is written of it reads back:\n{written}"
+            );
+            let _ = materialized(compiled.plan, Seed(1), &FewKinds).map_err(|error| error.to_string());
         }
         Err(error) => {
             assert!(error.diagnostics().has_errors());
@@ -127,8 +140,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn damaged_scenarios_never_panic(large in any::<bool>(), damages in prop::collection::vec(damage(), 1..4)) {
-        let mut text = if large { LARGE } else { CASCADE }.as_bytes().to_vec();
+    fn damaged_scenarios_never_panic(whole in prop::sample::select(vec![CASCADE, LARGE, SWEEPS]), damages in prop::collection::vec(damage(), 1..4)) {
+        let mut text = whole.as_bytes().to_vec();
         for one in &damages {
             text = damaged(text, one);
         }
@@ -152,10 +165,11 @@ proptest! {
 
 #[test]
 fn every_scalar_of_a_scenario_may_be_anything() {
-    for text in [CASCADE, LARGE] {
+    // A swarm is compiled several times over.
+    for (text, step) in [(CASCADE, 5), (LARGE, 5), (SWEEPS, 11)] {
         let words = (0..text.len())
             .filter(|at| is_word(text.as_bytes()[*at]) && (*at == 0 || !is_word(text.as_bytes()[at - 1])));
-        for (number, _) in words.enumerate().step_by(5) {
+        for (number, _) in words.enumerate().step_by(step) {
             let word = WORDS[number % WORDS.len()];
             use_it(&damaged(text.as_bytes().to_vec(), &Damage::ReplaceWord(number, word)));
         }
