@@ -7,11 +7,13 @@ mod diff;
 mod examine;
 mod exit;
 mod fingerprint;
+mod format;
 mod list;
 mod repository;
 mod run;
 mod scenario;
 mod schema;
+mod shrink;
 mod terminal;
 mod verify;
 
@@ -68,6 +70,7 @@ enum Command {
     Schema,
     Verify(verify::VerifyArguments),
     Diff(diff::DiffArguments),
+    Shrink(shrink::ShrinkArguments),
     #[command(hide = true)]
     Fingerprint(fingerprint::FingerprintArguments),
 }
@@ -123,6 +126,7 @@ fn dispatch(command: &Command, setup: &Setup, terminal: &mut Terminal) -> Result
         Command::Schema => schema::execute(terminal),
         Command::Verify(arguments) => verify::execute(arguments, setup, terminal),
         Command::Diff(arguments) => diff::execute(arguments, terminal),
+        Command::Shrink(arguments) => shrink::execute(arguments, setup, terminal),
         Command::Fingerprint(arguments) => fingerprint::execute(arguments, setup, terminal),
     }
 }

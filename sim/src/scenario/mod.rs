@@ -19,6 +19,7 @@ pub(crate) mod suggest;
 mod tests;
 mod trace;
 mod tree;
+pub mod write;
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ use check::{Names, Surroundings};
 use path::Lost;
 use plan::{Edit, Plan, Setting, TelemetryRole};
 use raw::RawScenario;
-use trace::{FromFiles, FromPlan};
+use trace::{FromFiles, FromPlan, FromPlans};
 use tree::Node;
 
 /// A scenario file.
@@ -114,6 +115,34 @@ pub fn edited(plan: &Plan, edits: &[Edit], kinds: &dyn KindsCheck) -> Result<Pla
     let name = edits.iter().map(edit_text).collect::<Vec<_>>().join(" ");
     changed(plan, &document, kinds, Timeline::Checked, &name)
 }
+
+/// The plan of a document made from those of other plans, by whatever change. Recorded arrivals are taken over from
+/// the first of `plans` that has them.
+///
+/// # Errors
+/// Why the document cannot be run.
+pub fn replanned(plans: &[&Plan], document: &Value, kinds: &dyn KindsCheck) -> Result<Plan, ScenarioError> {
+    let traces = FromPlans(plans);
+    let around = Surroundings { kinds, traces: &traces };
+    compile_tree(Node::from_value(document), Diagnostics::new(), around, Timeline::Checked)
+        .map(|(plan, _)| plan)
+        .map_err(|diagnostics| ScenarioError::new("the changed scenario", None, diagnostics))
+}
+
+/// After something was taken out of a document: takes out the optional things that made sense with it only, such as
+/// an objective about it or a fault of it.
+pub fn tidy(plans: &[&Plan], document: &mut Value, kinds: &dyn KindsCheck) {
+    let traces = FromPlans(plans);
+    for _ in 0..MOST_TIDYING {
+        match recompiled(document, Surroundings { kinds, traces: &traces }) {
+            Err(errors) if edit::take_out_what_is_broken(document, &errors) => {}
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+/// What is taken out can leave something else without sense, and so on; longer chains do not occur.
+const MOST_TIDYING: usize = 16;
 
 /// The plan with settings that change during a run. Everything keeps its id.
 ///
