@@ -1,16 +1,20 @@
 //! `run`: the only door into the simulation, a pure function of plan, seed, edits and detail.
 
+mod look;
+
 use std::sync::Arc;
+
+pub use look::{Look, Seen};
 
 use crate::cluster::Cluster;
 use crate::judge::{self, Judgement};
-use crate::kernel::draw::Seed;
+use crate::kernel::draw::{Key, Seed};
 use crate::kernel::fingerprint::Trail;
 use crate::kernel::time::Time;
 use crate::kernel::{AgendaTuning, Limits, Simulation, StopReason};
 use crate::measure::{Measured, Trace};
 use crate::nodes::Kinds;
-use crate::scenario::plan::{Edit, Expectation, Plan};
+use crate::scenario::plan::{Edit, Expectation, Plan, Redraw};
 use crate::scenario::{self, ScenarioError};
 
 /// How closely a run is watched. Never changes what happens in it.
@@ -22,6 +26,8 @@ pub struct Detail {
     pub agenda: AgendaTuning,
     /// Describe the events with these numbers (first, last): for naming where two runs part.
     pub events: Option<(u64, u64)>,
+    /// Look closely at the event with this number: what caused it and what every node was like.
+    pub look_at: Option<u64>,
 }
 
 /// What a run produced.
@@ -51,6 +57,8 @@ pub struct Outcome {
     pub trace: Trace,
     /// Descriptions of the events asked for.
     pub described_events: Vec<(u64, Time, String)>,
+    /// The close look asked for; `None` as well if the run ended before that event.
+    pub look: Option<Look>,
 }
 
 /// Runs a scenario. The same plan, seed and edits give the same outcome on every machine; `detail` never changes it.
@@ -65,21 +73,10 @@ pub fn run(
     detail: &Detail,
 ) -> Result<Outcome, ScenarioError> {
     let plan = if edits.is_empty() { plan.clone() } else { edited(plan, edits, kinds)? };
-    let shared = Arc::new(plan.clone());
-    let cluster = Cluster::new(shared, seed, kinds.clone(), detail.traced_requests);
-    let limits = Limits {
-        max_events: plan.run.max_events,
-        until: plan.run.end(),
-        max_memory_bytes: plan.run.max_memory_bytes,
-    };
-    let mut simulation = Simulation::new(cluster, detail.agenda, limits);
-    let (cluster, agenda) = simulation.parts_mut();
-    cluster.start(agenda);
+    let mut begun = begin(&plan, seed, kinds, detail.traced_requests, detail.agenda);
     let mut described_events = Vec::new();
-    let stop = match detail.events {
-        None => simulation.run(),
-        Some((first, last)) => observe(&mut simulation, first, last, &mut described_events),
-    };
+    let stop = to_the_end(&mut begun, plan.run.redraw, detail.events, &mut described_events);
+    let simulation = begun.simulation;
     let (events, fingerprint) = (simulation.events_handled(), simulation.fingerprint().run());
     let trail = simulation.trail();
     let ended = simulation.now();
@@ -87,6 +84,8 @@ pub fn run(
     let node_fingerprints = names.into_iter().zip(simulation.fingerprint().nodes().iter().copied()).collect();
     let (measured, trace) = simulation.into_world().finish(ended);
     let judgement = judge::judge(&plan, &measured, ended, stop);
+    let again = || begin(&plan, seed, kinds, 0, AgendaTuning::Heap);
+    let look = detail.look_at.and_then(|number| look::look(again, number));
     Ok(Outcome {
         plan,
         seed,
@@ -100,6 +99,7 @@ pub fn run(
         judgement,
         trace,
         described_events,
+        look,
     })
 }
 
@@ -110,18 +110,83 @@ fn edited(plan: &Plan, edits: &[Edit], kinds: &Kinds) -> Result<Plan, ScenarioEr
     Ok(plan)
 }
 
-/// Runs to the end and describes the events from `first` to `last`.
-fn observe(
-    simulation: &mut Simulation<Cluster>,
-    first: u64,
-    last: u64,
+/// A simulation that has started and handled nothing.
+struct Begun {
+    simulation: Simulation<Cluster>,
+    /// Entries that were scheduled before the first event, if the agenda counts them.
+    scheduled_at_start: u64,
+    redraw: Option<Redraw>,
+}
+
+fn begin(plan: &Plan, seed: Seed, kinds: &Kinds, traced_requests: u32, agenda: AgendaTuning) -> Begun {
+    let cluster = Cluster::new(Arc::new(plan.clone()), seed, kinds.clone(), traced_requests);
+    let limits = Limits {
+        max_events: plan.run.max_events,
+        until: plan.run.end(),
+        max_memory_bytes: plan.run.max_memory_bytes,
+    };
+    let mut begun = Begun {
+        simulation: Simulation::new(cluster, agenda, limits),
+        scheduled_at_start: 0,
+        redraw: plan.run.redraw,
+    };
+    if begun.redraw.is_some_and(|redraw| redraw.from == Time::ZERO) {
+        redraw(&mut begun);
+    }
+    let (cluster, agenda) = begun.simulation.parts_mut();
+    cluster.start(agenda);
+    begun.scheduled_at_start =
+        begun.simulation.agenda().sequences().map_or(0, |sequences| sequences.scheduled);
+    begun
+}
+
+/// Draws anew from here on.
+fn redraw(begun: &mut Begun) {
+    if let Some(redraw) = begun.redraw.take() {
+        let salt = Key::derive(Seed(redraw.variant), "run", "redraw").draw(redraw.variant);
+        begun.simulation.parts_mut().0.redraw(salt.max(1));
+    }
+}
+
+/// Draws anew if the next event is the first one that shall see it.
+fn switch_chance(begun: &mut Begun) {
+    let from = begun.redraw.map(|redraw| redraw.from);
+    if from.is_some_and(|from| begun.simulation.agenda().peek_time().is_some_and(|next| next >= from)) {
+        redraw(begun);
+    }
+}
+
+/// Runs to the end and describes the events of a window, if there is one.
+fn to_the_end(
+    begun: &mut Begun,
+    redrawn: Option<Redraw>,
+    window: Option<(u64, u64)>,
     described: &mut Vec<(u64, Time, String)>,
 ) -> StopReason {
-    if let Some(stop) = simulation.run_to_event(first.saturating_sub(1)) {
-        return stop;
+    // Whatever happens before the instant from which chance is another one happens before the switch.
+    let last_before = redrawn.and_then(|redraw| redraw.from.as_nanos().checked_sub(1)).map(Time::from_nanos);
+    if let Some(bound) = last_before {
+        if let Some(stop) = stretch(&mut begun.simulation, bound, window, described) {
+            return stop;
+        }
+        redraw(begun);
     }
-    let seen = simulation.run_to_event_observed(last, &mut |number, at, event, cluster, _| {
+    let stopped = stretch(&mut begun.simulation, Time::MAX, window, described);
+    stopped.unwrap_or_else(|| begun.simulation.run())
+}
+
+/// Runs up to an instant and describes what of a window lies there.
+fn stretch(
+    simulation: &mut Simulation<Cluster>,
+    bound: Time,
+    window: Option<(u64, u64)>,
+    described: &mut Vec<(u64, Time, String)>,
+) -> Option<StopReason> {
+    let Some((first, last)) = window else { return simulation.run_until(bound) };
+    let mut describe = |number, at, event: &_, cluster: &Cluster, _| {
         described.push((number, at, cluster.describe(*event)));
-    });
-    seen.unwrap_or_else(|| simulation.run())
+    };
+    let before = simulation.run_within(bound, first.saturating_sub(1));
+    let inside = before.or_else(|| simulation.run_within_observed(bound, last, &mut describe));
+    inside.or_else(|| simulation.run_until(bound))
 }

@@ -2,8 +2,10 @@
 //! how a simulation works.
 
 mod accept;
+mod bisect;
 mod check;
 mod diff;
+mod diverge;
 mod examine;
 mod exit;
 mod fingerprint;
@@ -71,6 +73,8 @@ enum Command {
     Verify(verify::VerifyArguments),
     Diff(diff::DiffArguments),
     Shrink(shrink::ShrinkArguments),
+    Bisect(bisect::BisectArguments),
+    Diverge(diverge::DivergeArguments),
     #[command(hide = true)]
     Fingerprint(fingerprint::FingerprintArguments),
 }
@@ -126,6 +130,8 @@ fn dispatch(command: &Command, setup: &Setup, terminal: &mut Terminal) -> Result
         Command::Schema => schema::execute(terminal),
         Command::Verify(arguments) => verify::execute(arguments, setup, terminal),
         Command::Diff(arguments) => diff::execute(arguments, terminal),
+        Command::Diverge(arguments) => diverge::execute(arguments, setup, terminal),
+        Command::Bisect(arguments) => bisect::execute(arguments, setup, terminal),
         Command::Shrink(arguments) => shrink::execute(arguments, setup, terminal),
         Command::Fingerprint(arguments) => fingerprint::execute(arguments, setup, terminal),
     }

@@ -128,6 +128,7 @@ fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
         delays_requests: false,
         truth: Truth::new(plan),
         hop_key: Key::derive(seed, "hop", "replica"),
+        salt: 0,
     }
 }
 

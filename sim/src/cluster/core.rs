@@ -249,6 +249,8 @@ pub(crate) struct Core {
     pub(crate) truth: Truth,
     /// Chooses the replica of a proxy.
     pub(crate) hop_key: Key,
+    /// Mixed into the identity of every draw that is made from now on; 0 leaves chance as the seed has it.
+    pub(crate) salt: u64,
 }
 
 impl Core {

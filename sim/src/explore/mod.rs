@@ -3,6 +3,7 @@
 
 pub mod bisect; // where between good and bad does it tip over?
 pub mod ddmin; // which of many things are enough?
+pub mod diverge; // where two runs part, and what led to it
 pub mod failure; // in what way a run failed
 pub mod parallel; // many runs side by side, results in order
 pub mod predicate; // what counts as a failure when something is searched for

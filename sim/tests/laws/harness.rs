@@ -54,7 +54,7 @@ pub(crate) fn plan(text: &str) -> Plan {
 
 /// Every request is traced.
 pub(crate) fn traced() -> Detail {
-    Detail { traced_requests: u32::MAX, agenda: AgendaTuning::Wheel, events: None }
+    Detail { traced_requests: u32::MAX, agenda: AgendaTuning::Wheel, ..Detail::default() }
 }
 
 /// Runs a plan with its own seed and traces every request.
