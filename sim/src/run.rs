@@ -2,6 +2,7 @@
 
 mod look;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use look::{Look, Seen};
@@ -26,7 +27,8 @@ pub struct Detail {
     pub agenda: AgendaTuning,
     /// Describe the events with these numbers (first, last): for naming where two runs part.
     pub events: Option<(u64, u64)>,
-    /// Look closely at the event with this number: what caused it and what every node was like.
+    /// Look closely at the event with this number: what caused it, what every node was like, and which events each
+    /// node saw in all.
     pub look_at: Option<u64>,
 }
 
@@ -59,6 +61,8 @@ pub struct Outcome {
     pub described_events: Vec<(u64, Time, String)>,
     /// The close look asked for; `None` as well if the run ended before that event.
     pub look: Option<Look>,
+    /// With a close look: the hash of what happened at each node, by names and times alone.
+    pub histories: Option<BTreeMap<String, u64>>,
 }
 
 /// Runs a scenario. The same plan, seed and edits give the same outcome on every machine; `detail` never changes it.
@@ -86,6 +90,7 @@ pub fn run(
     let judgement = judge::judge(&plan, &measured, ended, stop);
     let again = || begin(&plan, seed, kinds, 0, AgendaTuning::Heap);
     let look = detail.look_at.and_then(|number| look::look(again, number));
+    let histories = detail.look_at.map(|_| look::histories(again));
     Ok(Outcome {
         plan,
         seed,
@@ -100,14 +105,16 @@ pub fn run(
         trace,
         described_events,
         look,
+        histories,
     })
 }
 
 /// The plan with the edits made. What its author expected holds for the scenario as written, not for this one.
 fn edited(plan: &Plan, edits: &[Edit], kinds: &Kinds) -> Result<Plan, ScenarioError> {
-    let mut plan = scenario::edited(plan, edits, kinds)?;
-    plan.expect = Expectation::default();
-    Ok(plan)
+    let mut edited = scenario::edited(plan, edits, kinds)?;
+    edited.expect = Expectation::default();
+    edited.run.redraw = plan.run.redraw;
+    Ok(edited)
 }
 
 /// A simulation that has started and handled nothing.

@@ -35,6 +35,8 @@ mod probe;
 mod quiet_gap;
 #[path = "laws/random_worlds.rs"]
 mod random_worlds;
+#[path = "laws/redraw.rs"]
+mod redraw;
 #[path = "laws/telemetry.rs"]
 mod telemetry;
 #[path = "laws/timelines.rs"]

@@ -10,6 +10,7 @@ mod examine;
 mod exit;
 mod fingerprint;
 mod format;
+mod git;
 mod list;
 mod repository;
 mod run;
@@ -99,9 +100,16 @@ impl Cli {
 
     /// Does what `arguments` ask for; the first one is the name of the program.
     fn execute(self, arguments: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) -> Exit {
-        let arguments = match Arguments::try_parse_from(arguments) {
+        let words: Vec<OsString> = arguments.into_iter().collect();
+        let arguments = match Arguments::try_parse_from(&words) {
             Ok(arguments) => arguments,
-            Err(told) => return tell_usage(&told, terminal),
+            Err(told) => {
+                let is_step = words.get(1..3).is_some_and(|words| words == ["bisect", "step"]);
+                return match (tell_usage(&told, terminal), is_step) {
+                    (Exit::Usage, true) => Exit::Abort,
+                    (exit, _) => exit,
+                };
+            }
         };
         let setup = Setup { kinds: self.kinds, with_test_kinds: arguments.with_test_kinds };
         let done = dispatch(&arguments.command, &setup, terminal);

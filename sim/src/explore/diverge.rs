@@ -112,19 +112,16 @@ fn parted<E>(
     launch: &mut impl FnMut(Side, Ask) -> Result<Identity, E>,
 ) -> Result<Parted, E> {
     let ask = Ask { interval: None, look_at: Some(event.number) };
-    let looks = [launch(Side::A, ask)?.look, launch(Side::B, ask)?.look];
+    let (seen_a, seen_b) = (launch(Side::A, ask)?, launch(Side::B, ask)?);
     let has_same = |name: &String| {
         let hash = |run: &Identity| run.nodes.iter().find(|(own, _)| own == name).map(|(_, hash)| *hash);
-        hash(a).is_some() && hash(a) == hash(b)
+        hash(&seen_a).is_some() && hash(&seen_a) == hash(&seen_b)
     };
-    let mut names: Vec<String> = a.nodes.iter().map(|(name, _)| name.clone()).collect();
-    names.extend(
-        b.nodes
-            .iter()
-            .map(|(name, _)| name.clone())
-            .filter(|name| !a.nodes.iter().any(|(own, _)| own == name)),
-    );
+    let mut names: Vec<String> = seen_a.nodes.iter().map(|(name, _)| name.clone()).collect();
+    let of_b = seen_b.nodes.iter().map(|(name, _)| name.clone());
+    names.extend(of_b.filter(|name| !seen_a.nodes.iter().any(|(own, _)| own == name)));
     let (same_nodes, differing_nodes) = names.into_iter().partition(has_same);
+    let looks = [seen_a.look, seen_b.look];
     Ok(Parted {
         runs: [(a.events, a.fingerprint), (b.events, b.fingerprint)],
         state: state_difference(&looks),

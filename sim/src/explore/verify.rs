@@ -51,7 +51,7 @@ pub struct Identity {
     pub trail: Trail,
     /// The events that were asked for: number, time, description.
     pub described: Vec<(u64, Time, String)>,
-    /// The hash of each node's events, with the node's name.
+    /// The hash of each node's events, with the node's name; with a close look, by times and names alone.
     pub nodes: Vec<(String, u64)>,
     /// The close look at one event, if it was asked for.
     pub look: Option<Look>,
@@ -66,7 +66,10 @@ impl Identity {
             report: xxh3_128(to_json(&Report::new(outcome)).as_bytes()),
             trail: outcome.trail.clone(),
             described: outcome.described_events.clone(),
-            nodes: outcome.node_fingerprints.clone(),
+            nodes: match &outcome.histories {
+                Some(histories) => histories.clone().into_iter().collect(),
+                None => outcome.node_fingerprints.clone(),
+            },
             look: outcome.look.clone(),
         }
     }

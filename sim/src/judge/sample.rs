@@ -161,6 +161,8 @@ pub(crate) fn outcome(plan: Plan, measured: Measured) -> Outcome {
         measured,
         trace: Trace::default(),
         described_events: Vec::new(),
+        look: None,
+        histories: None,
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::{Begun, switch_chance};
 use crate::kernel::agenda::Sequences;
 use crate::kernel::time::Time;
@@ -59,6 +61,29 @@ pub(super) fn look(begin: impl Fn() -> Begun, number: u64) -> Option<Look> {
     let event = seen.pop().filter(|event| event.number == number)?;
     seen.reverse();
     Some(Look { event, parents: seen, state })
+}
+
+/// The hash of what happened at each node, by name. Events are hashed by their times and descriptions, not by the
+/// places their parts happen to have in memory: a node whose history is the same in two runs saw the same in both.
+pub(super) fn histories(begin: impl Fn() -> Begun) -> BTreeMap<String, u64> {
+    let mut begun = begin();
+    let names = begun.simulation.world().node_names();
+    let mut hashes: BTreeMap<String, u64> = names.into_iter().map(|name| (name, 0)).collect();
+    let mut observe = |_, at: Time, event: &_, cluster: &crate::cluster::Cluster, _| {
+        let Some(node) = cluster.node_of(*event) else { return };
+        if let Some(hash) = hashes.get_mut(cluster.node_name(node)) {
+            let line = format!("{hash:x} {} {}", at.as_nanos(), cluster.describe(*event));
+            *hash = xxh3_64(line.as_bytes());
+        }
+    };
+    let before = begun.redraw.and_then(|redraw| redraw.from.as_nanos().checked_sub(1)).map(Time::from_nanos);
+    let stopped =
+        before.and_then(|bound| begun.simulation.run_within_observed(bound, u64::MAX, &mut observe));
+    if stopped.is_none() {
+        super::redraw(&mut begun);
+        begun.simulation.run_observed(&mut observe);
+    }
+    hashes
 }
 
 /// The numbers of the events that led to event `number`, the nearest last.

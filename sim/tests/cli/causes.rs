@@ -310,7 +310,7 @@ fn diverge_refuses_what_is_no_foreshock_and_runs_that_nothing_tells_apart() {
         ("diverge scenarios/calm.yaml --with-binary scenarios/calm.yaml", 5, "is not a Foreshock"),
         ("diverge scenarios/calm.yaml --with-binary no/such/program", 5, "is not a Foreshock"),
         ("diverge scenarios/calm.yaml --other-set services.shpo.workers=1", 3, "shop"),
-        ("diverge scenarios/calm.yaml --other-seed -1", 2, "--other-seed"),
+        ("diverge scenarios/calm.yaml --other-seed many", 2, "--other-seed"),
         ("diverge scenarios/calm.yaml nowhere.yaml", 5, "nowhere.yaml"),
     ];
     for (arguments, code, says) in cases {
@@ -318,4 +318,52 @@ fn diverge_refuses_what_is_no_foreshock_and_runs_that_nothing_tells_apart() {
         assert_eq!(done.code, code, "{arguments}: {done:?}");
         assert!(done.err.contains(says) && done.out.is_empty(), "{arguments}: {done:?}");
     }
+}
+
+/// One request a second; the one at 10 s is lost with every second seed, and with it the objective.
+const GAMBLE: &str = "\
+version: 1
+name: gamble
+seed: 0
+run: {duration: 20s, drain: 2s}
+services:
+  shop: {workers: 4, service_time: {exponential: {mean: 10ms}}}
+load:
+  - {name: buyers, to: shop, arrivals: constant, rate: 1/s, timeout: 500ms}
+timeline:
+  - {at: 9500ms, for: 1s, id: coin, fault: {loss: {link: buyers -> shop, share: 50%}}}
+slo:
+  - {id: errors, metric: error_rate, of: buyers, must_be: '< 1%'}
+";
+
+#[test]
+fn bisect_time_finds_the_second_in_which_chance_decided() {
+    let folder = Folder::with_scenarios("bisect-time", &[("gamble.yaml", GAMBLE)]);
+    let first = json(&folder.foreshock("bisect seeds scenarios/gamble.yaml --format json"));
+    let seed = first["first_failing"].as_u64().expect("one of many fails");
+    let command = format!("bisect time scenarios/gamble.yaml --seed {seed} --variants 20 --points 8");
+    let done = folder.foreshock(&format!("{command} --format json --jobs 3"));
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!(folder.foreshock(&format!("{command} --format json --jobs 1")).out, done.out);
+    let result = json(&done);
+    let (from, to) = (result["step"]["from_us"].as_u64(), result["step"]["to_us"].as_u64());
+    let (from, to) = (from.expect("a step"), to.expect("a step"));
+    assert!(from <= 10_000_000 && 10_000_000 <= to && to - from <= 100_000, "{from}..{to}: {result:#}");
+    assert!(
+        result["step"]["failed_before"].as_u64().is_some_and(|failed| (4..=16).contains(&failed)),
+        "{result:#}"
+    );
+    assert_eq!(result["step"]["failed_after"], Value::from(20));
+    let text = folder.foreshock(&command).out;
+    assert!(text.starts_with("gamble: the failure was decided between "), "{text}");
+    assert!(text.contains("coin loss started"), "{text}");
+    for line in text.lines().filter_map(|line| line.strip_prefix("reproduce: foreshock ")) {
+        let again = folder.foreshock(line);
+        assert!(again.out.lines().last().is_some_and(|last| last.ends_with(line)), "{line}: {again:?}");
+    }
+
+    let certain = folder.foreshock(&format!("{command} --set timeline.coin.fault.loss.share=100%"));
+    assert!(certain.out.contains("inevitable from the start, whatever chance does"), "{certain:?}");
+    let passes = folder.foreshock(&format!("{command} --without coin"));
+    assert!(passes.code == 1 && passes.err.contains("does not fail"), "{passes:?}");
 }

@@ -2,6 +2,7 @@
 //! test runs the real program in a folder of its own.
 
 mod causes;
+mod commits;
 mod files;
 mod goldens;
 mod proof;

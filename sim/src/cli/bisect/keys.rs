@@ -54,7 +54,6 @@ pub(super) fn execute(
     if let Some(output) = &arguments.output {
         let mut document = found.document.clone();
         if let Some(map) = document.as_object_mut() {
-            map.insert("name".to_string(), Value::from(good.name.clone()));
             map.insert("seed".to_string(), Value::from(seed.0));
         }
         fs::write(output, to_yaml(&document)).map_err(|error| Failure::io("write", output, &error))?;

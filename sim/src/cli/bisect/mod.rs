@@ -1,7 +1,11 @@
 //! `foreshock bisect`: where between good and bad does it tip over? One file for each axis.
 
+mod commits;
 mod keys;
+mod revision;
 mod seeds;
+mod step;
+mod time;
 
 use std::num::NonZero;
 
@@ -28,6 +32,9 @@ pub(crate) struct BisectArguments {
 enum Axis {
     Seeds(seeds::SeedsArguments),
     Keys(keys::KeysArguments),
+    Time(time::TimeArguments),
+    Commits(commits::CommitsArguments),
+    Step(step::StepArguments),
 }
 
 /// What every axis has.
@@ -53,6 +60,9 @@ pub(super) fn execute(
     match &arguments.axis {
         Axis::Seeds(arguments) => seeds::execute(arguments, setup, terminal),
         Axis::Keys(arguments) => keys::execute(arguments, setup, terminal),
+        Axis::Time(arguments) => time::execute(arguments, setup, terminal),
+        Axis::Commits(arguments) => commits::execute(arguments, setup, terminal),
+        Axis::Step(arguments) => step::execute(arguments, setup, terminal),
     }
 }
 

@@ -51,7 +51,8 @@ pub fn bisect_keys(
     predicate: &Predicate,
     jobs: NonZero<usize>,
 ) -> Result<KeysFound, BisectError> {
-    let (good_document, bad_document) = (influential(&good.document), influential(&bad.document));
+    let (good_document, bad_document) =
+        (influential(&good.document, &good.name), influential(&bad.document, &good.name));
     let differences = differences(&good_document, &bad_document);
     if differences.is_empty() {
         return Err(BisectError::Same);
@@ -110,12 +111,13 @@ impl KeysFound {
     }
 }
 
-/// The part of a document that influences a run.
-fn influential(document: &Value) -> Value {
+/// The part of a document that influences a run, under a name that every scenario has to have.
+fn influential(document: &Value, name: &str) -> Value {
     let mut document = document.clone();
     if let Some(map) = document.as_object_mut() {
-        let prose = ["name", "about", "seed", "expect", "defaults"];
+        let prose = ["about", "seed", "expect", "defaults"];
         map.retain(|key, _| !prose.contains(&key.as_str()) && !key.starts_with("x-"));
+        map.insert("name".to_string(), Value::from(name));
     }
     document
 }

@@ -1,8 +1,10 @@
 //! Where between good and bad does it tip over? One file for each axis; both ends are always looked at first, because
 //! a search between two ends that do not differ finds something that means nothing.
 
+pub mod commits; // what is a revision of the program worth?
 pub mod keys; // which of the keys in which two scenarios differ?
 pub mod seeds; // which seed fails first, and do two versions fail at different rates?
+pub mod time; // when did a failure become inevitable?
 
 use std::fmt;
 
