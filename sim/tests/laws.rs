@@ -37,6 +37,8 @@ mod quiet_gap;
 mod random_worlds;
 #[path = "laws/redraw.rs"]
 mod redraw;
+#[path = "laws/shrinking.rs"]
+mod shrinking;
 #[path = "laws/telemetry.rs"]
 mod telemetry;
 #[path = "laws/timelines.rs"]

@@ -25,8 +25,9 @@ impl Git {
         match output.status.success() {
             true => Ok(git),
             false => Err(failed(format!(
-                "`{}` is in no git repository: change to one, or name it with --repository",
-                folder.display()
+                "`{}` is in no git repository: change to one, or name it with --repository ({})",
+                folder.display(),
+                text(&output.stderr)
             ))),
         }
     }

@@ -169,13 +169,28 @@ fn bisect_keys_finds_two_keys_that_fail_only_together() {
 }
 
 #[test]
-fn bisect_keys_writes_what_no_setting_can_say() {
-    let bad = CALM.to_string()
-        + "timeline:\n  - {at: 3s, for: 3s, id: cut, fault: {partition: {between: [[buyers], [shop]]}}}\n";
+fn bisect_keys_finds_the_bad_fault_among_twenty_and_writes_what_no_setting_can_say() {
+    let mut bad = CALM.to_string() + "timeline:\n";
+    for number in 0..20 {
+        let fault = match number {
+            13 => "{partition: {between: [[buyers], [shop]], mode: drop}}",
+            _ => "{latency: {link: buyers -> shop, add: 1ms}}",
+        };
+        bad.push_str(&format!(
+            "  - {{at: {}ms, for: 300ms, id: f{number}, fault: {fault}}}\n",
+            400 * (number + 1)
+        ));
+    }
     let folder = Folder::with_scenarios("bisect-entry", &[("good.yaml", CALM), ("bad.yaml", &bad)]);
     let done = folder.foreshock("bisect keys scenarios/good.yaml scenarios/bad.yaml -o minimal.yaml");
     assert_eq!(done.code, 0, "{done:?}");
-    assert!(done.out.contains("timeline: not there -> "), "{}", done.out);
+    assert!(
+        done.out.starts_with(
+            "1 of 20 differing keys makes it fail, alone: verdict\n  timeline.f13: not there -> "
+        ),
+        "{}",
+        done.out
+    );
     assert!(done.out.contains("reproduce: foreshock run minimal.yaml --seed 42"), "{}", done.out);
     assert!(folder.foreshock("run minimal.yaml").out.starts_with("calm: FAIL"));
 }

@@ -212,6 +212,8 @@ fn step_answers_in_the_numbers_of_git_bisect_run_and_drives_it() {
     assert_eq!(step(here, "true", &[]).code, 1);
     assert_eq!(step(here, "false", &[]).code, 125);
     assert_eq!(step("exit 3;", "true", &[]).code, 125);
+    let skipped = step(here, "echo no compiler >&2; false", &["--format", "json"]);
+    assert_eq!(json(&skipped)["reason"], Value::from("cannot be built: no compiler"));
     assert_eq!(step(here, "true", &["--fails", "load.buyers.good > 1000"]).code, 0);
     assert_eq!(step(here, "true", &["--fails", "erors"]).code, 128, "a wrong question is no answer");
     assert_eq!(step(here, "true", &["--sed", "3"]).code, 128, "a wrong option is none either");

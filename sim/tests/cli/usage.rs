@@ -76,7 +76,8 @@ fn outside_of_a_project_the_commands_for_projects_say_so() {
 #[test]
 fn hidden_commands_are_not_in_the_help() {
     let help = Folder::new("help").foreshock("--help").out;
-    for shown in ["run", "check", "accept", "list", "schema", "verify", "diff"] {
+    for shown in ["run", "check", "accept", "list", "schema", "verify", "diff", "shrink", "bisect", "diverge"]
+    {
         assert!(help.contains(&format!("\n  {shown} ")), "{shown}: {help}");
     }
     assert!(!help.contains("fingerprint") && !help.contains("test-kinds"), "{help}");

@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use clap::Args;
+use serde_json::json;
 
 use super::super::Setup;
 use super::super::exit::{Exit, Failure};
+use super::super::format::{Format, json_text};
 use super::super::scenario::{KindsChoice, ScenarioArguments, load};
 use super::super::terminal::Terminal;
 use super::revision::RevisionArguments;
+use crate::explore::bisect::SCHEMA;
 use crate::explore::bisect::commits::{Class, Tried, classify};
 use crate::explore::predicate::Predicate;
 
@@ -25,6 +28,9 @@ pub(crate) struct StepArguments {
     fails: Predicate,
     #[command(flatten)]
     revision: RevisionArguments,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 pub(super) fn execute(
@@ -36,20 +42,22 @@ pub(super) fn execute(
         // Any smaller code would be taken for an answer about the revision.
         Failure::Told(Exit::Abort, failure.render(false).trim_start_matches("error: ").to_string())
     })?;
-    Ok(match class {
-        Class::Good(_) => {
-            terminal.line(&format!("good: does not fail ({})", arguments.fails));
-            Exit::AsExpected
-        }
-        Class::Bad(_) => {
-            terminal.line(&format!("bad: fails ({})", arguments.fails));
-            Exit::Differs
-        }
-        Class::Skip(reason) => {
-            terminal.line(&format!("skip: {reason}"));
-            Exit::Skip
-        }
-    })
+    let (exit, reason) = match &class {
+        Class::Good(_) => (Exit::AsExpected, format!("does not fail ({})", arguments.fails)),
+        Class::Bad(_) => (Exit::Differs, format!("fails ({})", arguments.fails)),
+        Class::Skip(reason) => (Exit::Skip, reason.clone()),
+    };
+    match arguments.format {
+        Format::Text => terminal.line(&format!("{}: {reason}", class.word())),
+        Format::Json => terminal.print(&json_text(json!({
+            "schema": SCHEMA,
+            "axis": "step",
+            "class": class.word(),
+            "fails": arguments.fails.to_string(),
+            "reason": reason,
+        }))),
+    }
+    Ok(exit)
 }
 
 fn judged(arguments: &StepArguments, setup: &Setup, terminal: &mut Terminal) -> Result<Class, Failure> {

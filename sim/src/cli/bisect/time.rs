@@ -10,6 +10,7 @@ use super::super::format::{Format, json_text};
 use super::super::scenario::{KindsChoice, ScenarioArguments, load};
 use super::super::terminal::Terminal;
 use super::{SearchArguments, failure};
+use crate::explore::bisect::BisectError;
 use crate::explore::bisect::time::{Point, TimeFound, TimeOptions, bisect_time};
 use crate::report::counted;
 
@@ -44,8 +45,15 @@ pub(super) fn execute(
     let options = TimeOptions { variants: arguments.variants, points: arguments.points, jobs: search.jobs };
     let found = {
         let _progress = terminal.progress(1, &format!("bisecting the time of {}", plan.name));
-        bisect_time(&plan, seed, &kinds, &search.fails, options).map_err(failure)?
+        bisect_time(&plan, seed, &kinds, &search.fails, options)
     };
+    let found = found.map_err(|error| match error {
+        BisectError::BadPasses => {
+            let message = format!("{} does not fail with seed {} ({})", plan.name, seed.0, search.fails);
+            Failure::Told(Exit::Differs, message)
+        }
+        other => failure(other),
+    })?;
     let run = scenario.reproduce(seed, choice);
     let redrawn = |point: &Point| format!("{run} --redraw-after {} --variant 1", point.at);
     let mut commands = vec![run.clone()];

@@ -160,32 +160,47 @@ fn walk(good: Option<&Value>, bad: Option<&Value>, path: &str, choose: &mut Choo
             }
             Some(Value::Object(made))
         }
-        (Some(Value::Array(good)), Some(Value::Array(bad))) => match (identities(good), identities(bad)) {
-            (Some(good_names), Some(bad_names)) => {
-                let find = |items: &[Value], names: &[String], name: &String| {
-                    names.iter().position(|own| own == name).map(|index| items[index].clone())
-                };
-                let added = bad_names.iter().filter(|name| !good_names.contains(name));
-                let all = good_names.iter().chain(added).filter_map(|name| {
-                    let (ours, theirs) = (find(good, &good_names, name), find(bad, &bad_names, name));
-                    walk(ours.as_ref(), theirs.as_ref(), &joined(path, name), choose)
-                });
-                Some(Value::Array(all.collect()))
-            }
-            _ if good.len() == bad.len() && good.iter().chain(bad).all(Value::is_object) => {
-                let items = good.iter().zip(bad).enumerate().filter_map(|(index, (ours, theirs))| {
-                    walk(Some(ours), Some(theirs), &joined(path, &index.to_string()), choose)
-                });
-                Some(Value::Array(items.collect()))
-            }
-            _ => chosen(good_or(good), good_or(bad), path, choose),
-        },
+        (Some(Value::Array(good)), Some(Value::Array(bad))) => walk_lists(good, bad, path, choose),
+        // A list of named things that only one has is as good as an empty one: each thing is a difference.
+        (None, Some(Value::Array(bad))) if has_named(bad) => {
+            walk_lists(&[], bad, path, choose).filter(is_not_empty)
+        }
+        (Some(Value::Array(good)), None) if has_named(good) => {
+            walk_lists(good, &[], path, choose).filter(is_not_empty)
+        }
         (good, bad) => chosen(good.cloned(), bad.cloned(), path, choose),
     }
 }
 
-fn good_or(items: &[Value]) -> Option<Value> {
-    Some(Value::Array(items.to_vec()))
+fn walk_lists(good: &[Value], bad: &[Value], path: &str, choose: &mut Choose<'_>) -> Option<Value> {
+    match (identities(good), identities(bad)) {
+        (Some(good_names), Some(bad_names)) => {
+            let find = |items: &[Value], names: &[String], name: &String| {
+                names.iter().position(|own| own == name).map(|index| items[index].clone())
+            };
+            let added = bad_names.iter().filter(|name| !good_names.contains(name));
+            let all = good_names.iter().chain(added).filter_map(|name| {
+                let (ours, theirs) = (find(good, &good_names, name), find(bad, &bad_names, name));
+                walk(ours.as_ref(), theirs.as_ref(), &joined(path, name), choose)
+            });
+            Some(Value::Array(all.collect()))
+        }
+        _ if good.len() == bad.len() && good.iter().chain(bad).all(Value::is_object) => {
+            let items = good.iter().zip(bad).enumerate().filter_map(|(index, (ours, theirs))| {
+                walk(Some(ours), Some(theirs), &joined(path, &index.to_string()), choose)
+            });
+            Some(Value::Array(items.collect()))
+        }
+        _ => chosen(Some(Value::from(good.to_vec())), Some(Value::from(bad.to_vec())), path, choose),
+    }
+}
+
+fn has_named(items: &[Value]) -> bool {
+    !items.is_empty() && identities(items).is_some()
+}
+
+fn is_not_empty(list: &Value) -> bool {
+    list.as_array().is_some_and(|items| !items.is_empty())
 }
 
 fn chosen(good: Option<Value>, bad: Option<Value>, path: &str, choose: &mut Choose<'_>) -> Option<Value> {
