@@ -37,6 +37,10 @@ mod probe;
 mod quiet_gap;
 #[path = "laws/random_worlds.rs"]
 mod random_worlds;
+#[path = "laws/redraw.rs"]
+mod redraw;
+#[path = "laws/shrinking.rs"]
+mod shrinking;
 #[path = "laws/telemetry.rs"]
 mod telemetry;
 #[path = "laws/timelines.rs"]

@@ -18,6 +18,10 @@ pub(crate) enum Exit {
     Nondeterministic = 4,
     /// A file could not be read or written.
     InputOutput = 5,
+    /// Of `bisect step`: this revision cannot be judged. The number is that of `git bisect run`.
+    Skip = 125,
+    /// Of `bisect step`: the command itself is wrong, and `git bisect run` shall stop.
+    Abort = 128,
 }
 
 impl Exit {

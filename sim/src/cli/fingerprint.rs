@@ -28,6 +28,9 @@ pub(crate) struct FingerprintArguments {
     /// to this number
     #[arg(long, value_name = "NUMBER", requires = "from")]
     to: Option<u64>,
+    /// Look closely at the event with this number
+    #[arg(long, value_name = "NUMBER")]
+    look: Option<u64>,
 }
 
 /// The agendas there are.
@@ -52,6 +55,7 @@ pub(super) fn execute(
             Agenda::Heap => AgendaTuning::Heap,
         },
         events: arguments.from.zip(arguments.to),
+        look_at: arguments.look,
         ..Detail::default()
     };
     let outcome = run::run(&plan, scenario.seed(&plan), &scenario.edits(), &kinds, &detail)?;

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
+use super::format::Format;
 use super::slice_file::write_whole;
 use super::sweep::show;
-use super::terminal::{Format, Terminal};
+use super::terminal::Terminal;
 use crate::explore::sweep::{NotASlice, Slice, SweepReport, join};
 
 /// Join the slices of a sweep: the result is byte for byte that of the sweep in one piece

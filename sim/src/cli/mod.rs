@@ -2,11 +2,15 @@
 //! how a simulation works.
 
 mod accept;
+mod bisect;
 mod check;
 mod diff;
+mod diverge;
 mod examine;
 mod exit;
 mod fingerprint;
+mod format;
+mod git;
 mod interrupt;
 mod list;
 mod manual;
@@ -15,6 +19,7 @@ mod repository;
 mod run;
 mod scenario;
 mod schema;
+mod shrink;
 mod slice_file;
 mod sweep;
 mod terminal;
@@ -77,6 +82,9 @@ enum Command {
     Diff(diff::DiffArguments),
     Completions(manual::CompletionsArguments),
     Manual(manual::ManualArguments),
+    Shrink(shrink::ShrinkArguments),
+    Bisect(bisect::BisectArguments),
+    Diverge(diverge::DivergeArguments),
     #[command(hide = true)]
     Fingerprint(fingerprint::FingerprintArguments),
 }
@@ -101,9 +109,16 @@ impl Cli {
 
     /// Does what `arguments` ask for; the first one is the name of the program.
     fn execute(self, arguments: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) -> Exit {
-        let arguments = match Arguments::try_parse_from(arguments) {
+        let words: Vec<OsString> = arguments.into_iter().collect();
+        let arguments = match Arguments::try_parse_from(&words) {
             Ok(arguments) => arguments,
-            Err(told) => return tell_usage(&told, terminal),
+            Err(told) => {
+                let is_step = words.get(1..3).is_some_and(|words| words == ["bisect", "step"]);
+                return match (tell_usage(&told, terminal), is_step) {
+                    (Exit::Usage, true) => Exit::Abort,
+                    (exit, _) => exit,
+                };
+            }
         };
         let setup = Setup { kinds: self.kinds, with_test_kinds: arguments.with_test_kinds };
         let done = dispatch(&arguments.command, &setup, terminal);
@@ -136,6 +151,9 @@ fn dispatch(command: &Command, setup: &Setup, terminal: &mut Terminal) -> Result
         Command::Completions(arguments) => manual::completions(arguments, terminal),
         Command::Manual(arguments) => manual::manual(arguments, terminal),
         Command::Diff(arguments) => diff::execute(arguments, terminal),
+        Command::Diverge(arguments) => diverge::execute(arguments, setup, terminal),
+        Command::Bisect(arguments) => bisect::execute(arguments, setup, terminal),
+        Command::Shrink(arguments) => shrink::execute(arguments, setup, terminal),
         Command::Fingerprint(arguments) => fingerprint::execute(arguments, setup, terminal),
     }
 }

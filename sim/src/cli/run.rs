@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 
 use super::Setup;
 use super::exit::{Exit, Failure};
+use super::format::Format;
 use super::scenario::{KindsChoice, ScenarioArguments, load};
-use super::terminal::{Format, Terminal};
+use super::terminal::Terminal;
+use crate::kernel::time::{Span, Time};
 use crate::report::{Report, Style, series_csv, to_json, to_text, to_trace_events};
 use crate::run::{self, Detail, Outcome};
-use crate::scenario::plan::Plan;
+use crate::scenario::plan::{Plan, Redraw};
 use crate::scenario::to_yaml;
 
 /// Run a scenario and print its report
@@ -31,6 +33,12 @@ pub(crate) struct RunArguments {
     /// Write the first requests of each load hop by hop, for Perfetto or chrome://tracing
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Draw everything from this instant on anew; what comes before stays as it is
+    #[arg(long, value_name = "TIME")]
+    redraw_after: Option<Span>,
+    /// Which of the things that could happen then
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "redraw_after")]
+    variant: u64,
 }
 
 /// How many requests of each load a trace holds.
@@ -44,7 +52,9 @@ pub(super) fn execute(
     let scenario = &arguments.scenario;
     let choice = KindsChoice::of(&scenario.scenario, setup.with_test_kinds);
     let kinds = choice.table(&setup.kinds);
-    let plan = load(&scenario.scenario, &kinds, terminal)?;
+    let mut plan = load(&scenario.scenario, &kinds, terminal)?;
+    plan.run.redraw =
+        arguments.redraw_after.map(|from| Redraw { from: Time::ZERO + from, variant: arguments.variant });
     let seed = scenario.seed(&plan);
     let traced_requests = if arguments.trace.is_some() { TRACED_REQUESTS } else { 0 };
     let detail = Detail { traced_requests, ..Detail::default() };
@@ -53,7 +63,10 @@ pub(super) fn execute(
         run::run(&plan, seed, &scenario.edits(), &kinds, &detail)?
     };
     let report = Report::new(&outcome);
-    let reproduce = scenario.reproduce(seed, choice);
+    let mut reproduce = scenario.reproduce(seed, choice);
+    if let Some(from) = arguments.redraw_after {
+        reproduce.push_str(&format!(" --redraw-after {from} --variant {}", arguments.variant));
+    }
     if let Some(folder) = &arguments.out {
         write_folder(folder, &outcome, &report, &reproduce)?;
     }

@@ -19,7 +19,7 @@ use crate::scenario::plan::{Edit, Plan, Setting};
 use crate::scenario::{Compiled, Files, Source, compile, parse_setting};
 
 /// Which scenario is run, and what is changed about it.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ScenarioArguments {
     /// The scenario file
     pub(crate) scenario: PathBuf,

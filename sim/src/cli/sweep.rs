@@ -8,10 +8,11 @@ use clap::Args;
 
 use super::Setup;
 use super::exit::{Exit, Failure};
+use super::format::Format;
 use super::interrupt;
 use super::scenario::{KindsChoice, ScenarioArguments, load};
 use super::slice_file::{Found, look_for, program_digest, write_whole};
-use super::terminal::{Format, Terminal};
+use super::terminal::Terminal;
 use crate::explore::parallel::default_jobs;
 use crate::explore::sweep::{
     Aggregate, Ended, Header, Limits, Partition, SEED_PLACE, Seeds, Slice, Subject, SweepError, SweepReport,

@@ -41,9 +41,9 @@ impl DependencyRuleKind {
 }
 
 impl DependencyRule {
-    fn hits(&self, request: &Request) -> bool {
+    fn hits(&self, request: &Request, salt: u64) -> bool {
         self.operations.as_ref().is_none_or(|only| only.contains(&request.operation))
-            && chance_ppm(self.key.draw(request.lineage.raw()), self.share_ppm)
+            && chance_ppm(self.key.draw(request.lineage.raw() ^ salt), self.share_ppm)
     }
 }
 
@@ -57,13 +57,14 @@ impl Engine<'_> {
         let Some(message) = self.core.envelopes.get(envelope) else { return false };
         let (Payload::Request(request), false) = (&message.payload, message.delayed) else { return false };
         let Party::Service(service) = self.core.nodes[message.address.to.index()].party else { return false };
+        let salt = self.core.salt;
         let mut delay = Span::ZERO;
         for rule in &self.core.dependencies[service.index()] {
             if let DependencyRuleKind::Delay(sampler, key) = &rule.what
-                && rule.hits(request)
+                && rule.hits(request, salt)
             {
                 self.core.recorder.touch(Some(rule.entry));
-                delay += sampler.sample(*key, request.lineage.raw());
+                delay += sampler.sample(*key, request.lineage.raw() ^ salt);
             }
         }
         if delay.is_zero() {
@@ -106,15 +107,16 @@ impl Engine<'_> {
         let population = &mut self.core.population[service.index()];
         population.settle(self.now);
         population.inside += 1;
+        let salt = self.core.salt;
         for rule in &self.core.dependencies[service.index()] {
             match rule.what {
-                DependencyRuleKind::Error if rule.hits(request) => {
+                DependencyRuleKind::Error if rule.hits(request, salt) => {
                     self.core.recorder.touch(Some(rule.entry));
                     self.depart_service(to, request, Departure::Failed);
                     self.answer(to, request, Reply::refusal(OutcomeKind::Error));
                     return false;
                 }
-                DependencyRuleKind::Abort if rule.hits(request) => {
+                DependencyRuleKind::Abort if rule.hits(request, salt) => {
                     self.core.recorder.touch(Some(rule.entry));
                     self.depart_service(to, request, Departure::Aborted);
                     return false;
@@ -141,7 +143,7 @@ impl Engine<'_> {
         for (entry, share_ppm) in &effect.refuse {
             let id = &self.core.plan.timeline[entry.index()].id;
             let key = Key::derive(self.core.seed, &format!("fault/{id}"), "refuse");
-            if chance_ppm(key.draw(request.lineage.raw()), *share_ppm) {
+            if chance_ppm(key.draw(request.lineage.raw() ^ self.core.salt), *share_ppm) {
                 self.core.recorder.touch(Some(*entry));
                 return Some(true);
             }
@@ -227,7 +229,8 @@ impl Engine<'_> {
     ) {
         self.core.recorder.touch(Some(hop.entry));
         let replicas = u64::from(self.core.plan.services[hop.service.index()].replicas.max(1));
-        let replica = crate::kernel::draw::below(self.core.hop_key.draw(request.lineage.raw()), replicas);
+        let word = self.core.hop_key.draw(request.lineage.raw() ^ self.core.salt);
+        let replica = crate::kernel::draw::below(word, replicas);
         let proxy = self.core.replica_node(hop.service, replica as u32);
         request.forward_to = Some(to);
         let identity = request.lineage.raw();

@@ -131,6 +131,7 @@ fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
         truth: Truth::new(plan),
         handed: BTreeMap::new(),
         hop_key: Key::derive(seed, "hop", "replica"),
+        salt: 0,
     }
 }
 

@@ -252,6 +252,8 @@ pub(crate) struct Core {
     pub(crate) handed: BTreeMap<(ServiceId, u64, u64), Body>,
     /// Chooses the replica of a proxy.
     pub(crate) hop_key: Key,
+    /// Mixed into the identity of every draw that is made from now on; 0 leaves chance as the seed has it.
+    pub(crate) salt: u64,
 }
 
 impl Core {

@@ -72,6 +72,13 @@ impl Cx<'_> {
         Key::derive(self.engine.core.seed, &entity, purpose)
     }
 
+    /// The identity to draw with in place of `identity`: the same, unless chance is drawn anew from some instant on.
+    /// A node that asks here each time it draws takes part in that.
+    #[inline]
+    pub fn redrawn(&self, identity: u64) -> u64 {
+        identity ^ self.engine.core.salt
+    }
+
     /// The seed of the run, for keys of other entities.
     pub fn seed(&self) -> Seed {
         self.engine.core.seed

@@ -476,6 +476,37 @@ impl Cluster {
         self.core.nodes.iter().map(|node| node.name.clone()).collect()
     }
 
+    /// The name of a node.
+    pub(crate) fn node_name(&self, node: NodeId) -> &str {
+        &self.core.nodes[node.index()].name
+    }
+
+    /// The node an event concerns.
+    pub(crate) fn node_of(&self, event: Event) -> Option<NodeId> {
+        self.subject(event).0
+    }
+
+    /// What every node shows of itself at this instant: counts by node name and name of the count.
+    pub(crate) fn probed(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
+        let shown = |node: &dyn Node| {
+            let mut probes = Probes::default();
+            node.probe(&mut probes);
+            let named = [probes.counts, probes.minima, probes.maxima].into_iter().flatten();
+            let mut values: BTreeMap<String, u64> =
+                named.map(|(name, value)| (name.to_string(), value)).chain(probes.named).collect();
+            values.extend(probes.shares.into_iter().map(|(name, (part, _))| (name.to_string(), part)));
+            values.insert("requests inside".to_string(), probes.in_system);
+            values
+        };
+        let nodes = self.core.nodes.iter().zip(&self.nodes);
+        nodes.map(|(state, node)| (state.name.clone(), shown(node.as_ref()))).collect()
+    }
+
+    /// From now on chance is another one, unless `salt` is 0.
+    pub(crate) fn redraw(&mut self, salt: u64) {
+        self.core.salt = salt;
+    }
+
     /// An event in words, for naming where two runs part.
     pub(crate) fn describe(&self, event: Event) -> String {
         let (node, word) = self.subject(event);

@@ -238,6 +238,7 @@ impl Engine<'_> {
         identity: u64,
         payload: &Payload,
     ) {
+        let identity = identity ^ self.core.salt;
         let state = &mut self.core.links[link.index()];
         state.counts.sent += 1;
         if state.chances.is_empty()

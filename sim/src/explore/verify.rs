@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::kernel::fingerprint::{Checkpoint, EventInterval, Trail};
 use crate::kernel::time::Time;
 use crate::report::{Report, to_json};
-use crate::run::Outcome;
+use crate::run::{Look, Outcome, Seen};
 
 /// Ways to run a scenario between which nothing may differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,10 @@ pub struct Identity {
     pub trail: Trail,
     /// The events that were asked for: number, time, description.
     pub described: Vec<(u64, Time, String)>,
+    /// The hash of each node's events, with the node's name; with a close look, by times and names alone.
+    pub nodes: Vec<(String, u64)>,
+    /// The close look at one event, if it was asked for.
+    pub look: Option<Look>,
 }
 
 impl Identity {
@@ -62,6 +66,11 @@ impl Identity {
             report: xxh3_128(to_json(&Report::new(outcome)).as_bytes()),
             trail: outcome.trail.clone(),
             described: outcome.described_events.clone(),
+            nodes: match &outcome.histories {
+                Some(histories) => histories.clone().into_iter().collect(),
+                None => outcome.node_fingerprints.clone(),
+            },
+            look: outcome.look.clone(),
         }
     }
 
@@ -74,9 +83,13 @@ impl Identity {
         let described = self.described.iter();
         let described: Vec<Value> =
             described.map(|(number, at, text)| json!([number, at.as_nanos(), text])).collect();
+        let nodes = self.nodes.iter();
+        let nodes: Vec<Value> = nodes.map(|(name, hash)| json!([name, format!("{hash:016x}")])).collect();
         json!({
             "checkpoints": checkpoints,
             "described": described,
+            "look": self.look.as_ref().map(look_to_json),
+            "nodes": nodes,
             "events": self.events,
             "fingerprint": format!("{:016x}", self.fingerprint),
             "report": format!("{:032x}", self.report),
@@ -97,6 +110,7 @@ impl Identity {
             let at = Time::from_nanos(value.get(1)?.as_u64()?);
             Some((value.get(0)?.as_u64()?, at, value.get(2)?.as_str()?.to_string()))
         };
+        let node = |value: &Value| Some((value.get(0)?.as_str()?.to_string(), hexadecimal(value.get(1)?)?));
         let list = |key: &str| value.get(key)?.as_array();
         Some(Identity {
             events: value.get("events")?.as_u64()?,
@@ -104,12 +118,40 @@ impl Identity {
             report: u128::from_str_radix(value.get("report")?.as_str()?, 16).ok()?,
             trail: Trail { checkpoints: list("checkpoints")?.iter().map(checkpoint).collect::<Option<_>>()? },
             described: list("described")?.iter().map(described).collect::<Option<_>>()?,
+            nodes: list("nodes")?.iter().map(node).collect::<Option<_>>()?,
+            look: value.get("look").and_then(look_from_json),
         })
     }
 
     fn same_run(&self, other: &Identity) -> bool {
         (self.events, self.fingerprint, self.report) == (other.events, other.fingerprint, other.report)
     }
+}
+
+fn seen_to_json(seen: &Seen) -> Value {
+    json!([seen.number, seen.at.as_nanos(), seen.node, seen.what])
+}
+
+fn seen_from_json(value: &Value) -> Option<Seen> {
+    Some(Seen {
+        number: value.get(0)?.as_u64()?,
+        at: Time::from_nanos(value.get(1)?.as_u64()?),
+        node: value.get(2)?.as_str().map(str::to_string),
+        what: value.get(3)?.as_str()?.to_string(),
+    })
+}
+
+fn look_to_json(look: &Look) -> Value {
+    let parents: Vec<Value> = look.parents.iter().map(seen_to_json).collect();
+    json!({"event": seen_to_json(&look.event), "parents": parents, "state": look.state})
+}
+
+fn look_from_json(value: &Value) -> Option<Look> {
+    Some(Look {
+        event: seen_from_json(value.get("event")?)?,
+        parents: value.get("parents")?.as_array()?.iter().map(seen_from_json).collect::<Option<_>>()?,
+        state: serde_json::from_value(value.get("state")?.clone()).ok()?,
+    })
 }
 
 /// What comparing all ways showed.
@@ -198,7 +240,11 @@ fn parting<E>(
     Ok(parting)
 }
 
-fn first_differing(interval: EventInterval, ours: &Identity, theirs: &Identity) -> Option<PartingEvent> {
+pub(super) fn first_differing(
+    interval: EventInterval,
+    ours: &Identity,
+    theirs: &Identity,
+) -> Option<PartingEvent> {
     let (mut left, mut right) = (ours.described.iter(), theirs.described.iter());
     let mut number = interval.after;
     loop {
@@ -241,6 +287,8 @@ mod tests {
             report: u128::from(fingerprint),
             trail,
             described,
+            nodes: vec![("shop/1".to_string(), fingerprint)],
+            look: None,
         }
     }
 
@@ -318,7 +366,18 @@ mod tests {
 
     #[test]
     fn an_identity_survives_the_way_between_processes() {
-        let identity = identity(&[1, 2, u64::MAX], Some(EventInterval { after: 1, up_to: 3 }));
+        let mut identity = identity(&[1, 2, u64::MAX], Some(EventInterval { after: 1, up_to: 3 }));
+        let seen = |number, node: Option<&str>| Seen {
+            number,
+            at: Time::from_nanos(u64::MAX),
+            node: node.map(str::to_string),
+            what: "an event".to_string(),
+        };
+        identity.look = Some(Look {
+            event: seen(3, Some("shop/1")),
+            parents: vec![seen(1, None)],
+            state: [("shop/1".to_string(), [("requests inside".to_string(), 4)].into())].into(),
+        });
         let text = identity.to_json().to_string();
         let value: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(Identity::from_json(&value), Some(identity));

@@ -36,6 +36,7 @@ pub(crate) fn plan() -> Plan {
             grid: Span::from_secs(1),
             max_events: 1_000_000,
             max_memory_bytes: 1 << 30,
+            redraw: None,
         },
         operations: vec!["default".to_string()],
         hosts: Vec::new(),
@@ -162,6 +163,8 @@ pub(crate) fn outcome(plan: Plan, measured: Measured) -> Outcome {
         measured,
         trace: Trace::default(),
         described_events: Vec::new(),
+        look: None,
+        histories: None,
     }
 }
 

@@ -180,6 +180,21 @@ impl<W: World> Simulation<W> {
         self.drive(Time::MAX, events, &mut { observe })
     }
 
+    /// As [`Simulation::run_to_event_observed`], and goes no further than `bound` either.
+    pub fn run_within_observed(
+        &mut self,
+        bound: Time,
+        events: u64,
+        observe: &mut Observe<'_, W>,
+    ) -> Option<StopReason> {
+        self.drive(bound, events, &mut { observe })
+    }
+
+    /// As [`Simulation::run_until`], and handles no more events than until `events` have been since the start.
+    pub fn run_within(&mut self, bound: Time, events: u64) -> Option<StopReason> {
+        self.drive(bound, events, &mut Unobserved)
+    }
+
     /// The loop. Whatever is not due after every event is due after a number of events that is known before.
     fn drive<O: Observer<W>>(&mut self, bound: Time, events: u64, observer: &mut O) -> Option<StopReason> {
         let bounded = bound.min(self.limits.until);
@@ -230,6 +245,11 @@ impl<W: World> Simulation<W> {
     fn is_out_of_memory(&self) -> bool {
         let own_bytes = (self.agenda.memory_bytes() + self.fingerprint.memory_bytes()) as u64;
         self.world.memory_bytes().saturating_add(own_bytes) > self.limits.max_memory_bytes
+    }
+
+    /// The agenda, to look at.
+    pub fn agenda(&self) -> &Agenda<W::Event> {
+        &self.agenda
     }
 
     /// The world.

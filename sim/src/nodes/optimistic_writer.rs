@@ -146,7 +146,7 @@ impl Writer {
         let retry = self.retry(edge);
         let Some(pace) = self.pace else { return };
         let Some(job) = self.jobs.get_mut(at) else { return };
-        let word = pace.draw2(job.request.lineage.raw(), u64::from(job.round));
+        let word = pace.draw2(cx.redrawn(job.request.lineage.raw()), u64::from(job.round));
         let failed = FailedAttempt { attempt: job.round, pauses: job.pauses, ..FailedAttempt::FIRST };
         let pause = match retry.propose(&failed, word) {
             RetryDecision::RetryAfter(pause) if job.round < MOST_ROUNDS => pause,

@@ -20,7 +20,7 @@ mod swarm;
 mod tests;
 mod trace;
 mod tree;
-mod write;
+pub mod write;
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ use path::Lost;
 use plan::{Edit, JobsRole, Plan, Setting, TelemetryRole};
 use raw::RawScenario;
 use swarm::{Pick, Unfolded};
-use trace::{FromFiles, FromPlan};
+use trace::{FromFiles, FromPlan, FromPlans};
 use tree::{Content, Node};
 
 use crate::kernel::draw::Seed;
@@ -156,6 +156,34 @@ pub fn materialized(plan: Plan, seed: Seed, kinds: &dyn KindsCheck) -> Result<Pl
         swarm::left_out(&plan.swarm, seed).map(|id| Edit::Without(id.to_string())).collect();
     if left_out.is_empty() { Ok(whole) } else { edited(&whole, &left_out, kinds) }
 }
+
+/// The plan of a document made from those of other plans, by whatever change. Recorded arrivals are taken over from
+/// the first of `plans` that has them.
+///
+/// # Errors
+/// Why the document cannot be run.
+pub fn replanned(plans: &[&Plan], document: &Value, kinds: &dyn KindsCheck) -> Result<Plan, ScenarioError> {
+    let traces = FromPlans(plans);
+    let around = Surroundings { kinds, traces: &traces };
+    compile_tree(Node::from_value(document), Diagnostics::new(), around, Timeline::Checked)
+        .map(|(plan, _)| plan)
+        .map_err(|diagnostics| ScenarioError::new("the changed scenario", None, diagnostics))
+}
+
+/// After something was taken out of a document: takes out the optional things that made sense with it only, such as
+/// an objective about it or a fault of it.
+pub fn tidy(plans: &[&Plan], document: &mut Value, kinds: &dyn KindsCheck) {
+    let traces = FromPlans(plans);
+    for _ in 0..MOST_TIDYING {
+        match recompiled(document, Surroundings { kinds, traces: &traces }) {
+            Err(errors) if edit::take_out_what_is_broken(document, &errors) => {}
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+/// What is taken out can leave something else without sense, and so on; longer chains do not occur.
+const MOST_TIDYING: usize = 16;
 
 /// The plan with settings that change during a run. Everything keeps its id.
 ///

@@ -42,6 +42,24 @@ impl Traces for FromFiles<'_> {
     }
 }
 
+/// From the first of several plans that has them.
+pub(crate) struct FromPlans<'a>(pub(crate) &'a [&'a Plan]);
+
+impl Traces for FromPlans<'_> {
+    fn recorded(&self, load: &str, file: &str) -> Result<Recorded, Problem> {
+        let mut first_problem = None;
+        for plan in self.0 {
+            match FromPlan(plan).recorded(load, file) {
+                Ok(recorded) => return Ok(recorded),
+                Err(problem) => {
+                    first_problem.get_or_insert(problem);
+                }
+            }
+        }
+        Err(first_problem.unwrap_or_else(|| not_here(file)))
+    }
+}
+
 /// From a plan that was made before, whose files are not read again.
 pub(crate) struct FromPlan<'a>(pub(crate) &'a Plan);
 

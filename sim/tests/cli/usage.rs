@@ -76,7 +76,11 @@ fn outside_of_a_project_the_commands_for_projects_say_so() {
 #[test]
 fn hidden_commands_are_not_in_the_help() {
     let help = Folder::new("help").foreshock("--help").out;
-    for shown in ["run", "check", "accept", "list", "schema", "verify", "sweep", "merge", "diff"] {
+    let shown = [
+        "run", "check", "accept", "list", "schema", "verify", "sweep", "merge", "diff", "shrink", "bisect",
+        "diverge",
+    ];
+    for shown in shown {
         assert!(help.contains(&format!("\n  {shown} ")), "{shown}: {help}");
     }
     assert!(!help.contains("fingerprint") && !help.contains("test-kinds"), "{help}");

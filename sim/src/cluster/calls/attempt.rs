@@ -230,10 +230,10 @@ impl Engine<'_> {
         // A further copy goes to another replica than the one before it.
         let avoid =
             if entry.is_hedge { self.core.attempts.get(entry.next).map(|other| other.replica) } else { None };
-        let lineage = entry.lineage;
+        let (lineage, salt) = (entry.lineage, self.core.salt);
         let state = &mut self.core.edge_states[edge_state];
         let balancer = &mut self.core.balancers[state.balancer as usize];
-        let Pick::Replica(replica) = balancer.pick(local, lineage.raw(), call.spec.key, avoid) else {
+        let Pick::Replica(replica) = balancer.pick(local, lineage.raw() ^ salt, call.spec.key, avoid) else {
             return self.end_attempt(attempt, AttemptEnd::early(OutcomeKind::NoHealthyReplica));
         };
         if state.has_endpoint_breakers() {
@@ -259,10 +259,8 @@ impl Engine<'_> {
         let owner = call.owner;
         let callee = state.callee;
         let to = NodeId(self.core.service_base[callee.index()] + replica);
-        let reset = state
-            .resets
-            .iter()
-            .find(|reset| chance_ppm(reset.key.draw(entry.lineage.raw()), reset.share_ppm));
+        let identity = entry.lineage.raw() ^ self.core.salt;
+        let reset = state.resets.iter().find(|reset| chance_ppm(reset.key.draw(identity), reset.share_ppm));
         if let Some(reset) = reset {
             entry.reset = true;
             self.core.recorder.touch(Some(reset.entry));

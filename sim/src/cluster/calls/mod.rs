@@ -347,7 +347,7 @@ impl Engine<'_> {
         let local = self.core.nodes[this.owner.index()].clock.local(self.now);
         let time_left = this.deadline.map(|deadline| deadline.at.since(self.now));
         let (config, retryable) = state.retry_rule(end.outcome);
-        let entropy = state.backoff_key.draw2(this.lineage.raw(), u64::from(this.begun));
+        let entropy = state.backoff_key.draw2(this.lineage.raw() ^ self.core.salt, u64::from(this.begun));
         let budget = if state.storm_factor > 1 { None } else { state.budget.as_mut() };
         let attempt = this.begun - this.hedges;
         let failed = FailedAttempt {

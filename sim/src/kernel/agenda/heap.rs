@@ -1,7 +1,7 @@
 //! 4-ary heap of packed (time, sequence) keys: the agenda's second implementation.
 //! Shares nothing with the timing wheel but the contract, so that agreement between them means something.
 
-use super::{FIRST_GENERATION, Handle, NIL, PendingSet, RETIRED_GENERATION, Time};
+use super::{FIRST_GENERATION, Handle, NIL, PendingSet, RETIRED_GENERATION, Sequences, Time};
 
 const ARITY: usize = 4;
 
@@ -26,11 +26,18 @@ pub(super) struct QuaternaryHeap<E> {
     places: Vec<Place<E>>,
     free: u32,
     sequence: u64,
+    /// The sequence number of the entry popped last.
+    popped: u64,
 }
 
 impl<E: Copy> QuaternaryHeap<E> {
     pub(super) fn new() -> QuaternaryHeap<E> {
-        QuaternaryHeap { nodes: Vec::new(), places: Vec::new(), free: NIL, sequence: 0 }
+        QuaternaryHeap { nodes: Vec::new(), places: Vec::new(), free: NIL, sequence: 0, popped: 0 }
+    }
+
+    /// How many entries were scheduled so far, and which of them, counting from one, was popped last.
+    pub(super) fn sequences(&self) -> Sequences {
+        Sequences { scheduled: self.sequence, popped: self.popped }
     }
 
     fn next_key(&mut self, at: Time) -> u128 {
@@ -140,6 +147,7 @@ impl<E: Copy> PendingSet<E> for QuaternaryHeap<E> {
             return None;
         }
         let removed = self.remove(0);
+        self.popped = removed.key as u64;
         Some((at, self.places[removed.place as usize].event))
     }
 

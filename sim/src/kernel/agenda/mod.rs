@@ -65,6 +65,15 @@ impl Default for Handle {
     }
 }
 
+/// Where an agenda stands in the order of scheduling: what tells which event scheduled which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sequences {
+    /// How many entries were scheduled so far, those scheduled anew included.
+    pub scheduled: u64,
+    /// Which of them, counting from one, was popped last; 0 if none was.
+    pub popped: u64,
+}
+
 /// The end of a linked list, and the slot of [`Handle::NONE`].
 const NIL: u32 = u32::MAX;
 
@@ -188,6 +197,15 @@ impl<E: Copy> Agenda<E> {
     #[inline]
     pub fn now(&self) -> Time {
         self.now
+    }
+
+    /// Where this agenda stands in the order of scheduling. Only the heap numbers its entries: the wheel keeps their
+    /// order without, which is one reason why it is the faster one.
+    pub fn sequences(&self) -> Option<Sequences> {
+        match &self.pending {
+            Pending::Wheel(_) => None,
+            Pending::Heap(heap) => Some(heap.sequences()),
+        }
     }
 
     /// How many entries are pending.

@@ -179,7 +179,8 @@ impl Behaviour for Store {
             return self.write(key, cx);
         }
         let draws = self.settings.loading.early_expiry_milli > 0;
-        let word = self.early.filter(|_| draws).map_or(0, |early| early.draw(request.lineage.raw()));
+        let word =
+            self.early.filter(|_| draws).map_or(0, |early| early.draw(cx.redrawn(request.lineage.raw())));
         let Some(shelf) = &mut self.shelf else { return Verdict::Fail };
         match shelf.ask(&self.settings, cx.local_time(), key, word, job) {
             Said::Value(version) => Verdict::Answer(self.value(key, version, cx)),

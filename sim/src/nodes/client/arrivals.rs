@@ -69,13 +69,13 @@ impl Stream {
         }
     }
 
-    /// When the next request starts.
+    /// When the next request starts; `salt` is what identities are mixed with at present.
     #[inline]
-    pub(super) fn next_arrival(&mut self, gap_key: Key) -> Option<Time> {
+    pub(super) fn next_arrival(&mut self, gap_key: Key, salt: u64) -> Option<Time> {
         let left = self.gap_left.take();
         match &mut self.gap {
             Gap::Poisson(schedule) => {
-                let word = gap_key.draw(Lineage::root(self.client, self.number).raw());
+                let word = gap_key.draw(Lineage::root(self.client, self.number).raw() ^ salt);
                 schedule.advance(left.unwrap_or_else(|| unit_exponential(word)))
             }
             Gap::Constant { schedule, started } => {

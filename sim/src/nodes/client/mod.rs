@@ -80,8 +80,9 @@ impl Client {
     fn arm(&mut self, index: usize, cx: &mut Cx<'_>) {
         let end = self.end();
         let gap_key = self.keys().gap;
+        let salt = cx.redrawn(0);
         let stream = &mut self.streams[index];
-        stream.wake = match stream.next_arrival(gap_key).filter(|at| *at < end) {
+        stream.wake = match stream.next_arrival(gap_key, salt).filter(|at| *at < end) {
             Some(at) => cx.wake_at(at, Token(index as u32)),
             None => Handle::NONE,
         };
@@ -122,8 +123,8 @@ impl Client {
         cx: &mut Cx<'_>,
     ) {
         let lineage = Lineage::root(client, number);
-        let operation = recorded.0.unwrap_or_else(|| self.draw_operation(lineage));
-        let key = recorded.1.unwrap_or_else(|| self.draw_key(lineage, cx));
+        let operation = recorded.0.unwrap_or_else(|| self.draw_operation(cx.redrawn(lineage.raw())));
+        let key = recorded.1.unwrap_or_else(|| self.draw_key(cx.redrawn(lineage.raw()), cx));
         let traced = cx.offered(self.load, trace_number, cx.now());
         let own = self.own();
         let spec = CallSpec {
@@ -146,12 +147,12 @@ impl Client {
     }
 
     #[inline]
-    fn draw_operation(&self, lineage: Lineage) -> OperationId {
+    fn draw_operation(&self, identity: u64) -> OperationId {
         let mix = &self.own().mix;
         if mix.len() == 1 {
             return mix[0].0;
         }
-        let mut drawn = below(self.keys().mix.draw(lineage.raw()), 1_000_000);
+        let mut drawn = below(self.keys().mix.draw(identity), 1_000_000);
         for (operation, share_ppm) in mix {
             if drawn < u64::from(*share_ppm) {
                 return *operation;
@@ -162,18 +163,18 @@ impl Client {
     }
 
     #[inline]
-    fn draw_key(&self, lineage: Lineage, cx: &mut Cx<'_>) -> u64 {
+    fn draw_key(&self, identity: u64, cx: &mut Cx<'_>) -> u64 {
         let seed = cx.seed();
         let hot =
-            cx.hot_keys(self.load, |id| Key::derive(seed, &format!("fault/{id}"), "hot").draw(lineage.raw()));
+            cx.hot_keys(self.load, |id| Key::derive(seed, &format!("fault/{id}"), "hot").draw(identity));
         if let Some(hot) = hot {
             return hot;
         }
         match (&self.zipf, self.own().keys) {
-            (Some(zipf), _) => zipf.sample(self.keys().key, lineage.raw()),
+            (Some(zipf), _) => zipf.sample(self.keys().key, identity),
             (None, Keys::Uniform { items: 0 | 1 }) => 0,
             (None, Keys::Uniform { items } | Keys::Zipf { items, .. }) => {
-                below(self.keys().key.draw(lineage.raw()), items)
+                below(self.keys().key.draw(identity), items)
             }
         }
     }
@@ -197,7 +198,7 @@ impl Client {
         let end = self.end();
         let Some(closed) = &self.closed else { return };
         let Some(state) = closed.clients.get(client) else { return };
-        let identity = Lineage::root(state.hash, state.requests).raw();
+        let identity = cx.redrawn(Lineage::root(state.hash, state.requests).raw());
         let at = cx.now() + closed.think.sample(closed.think_key, identity);
         if at < end {
             cx.wake_at(at, Token(FIRST_CLOSED + client as u32));

@@ -133,11 +133,11 @@ impl ServiceNode {
 
     /// The processor time this request takes, a cold start included.
     #[inline]
-    fn demand(&self, request: &Request, now: Time) -> Span {
+    fn demand(&self, request: &Request, cx: &Cx<'_>) -> Span {
         let sampler = &self.samplers[request.operation.index().min(self.samplers.len() - 1)];
-        let demand = sampler.sample(self.keys().demand, request.lineage.raw());
+        let demand = sampler.sample(self.keys().demand, cx.redrawn(request.lineage.raw()));
         let Some(cold) = self.own().cold_start else { return demand };
-        let age = now.since(self.started_at);
+        let age = cx.now().since(self.started_at);
         if age >= cold.lasts {
             return demand;
         }
@@ -172,7 +172,7 @@ impl ServiceNode {
     /// Takes a request in, which holds a place if they are counted.
     #[inline]
     fn accept(&mut self, request: Request, place: Option<InFlight>, cx: &mut Cx<'_>) {
-        let demand = self.demand(&request, cx.now());
+        let demand = self.demand(&request, cx);
         let job = Job { place, ..Job::new(request, demand, self.priority(&request)) };
         let job = self.jobs.insert(job);
         if request.cancellable {
@@ -307,7 +307,7 @@ impl ServiceNode {
         job.path.service_ns += job.worked.as_nanos();
         job.state = JobState::Calling;
         cx.worked(&job.request, Time::from_nanos(now.as_nanos() - job.worked.as_nanos()));
-        if error_ppm > 0 && chance_ppm(key.draw(job.request.lineage.raw()), error_ppm) {
+        if error_ppm > 0 && chance_ppm(key.draw(cx.redrawn(job.request.lineage.raw())), error_ppm) {
             self.finish(at, OutcomeKind::Error, cx);
             return;
         }
@@ -406,7 +406,8 @@ impl ServiceNode {
     fn order_chance(&self, taken: u64, cx: &Cx<'_>) -> u64 {
         match self.own().queue.discipline {
             Discipline::Random => {
-                self.keys().order.draw2(cx.now().as_nanos() ^ u64::from(cx.replica()) << 48, taken)
+                let identity = cx.now().as_nanos() ^ u64::from(cx.replica()) << 48;
+                self.keys().order.draw2(cx.redrawn(identity), taken)
             }
             Discipline::Fifo
             | Discipline::Lifo

@@ -25,7 +25,7 @@ impl ServiceNode {
             let mut started = 0;
             let mut group = Ref::NONE;
             for branch in &step.branches {
-                if self.takes(branch, &request, missed_steps) {
+                if self.takes(branch, &request, missed_steps, cx) {
                     for copy in 0..branch.fan_out {
                         group = cx.call(spec(branch, copy, &request, at, cx.now()), group);
                         started += 1;
@@ -48,19 +48,19 @@ impl ServiceNode {
         }
     }
 
-    fn takes(&self, branch: &BranchPlan, request: &Request, missed_steps: u64) -> bool {
+    fn takes(&self, branch: &BranchPlan, request: &Request, missed_steps: u64, cx: &Cx<'_>) -> bool {
         let on_miss = branch.loads_for.is_none_or(|cache_step| missed_steps >> cache_step & 1 == 1);
         let operation = branch.operations.as_ref().is_none_or(|only| only.contains(&request.operation));
-        let share = branch.share_ppm >= 1_000_000 || self.draws_branch(branch, request);
+        let share = branch.share_ppm >= 1_000_000 || self.draws_branch(branch, request, cx);
         on_miss && operation && share
     }
 
     /// Whether this request belongs to the share that takes the branch; named by the callee, not by position.
-    fn draws_branch(&self, branch: &BranchPlan, request: &Request) -> bool {
+    fn draws_branch(&self, branch: &BranchPlan, request: &Request, cx: &Cx<'_>) -> bool {
         let edge = &self.plan.edges[branch.edge.index()];
         let callee = name_hash(&self.plan.services[edge.callee.index()].name);
         let identity = request.lineage.call(callee, edge.occurrence).raw();
-        chance_ppm(self.keys().branch.draw(identity), branch.share_ppm)
+        chance_ppm(self.keys().branch.draw(cx.redrawn(identity)), branch.share_ppm)
     }
 
     /// A call of a job has ended.

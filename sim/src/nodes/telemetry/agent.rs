@@ -175,7 +175,7 @@ impl Agent {
     #[inline]
     pub(in crate::nodes) fn answered(&mut self, request: &Request, outcome: OutcomeKind, cx: &mut Cx<'_>) {
         let latency = cx.now().since(request.arrived_at);
-        let recorded = self.is_recorded(request.lineage, latency);
+        let recorded = self.is_recorded(cx.redrawn(request.lineage.raw()), latency);
         self.now.count(request, outcome != OutcomeKind::Ok, &self.plan);
         if recorded {
             self.now.record(latency, self.plan.expected_interval);
@@ -183,12 +183,12 @@ impl Agent {
         cx.answered(self.life, latency, recorded);
     }
 
-    fn is_recorded(&self, lineage: Lineage, latency: Span) -> bool {
+    fn is_recorded(&self, identity: u64, latency: Span) -> bool {
         let share_ppm = match self.plan.slow {
             Some((slow, share_ppm)) if latency >= slow => share_ppm,
             Some(_) | None => self.plan.sample_ppm,
         };
-        let draws = |keys: Keys| chance_ppm(keys.sampling.draw(lineage.raw()), share_ppm);
+        let draws = |keys: Keys| chance_ppm(keys.sampling.draw(identity), share_ppm);
         share_ppm >= 1_000_000 || self.keys.is_some_and(draws)
     }
 

@@ -52,6 +52,7 @@ impl Checker<'_> {
             grid,
             max_events: raw.max_events.as_ref().map_or(500_000_000, |total| total.0),
             max_memory_bytes: raw.max_memory.as_ref().map_or(2 << 30, |bytes| bytes.0),
+            redraw: None,
         };
         if grid.is_zero() {
             self.error_at_value(&path.key("grid"), "measuring intervals of no length".to_string(), None);

@@ -103,6 +103,18 @@ pub struct RunPlan {
     pub max_events: u64,
     /// Most bytes of simulation state before the run stops by name.
     pub max_memory_bytes: u64,
+    /// From when on chance is drawn anew. No scenario says this; searches over virtual time do.
+    pub redraw: Option<Redraw>,
+}
+
+/// Chance drawn anew from an instant on: what happened before is the same, what happens then is another of the things
+/// that could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redraw {
+    /// The first instant whose draws differ.
+    pub from: Time,
+    /// Which of the things that could happen; each number is another one.
+    pub variant: u64,
 }
 
 impl RunPlan {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::plan::{Action, Edit, Plan, Trigger};
 use super::super::{edited, materialized, to_yaml};
-use super::{SWEEPS, FewKinds, compiled, plan};
+use super::{FewKinds, SWEEPS, compiled, plan};
 use crate::kernel::draw::Seed;
 
 fn drawn(plan: &Plan, seed: u64) -> Plan {
