@@ -8,7 +8,7 @@ use crate::kernel::draw::Seed;
 use crate::kernel::fingerprint::Trail;
 use crate::kernel::time::Time;
 use crate::kernel::{AgendaTuning, Limits, Simulation, StopReason};
-use crate::measure::{Measured, Trace};
+use crate::measure::{Measured, Trace, TraceRecorder};
 use crate::nodes::Kinds;
 use crate::scenario::plan::{Edit, Expectation, Plan};
 use crate::scenario::{self, ScenarioError};
@@ -18,6 +18,8 @@ use crate::scenario::{self, ScenarioError};
 pub struct Detail {
     /// How many requests of each load are traced hop by hop; 0 is off.
     pub traced_requests: u32,
+    /// From which instants on so many are traced; empty: from the start.
+    pub traced_from: Vec<Time>,
     /// Which agenda implementation is used.
     pub agenda: AgendaTuning,
     /// Describe the events with these numbers (first, last): for naming where two runs part.
@@ -66,7 +68,8 @@ pub fn run(
 ) -> Result<Outcome, ScenarioError> {
     let plan = if edits.is_empty() { plan.clone() } else { edited(plan, edits, kinds)? };
     let shared = Arc::new(plan.clone());
-    let cluster = Cluster::new(shared, seed, kinds.clone(), detail.traced_requests);
+    let trace = TraceRecorder::new(detail.traced_requests, detail.traced_from.clone());
+    let cluster = Cluster::new(shared, seed, kinds.clone(), trace);
     let limits = Limits {
         max_events: plan.run.max_events,
         until: plan.run.end(),

@@ -14,6 +14,7 @@ mod scenario;
 mod schema;
 mod terminal;
 mod verify;
+mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -68,6 +69,7 @@ enum Command {
     Schema,
     Verify(verify::VerifyArguments),
     Diff(diff::DiffArguments),
+    Why(why::WhyArguments),
     #[command(hide = true)]
     Fingerprint(fingerprint::FingerprintArguments),
 }
@@ -123,6 +125,7 @@ fn dispatch(command: &Command, setup: &Setup, terminal: &mut Terminal) -> Result
         Command::Schema => schema::execute(terminal),
         Command::Verify(arguments) => verify::execute(arguments, setup, terminal),
         Command::Diff(arguments) => diff::execute(arguments, terminal),
+        Command::Why(arguments) => why::execute(arguments, setup, terminal),
         Command::Fingerprint(arguments) => fingerprint::execute(arguments, setup, terminal),
     }
 }

@@ -28,8 +28,8 @@ use crate::scenario::plan::{
 
 impl Cluster {
     /// The world of a plan, before its first event.
-    pub(crate) fn new(plan: Arc<Plan>, seed: Seed, kinds: Kinds, traced_requests: u32) -> Cluster {
-        let mut core = empty_core(&plan, seed, traced_requests);
+    pub(crate) fn new(plan: Arc<Plan>, seed: Seed, kinds: Kinds, trace: TraceRecorder) -> Cluster {
+        let mut core = empty_core(&plan, seed, trace);
         let mut host_processors = Vec::new();
         for host in &plan.hosts {
             host_processors.push(core.processors.add_processor(host.cores_milli));
@@ -98,7 +98,7 @@ impl Cluster {
     }
 }
 
-fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
+fn empty_core(plan: &Arc<Plan>, seed: Seed, trace: TraceRecorder) -> Core {
     Core {
         seed,
         plan: Arc::clone(plan),
@@ -122,7 +122,7 @@ fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
         population: vec![Population::default(); plan.services.len()],
         effects: Effects::default(),
         recorder: Recorder::new(plan),
-        trace: TraceRecorder::new(traced_requests),
+        trace,
         opened: Vec::new(),
         dependencies: plan.services.iter().map(|_| Vec::new()).collect(),
         delays_requests: false,

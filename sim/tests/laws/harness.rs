@@ -4,7 +4,6 @@
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
-use foreshock::kernel::AgendaTuning;
 use foreshock::kernel::draw::Seed;
 use foreshock::kernel::time::Time;
 use foreshock::measure::{EdgeMeasured, ServiceMeasured, TracedRequest};
@@ -54,7 +53,7 @@ pub(crate) fn plan(text: &str) -> Plan {
 
 /// Every request is traced.
 pub(crate) fn traced() -> Detail {
-    Detail { traced_requests: u32::MAX, agenda: AgendaTuning::Wheel, events: None }
+    Detail { traced_requests: u32::MAX, ..Detail::default() }
 }
 
 /// Runs a plan with its own seed and traces every request.

@@ -1,0 +1,1 @@
+//! The explainer on small worlds with a planted cause.
