@@ -15,6 +15,7 @@ mod schema;
 mod terminal;
 mod verify;
 mod why;
+mod why_goldens;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

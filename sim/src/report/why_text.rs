@@ -115,6 +115,10 @@ fn chain(answer: &Answer, how: &Mechanism) -> String {
         let text = format!("the failure outlives its trigger by {}; {by}", duration_us(lasting.outlived_us));
         row("metastable", Some(lasting.trigger_over_us), text);
     }
+    if let Some(back) = &how.rolled_back {
+        let text = if back.recovers { "ends it" } else { "does not end it: it sustains itself by then" };
+        row("taken back", Some(back.at_us), format!("taking `{}` back {text}", back.id));
+    }
     row("time before", None, way(&how.path_before));
     row("time after", None, way(&how.path_after));
     rows.retain(|row| !row[2].is_empty());

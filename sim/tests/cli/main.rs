@@ -6,3 +6,4 @@ mod goldens;
 mod proof;
 mod reports;
 mod usage;
+mod why;

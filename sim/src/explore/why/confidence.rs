@@ -1,8 +1,6 @@
 //! Do other seeds name the same cause? Counts, and an interval for the share that does. Near a tipping point the
 //! answer is that nobody can tell.
 
-use std::collections::BTreeSet;
-
 use super::answer::Confidence;
 use super::candidates::Candidate;
 use super::counterfactual::Replays;
@@ -20,32 +18,35 @@ pub fn confidence(
     first: &Diagnosis,
     seeds: u32,
 ) -> Confidence {
+    let planned = u64::from(seeds.max(1));
     let (mut run, mut failed, mut agreeing) = (1_u64, 1_u64, 1_u64);
     for seed in further(seed, seeds) {
+        let left = planned - run;
+        if !is_identifiable(planned, failed + left, agreeing + left) {
+            // Whatever the seeds that are left say, it is not enough.
+            break;
+        }
         let told = diagnose(replays, candidates, seed);
         run += 1;
         let Ok(Some(other)) = told else { continue };
         failed += 1;
-        agreeing += u64::from(other.basis == first.basis && is_same(&other.root, &first.root));
+        agreeing += u64::from(other.basis == first.basis && other.root == first.root);
     }
     let (agreement_low_ppm, agreement_high_ppm) = interval_ppm(agreeing, failed);
+    let left = planned - run;
     Confidence {
         seeds: run,
         failed,
         agreeing,
         agreement_low_ppm,
         agreement_high_ppm,
-        identifiable: is_identifiable(run, failed, agreeing),
+        identifiable: is_identifiable(planned, failed + left, agreeing + left),
     }
 }
 
 /// The seeds after `seed`.
 pub fn further(seed: Seed, seeds: u32) -> impl Iterator<Item = Seed> {
     (1..u64::from(seeds.max(1))).map(move |more| Seed(seed.0.wrapping_add(more)))
-}
-
-fn is_same(one: &BTreeSet<usize>, other: &BTreeSet<usize>) -> bool {
-    one == other
 }
 
 /// Four of five seeds fail, and four of five of these name the same cause.

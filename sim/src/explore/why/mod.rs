@@ -70,7 +70,8 @@ fn explain_with(replays: &mut Replays<'_>, question: &Question<'_>) -> Result<An
     let candidates = candidates::find(question.plan);
     let diagnosis = match diagnose(replays, &candidates, seed) {
         Ok(Some(diagnosis)) => diagnosis,
-        Ok(None) | Err(_) => return Ok(held(question, replays)),
+        Ok(None) => return Ok(held(question, replays)),
+        Err(reason) => return Err(ScenarioError::plainly(&question.plan.name, reason, None)),
     };
     let confidence = confidence::confidence(replays, &candidates, seed, &diagnosis, question.seeds);
     let mut case = Case { replays, candidates: &candidates, diagnosis: &diagnosis, failed: &failed, seed };
@@ -276,6 +277,7 @@ impl Case<'_, '_> {
         let evidence = mechanism::Evidence {
             failed: self.failed,
             well: &well,
+            roots: self.diagnosis.root.iter().map(|root| self.candidates[*root].id.clone()).collect(),
             began: lifetimes.iter().filter_map(|(started, _)| *started).min(),
             over: over.and_then(|ends| ends.into_iter().max()),
             amplifiers: roles::ids_of(but_for, answer::Role::Amplifier),

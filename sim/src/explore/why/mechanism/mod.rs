@@ -5,6 +5,7 @@ pub mod amplification; // attempts for each call
 pub mod metastable; // does the failure outlive its trigger, and what sustains it?
 pub mod onset; // when the two runs part
 pub mod path; // where the time of requests went
+pub mod rollback; // would taking the change back have ended it?
 pub mod saturation; // who ran out of workers, in which order
 
 use serde::Serialize;
@@ -12,6 +13,7 @@ use serde::Serialize;
 pub use amplification::Amplified;
 pub use metastable::{Loop, Metastable};
 pub use path::PathPart;
+pub use rollback::RolledBack;
 pub use saturation::Saturated;
 
 use super::counterfactual::Replays;
@@ -40,6 +42,8 @@ pub struct Mechanism {
     pub new_hops: Vec<String>,
     /// Whether the failure outlives its trigger.
     pub metastable: Option<Metastable>,
+    /// What taking the change back some time later would have done, if the cause is one change.
+    pub rolled_back: Option<RolledBack>,
 }
 
 /// Requests of each load that are looked at hop by hop, before the onset and after.
@@ -51,6 +55,8 @@ pub struct Evidence<'e> {
     pub failed: &'e Outcome,
     /// The same without the cause.
     pub well: &'e Outcome,
+    /// Ids of the roots.
+    pub roots: Vec<String>,
     /// When the cause began to act.
     pub began: Option<Time>,
     /// When the last of it was over; `None`: it lasts to the end.
@@ -78,6 +84,8 @@ pub fn mechanism(replays: &mut Replays<'_>, evidence: &Evidence<'_>) -> Result<M
     let new_hops = new_hops(&path_before, &path_after);
     let around = metastable::Around { evidence, end, saturation: &saturation, amplification: &amplification };
     let metastable = metastable::metastable(replays, &around)?;
+    let onset_at = Time::from_nanos(onset as u64 * grid_ns);
+    let rolled_back = rollback::rolled_back(replays, evidence, onset_at, end);
     Ok(Mechanism {
         onset_us: found.map(|onset| onset as u64 * grid_us),
         saturation,
@@ -87,6 +95,7 @@ pub fn mechanism(replays: &mut Replays<'_>, evidence: &Evidence<'_>) -> Result<M
         path_after,
         new_hops,
         metastable,
+        rolled_back,
     })
 }
 
