@@ -23,6 +23,8 @@ use crate::scenario::{self, ScenarioError};
 pub struct Detail {
     /// How many requests of each load are traced hop by hop; 0 is off.
     pub traced_requests: u32,
+    /// From which instants on so many are traced; empty: from the start.
+    pub traced_from: Vec<Time>,
     /// Which agenda implementation is used.
     pub agenda: AgendaTuning,
     /// Describe the events with these numbers (first, last): for naming where two runs part.

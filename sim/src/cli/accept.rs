@@ -14,6 +14,7 @@ use super::exit::{Exit, Failure};
 use super::repository::{Entry, select};
 use super::scenario::is_coloured;
 use super::terminal::Terminal;
+use super::why_goldens;
 use crate::explore::parallel::default_jobs;
 use crate::report::counted;
 
@@ -27,6 +28,9 @@ pub(crate) struct AcceptArguments {
     /// How many scenarios run at once
     #[arg(long, value_name = "N", default_value_t = default_jobs())]
     jobs: NonZero<usize>,
+    /// Bless the answers of `why` as well, of every scenario that expects one
+    #[arg(long)]
+    why: bool,
 }
 
 pub(super) fn execute(
@@ -53,6 +57,25 @@ pub(super) fn execute(
         }
     });
     drop(progress);
+    if arguments.why {
+        let progress = terminal.progress(selection.entries.len() as u64, "asking why");
+        for entry in &selection.entries {
+            let blessed = why_goldens::bless(entry, setup, arguments.jobs);
+            progress.step();
+            match blessed {
+                Ok(None) => {}
+                Ok(Some(text)) => {
+                    changed += 1;
+                    progress.aside(|| terminal.print(&text));
+                }
+                Err(failure) => {
+                    let coloured = is_coloured(terminal.error_style());
+                    progress.aside(|| terminal.error_line(&failure.render(coloured)));
+                    worst = worst.max(failure.exit());
+                }
+            }
+        }
+    }
     if selection.is_complete {
         let stale = selection.repository.stale(&selection.entries);
         for file in stale.map_err(|error| {
@@ -93,7 +116,7 @@ fn bless(entry: &Entry, examined: &Examined) -> Result<Option<String>, Failure> 
 }
 
 /// Writes beside the file first, so that a broken run leaves the old report whole.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -11,6 +11,7 @@ use super::examine::{Examined, examine};
 use super::exit::{Exit, Failure};
 use super::repository::{Entry, Selection, select};
 use super::terminal::Terminal;
+use super::why_goldens;
 use crate::explore::parallel::default_jobs;
 use crate::report::diff::{differences, to_words};
 use crate::report::{Role, Style, counted};
@@ -25,6 +26,9 @@ pub(crate) struct CheckArguments {
     /// How many scenarios run at once
     #[arg(long, value_name = "N", default_value_t = default_jobs())]
     jobs: NonZero<usize>,
+    /// Ask why as well, of every scenario that expects an answer, and compare with the blessed answers
+    #[arg(long)]
+    why: bool,
 }
 
 /// Changed values that are named for each section of a report.
@@ -47,6 +51,16 @@ pub(super) fn execute(
         worst = worst.max(exit);
     });
     drop(progress);
+    if arguments.why {
+        let progress = terminal.progress(selection.entries.len() as u64, "asking why");
+        for entry in &selection.entries {
+            let (exit, text) = why_goldens::told(entry, setup, arguments.jobs, width, terminal.style());
+            progress.step();
+            progress.aside(|| terminal.print(&text));
+            wrong += u64::from(exit != Exit::AsExpected);
+            worst = worst.max(exit);
+        }
+    }
     for stale in stale(&selection)? {
         terminal.line(&format!("stale  {stale}: its scenario is gone; `foreshock accept` removes it"));
         worst = worst.max(Exit::Differs);
@@ -117,15 +131,20 @@ fn told(entry: &Entry, result: Result<Examined, Failure>, width: usize, style: S
 
 /// What differs from the blessed report, in words; `None` if not a byte does.
 fn changes(examined: &Examined) -> Option<String> {
-    let golden = examined.golden.as_deref().unwrap_or_default();
-    if golden == examined.json {
+    changes_between(examined.golden.as_deref(), &examined.json)
+}
+
+/// What differs between what is blessed, if anything is, and what is said now.
+pub(super) fn changes_between(blessed: Option<&str>, now: &str) -> Option<String> {
+    let golden = blessed.unwrap_or_default();
+    if golden == now {
         return None;
     }
-    if examined.golden.is_none() {
+    if blessed.is_none() {
         return Some(String::new());
     }
     let before: Value = serde_json::from_str(golden).unwrap_or(Value::Null);
-    let after: Value = serde_json::from_str(&examined.json).unwrap_or(Value::Null);
+    let after: Value = serde_json::from_str(now).unwrap_or(Value::Null);
     let found = differences(&before, &after);
     Some(match found.is_empty() {
         false => to_words(&found, MOST_OF_SECTION),
@@ -135,7 +154,7 @@ fn changes(examined: &Examined) -> Option<String> {
     })
 }
 
-fn indented(text: &str) -> String {
+pub(super) fn indented(text: &str) -> String {
     text.lines().map(|line| format!("       {line}\n")).collect()
 }
 

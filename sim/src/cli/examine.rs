@@ -4,6 +4,7 @@
 use std::fs;
 use std::num::NonZero;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use super::Setup;
 use super::exit::Failure;
@@ -62,12 +63,16 @@ fn examined(entry: &Entry, setup: &Setup) -> Result<Examined, Failure> {
     let plan = compiled(&entry.path, &entry.shown, &kinds)?.plan;
     let outcome = run::run(&plan, plan.seed, &[], &kinds, &Detail::default())?;
     let report = Report::new(&outcome);
-    let golden = match fs::read_to_string(&entry.golden) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+    Ok(Examined { json: to_json(&report), report, golden: blessed(&entry.golden)? })
+}
+
+/// What is blessed, if anything is.
+pub(super) fn blessed(path: &Path) -> Result<Option<String>, Failure> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         // Not text: no report, and different from any.
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Some(String::new()),
-        Err(error) => return Err(Failure::io("read", &entry.golden, &error)),
-    };
-    Ok(Examined { json: to_json(&report), report, golden })
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Ok(Some(String::new())),
+        Err(error) => Err(Failure::io("read", path, &error)),
+    }
 }

@@ -50,6 +50,7 @@ pub(super) fn execute(
     let plan = compiled(&scenario.scenario, &scenario.scenario.display().to_string(), &kinds)?.plan;
     let detail = Detail {
         traced_requests: if arguments.traced { TRACED_REQUESTS } else { 0 },
+        traced_from: Vec::new(),
         agenda: match arguments.agenda {
             Agenda::Wheel => AgendaTuning::Wheel,
             Agenda::Heap => AgendaTuning::Heap,

@@ -24,6 +24,8 @@ mod slice_file;
 mod sweep;
 mod terminal;
 mod verify;
+mod why;
+mod why_goldens;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -85,6 +87,7 @@ enum Command {
     Shrink(shrink::ShrinkArguments),
     Bisect(bisect::BisectArguments),
     Diverge(diverge::DivergeArguments),
+    Why(why::WhyArguments),
     #[command(hide = true)]
     Fingerprint(fingerprint::FingerprintArguments),
 }
@@ -154,6 +157,7 @@ fn dispatch(command: &Command, setup: &Setup, terminal: &mut Terminal) -> Result
         Command::Diverge(arguments) => diverge::execute(arguments, setup, terminal),
         Command::Bisect(arguments) => bisect::execute(arguments, setup, terminal),
         Command::Shrink(arguments) => shrink::execute(arguments, setup, terminal),
+        Command::Why(arguments) => why::execute(arguments, setup, terminal),
         Command::Fingerprint(arguments) => fingerprint::execute(arguments, setup, terminal),
     }
 }

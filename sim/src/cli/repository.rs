@@ -29,6 +29,13 @@ pub(crate) struct Entry {
     pub(crate) shown: String,
 }
 
+impl Entry {
+    /// Where the blessed answer of `why` is, or will be.
+    pub(crate) fn golden_answer(&self) -> PathBuf {
+        self.golden.with_extension("why.json")
+    }
+}
+
 const SCENARIOS: &str = "scenarios";
 const REPORTS: &str = "reports";
 /// Folders below `scenarios` are followed this deep.
@@ -69,7 +76,9 @@ impl Repository {
         if reports.is_dir() {
             walk(&reports, &["json"], DEEPEST, &mut files)?;
         }
-        files.retain(|file| !entries.iter().any(|entry| entry.golden == *file));
+        files.retain(|file| {
+            !entries.iter().any(|entry| entry.golden == *file || entry.golden_answer() == *file)
+        });
         Ok(files)
     }
 

@@ -163,6 +163,11 @@ impl Progress {
         self.step();
     }
 
+    /// How long it has been there, if a person is looking.
+    pub(crate) fn took(&self) -> Option<Duration> {
+        self.bar.as_ref().map(ProgressBar::elapsed)
+    }
+
     /// Does `write` with the bar out of the way.
     pub(crate) fn aside(&self, write: impl FnOnce()) {
         match &self.bar {

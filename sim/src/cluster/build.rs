@@ -30,7 +30,8 @@ use crate::scenario::plan::{
 impl Cluster {
     /// The world of a plan, before its first event.
     pub(crate) fn new(plan: Arc<Plan>, seed: Seed, kinds: Kinds, detail: &Detail) -> Cluster {
-        let mut core = empty_core(&plan, seed, detail.traced_requests);
+        let mut core =
+            empty_core(&plan, seed, TraceRecorder::new(detail.traced_requests, detail.traced_from.clone()));
         core.recorder.keeps_job_books = !detail.without_job_books;
         let mut host_processors = Vec::new();
         for host in &plan.hosts {
@@ -100,7 +101,7 @@ impl Cluster {
     }
 }
 
-fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
+fn empty_core(plan: &Arc<Plan>, seed: Seed, trace: TraceRecorder) -> Core {
     Core {
         seed,
         plan: Arc::clone(plan),
@@ -124,7 +125,7 @@ fn empty_core(plan: &Arc<Plan>, seed: Seed, traced_requests: u32) -> Core {
         population: vec![Population::default(); plan.services.len()],
         effects: Effects::default(),
         recorder: Recorder::new(plan),
-        trace: TraceRecorder::new(traced_requests),
+        trace,
         opened: Vec::new(),
         dependencies: plan.services.iter().map(|_| Vec::new()).collect(),
         delays_requests: false,

@@ -12,3 +12,4 @@ pub mod shrink; // the smallest scenario that still fails in the same way
 pub mod statistics; // what a number of seeds says about all seeds
 pub mod sweep; // many seeds
 pub mod verify; // is a scenario deterministic?
+pub mod why; // what made a run fail, by replaying it with one thing changed

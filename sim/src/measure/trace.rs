@@ -1,5 +1,7 @@
 //! Single requests hop by hop, for the few that a trace was asked for. Off, it costs one comparison.
 
+use std::collections::BTreeMap;
+
 use super::OutcomeKind;
 use crate::cluster::NodeId;
 use crate::kernel::time::Time;
@@ -71,21 +73,41 @@ const MOST_SPANS: usize = 4096;
 #[derive(Default)]
 pub(crate) struct TraceRecorder {
     per_load: u32,
+    /// From which instants on; empty: from the start.
+    from: Vec<Time>,
+    /// Requests traced, by load and instant.
+    admitted: BTreeMap<(LoadId, usize), u32>,
     requests: Vec<RawRequest>,
 }
 
 impl TraceRecorder {
-    pub(crate) fn new(per_load: u32) -> TraceRecorder {
-        TraceRecorder { per_load, requests: Vec::new() }
+    /// Traces the first `per_load` requests of each load that start after each of the instants `from`; of the whole
+    /// run if there is none.
+    pub(crate) fn new(per_load: u32, mut from: Vec<Time>) -> TraceRecorder {
+        from.sort_unstable();
+        TraceRecorder { per_load, from, admitted: BTreeMap::new(), requests: Vec::new() }
     }
 
     /// A ticket for a request that is to be traced, 0 for one that is not.
     pub(crate) fn admit(&mut self, load: LoadId, number: u64, started: Time) -> u32 {
-        if number >= u64::from(self.per_load) {
+        if self.per_load == 0 || !self.is_wanted(load, number, started) {
             return 0;
         }
         self.requests.push(RawRequest { load, number, started, ended: None, spans: Vec::new() });
         self.requests.len() as u32
+    }
+
+    fn is_wanted(&mut self, load: LoadId, number: u64, started: Time) -> bool {
+        if self.from.is_empty() {
+            return number < u64::from(self.per_load);
+        }
+        let begun = self.from.partition_point(|from| *from <= started);
+        if begun == 0 {
+            return false;
+        }
+        let admitted = self.admitted.entry((load, begun)).or_default();
+        *admitted = admitted.saturating_add(1);
+        *admitted <= self.per_load
     }
 
     pub(crate) fn ended(&mut self, ticket: u32, now: Time, outcome: OutcomeKind) {

@@ -11,6 +11,7 @@ mod series;
 mod tests;
 mod text;
 mod trace;
+mod why_text;
 
 pub(crate) use json::canonical;
 pub use json::to_json;
@@ -22,6 +23,7 @@ pub use model::{
 pub use series::{SeriesFile, series_csv};
 pub use text::{Style, to_text};
 pub use trace::to_trace_events;
+pub use why_text::why_to_text;
 
 pub(crate) use humanise::{count, counted, instant_us, share_ppm};
 pub(crate) use text::{Role, aligned, in_unit, table, wrapped};

@@ -284,6 +284,16 @@ fn place_in_list(
     if is_links && link_text(word).is_some() && element(items, word).is_none() && !rest.is_empty() {
         items.push(Value::Object(Map::from_iter([("link".to_string(), Value::String(word.to_string()))])));
     }
+    if path.to_string() == "timeline"
+        && rest.is_empty()
+        && element(items, word).is_none()
+        && let Value::Object(mut entry) = new
+    {
+        // A further entry under an id of its own.
+        entry.insert("id".to_string(), Value::String(word.to_string()));
+        items.push(Value::Object(entry));
+        return Ok(path.index(items.len() - 1));
+    }
     let Some(way) = element(items, word) else {
         let known: Vec<&str> = items
             .iter()

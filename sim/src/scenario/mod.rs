@@ -27,6 +27,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use diagnostic::{Diagnostic, Diagnostics, Location, ScenarioError, Severity};
+pub(crate) use edit::names_a_policy;
 pub use edit::parse_setting;
 pub use schema::json_schema;
 pub use write::to_yaml;

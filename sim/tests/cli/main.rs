@@ -9,3 +9,4 @@ mod proof;
 mod reports;
 mod sweeps;
 mod usage;
+mod why;

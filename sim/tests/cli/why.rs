@@ -1,0 +1,94 @@
+//! `why`, and the blessed answers of `check --why` and `accept --why`.
+
+use crate::files::{CALM, Folder};
+
+/// Ten seconds in which one of two faults breaks an objective.
+fn broken() -> String {
+    CALM.replace("name: calm", "name: broken").replace(
+        "slo:",
+        "timeline:
+  - {id: slow, at: 3s, for: 6s, fault: {slow: {service: shop, factor: x9}}}
+  - {id: jitter, at: 4s, for: 2s, fault: {latency: {link: buyers -> shop, add: 1ms}}}
+slo:",
+    ) + "expect: {failing: [errors], why: {root: slow, not_root: jitter}}\n"
+}
+
+#[test]
+fn an_answer_names_the_cause_and_the_commands_that_show_it() {
+    let folder = Folder::with_scenarios("why", &[("why/broken.yaml", &broken())]);
+    let told = folder.foreshock("why scenarios/why/broken.yaml --seeds 2");
+    assert_eq!((told.code, told.err.as_str()), (0, ""), "{told:?}");
+    let first = told.out.lines().next().unwrap_or_default();
+    assert!(first.contains("`errors` failed because of `slow`"), "{first}");
+    assert!(told.out.lines().count() <= 48, "{}", told.out);
+    assert!(told.out.contains("innocent"), "{}", told.out);
+    // Every command that is printed can be typed, and taking the cause away holds everything.
+    let without = "foreshock run scenarios/why/broken.yaml --seed 42 --without slow";
+    assert!(told.out.contains(without), "{}", told.out);
+    assert_eq!(folder.foreshock(without.trim_start_matches("foreshock ")).code, 0);
+
+    let json = folder.foreshock("why scenarios/why/broken.yaml --seeds 2 --format json");
+    let answer: serde_json::Value = serde_json::from_str(&json.out).expect("an answer is JSON");
+    assert_eq!(answer["schema"], "foreshock.why/1");
+    assert_eq!(answer["root"][0]["id"], "slow");
+    assert!(!json.out.contains("broken.yaml"), "an answer knows no path: {}", json.out);
+    let again = folder.foreshock("why scenarios/why/broken.yaml --seeds 2 --format json --jobs 1");
+    assert_eq!(json.out, again.out);
+}
+
+#[test]
+fn what_is_changed_on_the_command_line_is_what_is_explained() {
+    let folder = Folder::with_scenarios("why-edited", &[("broken.yaml", &broken())]);
+    let told = folder.foreshock("why scenarios/broken.yaml --without slow");
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(told.out.contains("Nothing failed"), "{}", told.out);
+    assert_eq!(folder.foreshock("why scenarios/broken.yaml --without nobody").code, 3);
+    assert_eq!(folder.foreshock("why scenarios/broken.yaml --seeds 0").code, 2);
+}
+
+#[test]
+fn a_blessed_answer_is_new_then_blessed_then_differs_and_goes_with_its_scenario() {
+    let folder = Folder::with_scenarios("why-life", &[("why/broken.yaml", &broken()), ("calm.yaml", CALM)]);
+    assert_eq!(folder.foreshock("accept").code, 0);
+    let golden = "reports/why/broken.why.json";
+    let new = folder.foreshock("check --why");
+    assert_eq!(new.code, 1, "{new:?}");
+    assert!(new.out.contains("foreshock accept --why scenarios/why/broken.yaml"), "{}", new.out);
+
+    let blessed = folder.foreshock("accept --why");
+    assert_eq!(blessed.code, 0, "{blessed:?}");
+    assert!(folder.exists(golden) && !folder.exists("reports/calm.why.json"), "calm expects no answer");
+    let checked = folder.foreshock("check --why");
+    assert_eq!(checked.code, 0, "{}", checked.out);
+    assert!(checked.out.contains("because of slow as expected"), "{}", checked.out);
+    let plainly = folder.foreshock("check");
+    assert_eq!(plainly.code, 0, "answers are not stale where nobody asks why: {}", plainly.out);
+    assert_eq!(folder.foreshock("accept").out, "2 scenarios, 0 blessed reports changed\n");
+
+    folder.write(golden, folder.read(golden).replace("\"slow\"", "\"jitter\""));
+    let differs = folder.foreshock("check --why");
+    assert_eq!(differs.code, 1);
+    assert!(differs.out.contains("differs from its blessed answer"), "{}", differs.out);
+    assert!(
+        differs.out.contains("reproduce: foreshock why scenarios/why/broken.yaml --seed 42"),
+        "{}",
+        differs.out
+    );
+
+    std::fs::remove_file(folder.path.join("scenarios/why/broken.yaml")).expect("it is there");
+    let stale = folder.foreshock("check");
+    assert!(stale.out.contains("stale  reports/why/broken.why.json"), "{}", stale.out);
+    folder.foreshock("accept");
+    assert!(!folder.exists(golden));
+}
+
+#[test]
+fn an_answer_that_its_scenario_does_not_expect_is_never_blessed() {
+    let wrong = broken().replace("root: slow, not_root: jitter", "root: jitter");
+    let folder = Folder::with_scenarios("why-wrong", &[("broken.yaml", &wrong)]);
+    let accepted = folder.foreshock("accept --why");
+    assert_eq!(accepted.code, 1, "{accepted:?}");
+    assert!(accepted.err.contains("`jitter` was expected to be named"), "{}", accepted.err);
+    assert!(!folder.exists("reports/broken.why.json"));
+    assert_eq!(folder.foreshock("why scenarios/broken.yaml --seeds 1").code, 1);
+}
