@@ -7,7 +7,7 @@ use super::cx::Cx;
 use super::slab::Ref;
 use crate::kernel::draw::Lineage;
 use crate::kernel::time::{Span, Time};
-use crate::measure::{CollectedProbe, OutcomeKind, Unreported};
+use crate::measure::{CollectedProbe, MoneyProbe, OutcomeKind, Unreported};
 use crate::scenario::plan::{EdgeId, EntryId, LoadId, OperationId, Plan};
 
 /// A node: one replica of a service, or all clients of a load.
@@ -90,6 +90,8 @@ pub struct Probes {
     pub unreported: Unreported,
     /// Of a node that collects reports: what it has made of those of each service.
     pub collected: Vec<CollectedProbe>,
+    /// Of a node that keeps books on money: what is in them.
+    pub money: Option<MoneyProbe>,
 }
 
 /// A message as a node sees it.

@@ -1,7 +1,8 @@
 //! What holds in every run of every scenario. One entry in a table each; always on, never configurable.
 
-use super::{Evidence, monitoring};
+use super::{Evidence, money, monitoring};
 use crate::kernel::time::Time;
+use crate::measure::invariant;
 
 /// What became of one invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +45,26 @@ pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
 type Concerns = fn(&Evidence<'_>) -> bool;
 
 /// Invariants that are always on where the scenario has what they are about.
-const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 1] =
-    [(Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
+const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 11] = [
+    (Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
         !evidence.measured.monitoring.is_empty()
-    })];
+    }),
+    (Invariant { id: invariant::CAPTURED_ONCE, check: no_more }, money::has_cards),
+    (Invariant { id: invariant::CHARGED_ONCE, check: no_more }, money::has_cards),
+    (Invariant { id: invariant::WITHIN_AUTHORIZED, check: no_more }, money::has_cards),
+    (Invariant { id: invariant::WITHIN_CAPTURED, check: no_more }, money::has_cards),
+    (Invariant { id: invariant::BALANCED, check: no_more }, money::has_cards),
+    (Invariant { id: invariant::CONFIRMED, check: no_more }, money::has_cards),
+    (Invariant { id: invariant::CONSERVED, check: money::conserved }, money::has_cards),
+    (Invariant { id: invariant::ONE_OUTCOME, check: no_more }, money::has_transfers),
+    (Invariant { id: invariant::BANKS_BALANCED, check: no_more }, money::has_transfers),
+    (Invariant { id: invariant::SUSPENSE_OWNED, check: money::suspense_owned }, money::has_transfers),
+];
+
+/// Of an invariant that is looked at with every step, the end of a run shows nothing more.
+fn no_more(_evidence: &Evidence<'_>) -> Vec<String> {
+    Vec::new()
+}
 
 pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<InvariantVerdict> {
     let of_parts = INVARIANTS_OF_PARTS.iter().filter(|(_, concerns)| concerns(evidence));

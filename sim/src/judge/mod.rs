@@ -8,6 +8,7 @@ mod grid;
 mod invariants;
 mod limits;
 mod liveness;
+mod money;
 mod monitoring;
 #[cfg(test)]
 pub(crate) mod sample;

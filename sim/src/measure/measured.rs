@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AlertMeasured, MonitoringMeasured, OutcomeKind};
+use super::{AlertMeasured, MoneyMeasured, MonitoringMeasured, OutcomeKind};
 use crate::kernel::time::{Span, Time};
 
 /// Everything a run measured.
@@ -30,6 +30,8 @@ pub struct Measured {
     pub monitoring: Vec<MonitoringMeasured>,
     /// Alerts that changed at least once, by service that evaluates them and name.
     pub alerts: BTreeMap<(String, String), AlertMeasured>,
+    /// What really happened to money, where there is any.
+    pub money: Option<MoneyMeasured>,
     /// Violations that nodes or the cluster noticed themselves, by invariant; empty if there are none.
     pub violations: Vec<Violation>,
 }

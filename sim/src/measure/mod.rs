@@ -4,6 +4,7 @@
 mod histogram;
 mod limits;
 mod measured;
+mod money;
 mod monitoring;
 mod outcome_kind;
 mod recorder;
@@ -15,6 +16,7 @@ pub use measured::{
     LoadMeasured, Measured, PathShares, RateLimitMeasured, RequestCounts, ServiceCounts, ServiceInterval,
     ServiceMeasured, SloMeasured, Summary, TimelineEvent, Violation,
 };
+pub use money::{BookedPayment, KeyPolicy, LegDone, MoneyMeasured, MoneyProbe, Movement, OrderEnd, UnsettledTxn};
 pub use monitoring::{
     AlertMeasured, CollectedProbe, EventAccounts, Gap, MonitoringMeasured, Silence, Unreported, WindowTold,
     WindowsMeasured,
@@ -23,6 +25,7 @@ pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
 pub(crate) use limits::LimitKey;
+pub(crate) use money::{MoneyEnd, OrderPlaced, invariant};
 pub(crate) use monitoring::MonitoringEnd;
 pub(crate) use recorder::{AttemptSent, CallVerdict, Departure, EndState, Recorder, ServiceLevels};
 pub(crate) use trace::TraceRecorder;

@@ -7,7 +7,9 @@ mod client;
 mod limit_store;
 mod metrics;
 mod optimistic_writer;
+mod payments;
 mod service;
+mod settings;
 pub mod telemetry;
 mod tokens;
 mod versioned_store;
@@ -33,12 +35,25 @@ pub trait Kind {
         TelemetryRole::None
     }
 
+    /// Whether it makes its calls when it sees fit instead of step by step for each request, so that calls in a circle
+    /// come to an end.
+    fn calls_itself() -> bool {
+        false
+    }
+
+    /// The most replicas a service of this kind may have; `None` is no bound of the kind's own.
+    fn most_replicas() -> Option<u32> {
+        None
+    }
+
     /// A replica of `service`. The settings were checked.
     fn build(service: ServiceId, replica: u32, plan: &Arc<Plan>) -> Box<dyn Node>;
 }
 
 type Check = fn(&Map<String, Value>) -> Vec<(String, String)>;
 type Role = fn() -> TelemetryRole;
+type CallsItself = fn() -> bool;
+type MostReplicas = fn() -> Option<u32>;
 type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
 
 #[derive(Clone)]
@@ -46,6 +61,8 @@ struct Entry {
     name: String,
     check: Check,
     role: Role,
+    calls_itself: CallsItself,
+    most_replicas: MostReplicas,
     build: Build,
 }
 
@@ -65,6 +82,9 @@ impl Default for Kinds {
             .with::<versioned_store::VersionedStore>("versioned-store")
             .with::<optimistic_writer::OptimisticWriter>("optimistic-writer")
             .with::<metrics::Metrics>("metrics")
+            .with::<payments::PaymentClient>("payment-client")
+            .with::<payments::Payments>("payments")
+            .with::<payments::PaymentProvider>("payment-provider")
     }
 }
 
@@ -78,6 +98,8 @@ impl Kinds {
             name: name.to_string(),
             check: K::check_settings,
             role: K::telemetry_role,
+            calls_itself: K::calls_itself,
+            most_replicas: K::most_replicas,
             build: K::build,
         });
         Kinds { entries: Arc::new(entries) }
@@ -86,7 +108,13 @@ impl Kinds {
     /// The table with the kinds that break the laws on purpose: for scenarios that prove that they are caught.
     #[must_use]
     pub fn with_test_kinds(self) -> Kinds {
-        self.with::<broken::AddressReader>("test-address")
+        let defects = payments::DEFECTS.map(|(name, _)| name);
+        self.with::<payments::Defective<0>>(defects[0])
+            .with::<payments::Defective<1>>(defects[1])
+            .with::<payments::Defective<2>>(defects[2])
+            .with::<payments::Defective<3>>(defects[3])
+            .with::<payments::Defective<4>>(defects[4])
+            .with::<broken::AddressReader>("test-address")
             .with::<broken::Forgetful>("test-forgetful")
             .with::<broken::LeakyMetrics>("test-leaky-metrics")
     }
@@ -119,6 +147,14 @@ impl KindsCheck for Kinds {
     fn telemetry_role(&self, kind: &str) -> TelemetryRole {
         let entry = self.entries.iter().find(|entry| entry.name == kind);
         entry.map_or(TelemetryRole::None, |entry| (entry.role)())
+    }
+
+    fn calls_itself(&self, kind: &str) -> bool {
+        self.entries.iter().find(|entry| entry.name == kind).is_some_and(|entry| (entry.calls_itself)())
+    }
+
+    fn most_replicas(&self, kind: &str) -> Option<u32> {
+        self.entries.iter().find(|entry| entry.name == kind).and_then(|entry| (entry.most_replicas)())
     }
 }
 

@@ -63,6 +63,14 @@ pub trait KindsCheck {
     fn telemetry_role(&self, _kind: &str) -> TelemetryRole {
         TelemetryRole::None
     }
+    /// Whether a kind makes its calls when it sees fit instead of step by step for each request.
+    fn calls_itself(&self, _kind: &str) -> bool {
+        false
+    }
+    /// The most replicas a service of a kind may have.
+    fn most_replicas(&self, _kind: &str) -> Option<u32> {
+        None
+    }
 }
 
 /// A scenario that can be run.

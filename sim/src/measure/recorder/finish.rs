@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Recorder, ServiceLevels};
 use crate::measure::monitoring::{AlertMeasured, MonitoringEnd, MonitoringMeasured};
+use crate::measure::money::MoneyEnd;
 use crate::measure::watch::Counters;
 use crate::measure::{LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured};
-use crate::scenario::plan::Plan;
+use crate::scenario::plan::{Plan, ServiceId};
 
 /// What only the arenas know when the run stops.
 pub(crate) struct EndState {
@@ -17,6 +18,7 @@ pub(crate) struct EndState {
     pub(crate) links: Vec<LinkMeasured>,
     pub(crate) systems: BTreeMap<String, BTreeMap<String, u64>>,
     pub(crate) monitoring: MonitoringEnd,
+    pub(crate) money: MoneyEnd,
 }
 
 impl Recorder {
@@ -59,6 +61,12 @@ impl Recorder {
         });
         let (monitoring, alerts) = self.monitoring.finish(plan, end.monitoring);
         add_monitoring(&mut systems, &monitoring, &alerts);
+        let name = |service: ServiceId| plan.services[service.index()].name.clone();
+        let money = self.money.finish(name, &end.money);
+        for (service, counts) in money.iter().flat_map(|money| &money.systems) {
+            let counts = counts.iter().map(|(count, value)| (count.to_string(), *value));
+            systems.entry(service.clone()).or_default().extend(counts);
+        }
         let loads: Vec<LoadMeasured> = loads.collect();
         let edges = self.edges.into_iter().map(|mut record| {
             record.measured.latency = match record.load {
@@ -79,6 +87,7 @@ impl Recorder {
             systems,
             limits,
             monitoring,
+            money,
             alerts,
             violations: self.violations,
         }

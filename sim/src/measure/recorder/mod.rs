@@ -13,6 +13,7 @@ pub(crate) use finish::EndState;
 
 use self::finish::share_ppm;
 use super::limits::{LimitKey, LimitWatch};
+use super::money::{Broken, Money};
 use super::monitoring::Monitoring;
 use super::watch::{Counters, Watch};
 use super::{
@@ -126,6 +127,7 @@ pub(crate) struct Recorder {
     service_limits: BTreeMap<ServiceId, LimitWatch>,
     edge_limits: BTreeMap<EdgeId, LimitWatch>,
     pub(crate) monitoring: Monitoring,
+    pub(crate) money: Money,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -181,6 +183,7 @@ impl Recorder {
             service_limits: BTreeMap::new(),
             edge_limits: BTreeMap::new(),
             monitoring: Monitoring::new(plan),
+            money: Money::default(),
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],
@@ -229,6 +232,13 @@ impl Recorder {
         const MOST: usize = 100;
         if self.violations.len() < MOST {
             self.violations.push(violation);
+        }
+    }
+
+    /// What the books on money say is wrong.
+    pub(crate) fn money_broken(&mut self, broken: impl IntoIterator<Item = Broken>, at: Time) {
+        for (invariant, witness) in broken {
+            self.violation(Violation { invariant: invariant.to_string(), at, witness });
         }
     }
 

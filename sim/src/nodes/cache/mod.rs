@@ -253,7 +253,7 @@ impl Behaviour for Store {
         self.shelf.as_ref().and_then(Shelf::next_late)
     }
 
-    fn expire(&mut self, local: Time) -> Option<Woken> {
+    fn expire(&mut self, local: Time, _cx: &mut Cx<'_>) -> Option<Woken> {
         let (key, jobs, found) = self.shelf.as_mut()?.end_late(local)?;
         self.loading.remove(&key);
         Some(self.woken(jobs, &found))

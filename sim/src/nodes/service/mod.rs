@@ -159,6 +159,12 @@ impl ServiceNode {
 
     #[inline]
     fn arrive(&mut self, request: Request, cx: &mut Cx<'_>) {
+        if let Some(behaviour) = &mut self.behaviour
+            && let Some(Answered { missed, value }) = behaviour.answer_at_door(&request, cx)
+        {
+            cx.reply(&request, Reply { missed, value, ..Reply::refusal(OutcomeKind::Ok) });
+            return;
+        }
         match self.door {
             None => self.accept(request, None, cx),
             Some(_) => self.knock(request, cx),
@@ -493,13 +499,14 @@ impl Node for ServiceNode {
         if let Some(agent) = &mut self.telemetry {
             agent.start(cx);
         }
+        self.arm_alarm(cx);
     }
 
     fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
         match message {
             Message::Request(request) => self.arrive(request, cx),
             Message::Done(done) => {
-                if !self.store_answered(&done, cx) {
+                if !self.store_answered(&done, cx) && !self.kind_call_done(&done, cx) {
                     self.call_done(&done, cx);
                 }
             }
@@ -532,7 +539,10 @@ impl Node for ServiceNode {
         self.report(cx);
     }
 
-    fn crash(&mut self, _keep: Durable, lost: &mut dyn FnMut(&Request)) {
+    fn crash(&mut self, keep: Durable, lost: &mut dyn FnMut(&Request)) {
+        if let Some(behaviour) = &mut self.behaviour {
+            behaviour.crash(keep);
+        }
         for (_, job) in self.jobs.iter().filter(|(_, job)| !job.detached) {
             lost(&job.request);
         }

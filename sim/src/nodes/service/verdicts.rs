@@ -34,6 +34,7 @@ impl ServiceNode {
                 self.finish(at, OutcomeKind::Ok, cx);
             }
             Verdict::Fail => self.finish(at, OutcomeKind::Error, cx),
+            Verdict::TurnAway => self.finish(at, OutcomeKind::Rejected, cx),
             Verdict::Load(lease) => {
                 self.note(at, Answered::default(), Purpose::Load(lease));
                 self.proceed(at, cx);
@@ -171,11 +172,23 @@ impl ServiceNode {
         }
     }
 
+    /// A call has ended that the kind made by itself; whether it did.
+    #[inline]
+    pub(super) fn kind_call_done(&mut self, done: &Done, cx: &mut Cx<'_>) -> bool {
+        let Some(behaviour) = self.behaviour.as_mut().filter(|behaviour| behaviour.calls_itself()) else {
+            return false;
+        };
+        if let Some(woken) = behaviour.call_done(done, cx) {
+            self.wake_jobs(woken, None, cx);
+        }
+        true
+    }
+
     /// The kind's wake-up has come.
     pub(super) fn alarm_rings(&mut self, cx: &mut Cx<'_>) {
         self.alarm = None;
         let local = cx.local_time();
-        while let Some(woken) = self.behaviour.as_mut().and_then(|behaviour| behaviour.expire(local)) {
+        while let Some(woken) = self.behaviour.as_mut().and_then(|behaviour| behaviour.expire(local, cx)) {
             self.wake_jobs(woken, None, cx);
         }
     }

@@ -1,0 +1,266 @@
+//! The settings of the three kinds that a card payment passes through.
+
+use foreshock_systems::payment::{
+    CaptureMethod, FailoverRule, FeeConfig, KeptAnswers, KeyConfig, ProcessorConfig, ResolutionConfig,
+};
+use foreshock_systems::store::FsyncPolicy;
+use serde_json::{Map, Value};
+
+use super::store::StoreKind;
+use crate::kernel::time::Span;
+use crate::measure::KeyPolicy;
+use crate::nodes::settings::{
+    self, Setting, Wrong, choice, lifetime, positive, range, share, span, up_to,
+};
+use crate::scenario::quantity::Problem;
+
+/// Settings of kind `payments`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ProcessorSettings {
+    pub(super) config: ProcessorConfig,
+    pub(super) failover: FailoverRule,
+    pub(super) kept_answers: KeptAnswers,
+    pub(super) store: StoreKind,
+}
+
+const PROCESSOR: [Setting<ProcessorSettings>; 13] = [
+    ("store", |settings, value| {
+        settings.store = choice(value, &[("wal", StoreKind::Wal(FsyncPolicy::EveryCommit)), ("memory", StoreKind::Memory)])?;
+        Ok(())
+    }),
+    ("fsync", |settings, value| {
+        let fsync = fsync(value)?;
+        if settings.store == StoreKind::Memory {
+            return Err(Problem::new("a store in memory has nothing to sync", "remove one of `store` and `fsync`"));
+        }
+        settings.store = StoreKind::Wal(fsync);
+        Ok(())
+    }),
+    ("key_ttl", |settings, value| {
+        settings.config.keys.ttl = lifetime(value)?;
+        Ok(())
+    }),
+    ("keep_answers", |settings, value| {
+        settings.kept_answers =
+            choice(value, &[("all", KeptAnswers::All), ("success_only", KeptAnswers::SuccessOnly)])?;
+        Ok(())
+    }),
+    ("first_check_after", |settings, value| {
+        settings.config.resolution.first_check_after = lifetime(value)?;
+        Ok(())
+    }),
+    ("check_interval", |settings, value| {
+        settings.config.resolution.interval = lifetime(value)?;
+        Ok(())
+    }),
+    ("max_checks", |settings, value| {
+        settings.config.resolution.max_checks = up_to(value, 10_000)?;
+        Ok(())
+    }),
+    ("payment_ttl", |settings, value| {
+        settings.config.intent_ttl = lifetime(value)?;
+        Ok(())
+    }),
+    ("inbox_ttl", |settings, value| {
+        settings.config.inbox_ttl = lifetime(value)?;
+        Ok(())
+    }),
+    ("max_attempts", |settings, value| {
+        settings.config.max_attempts = up_to(value, 100)?;
+        Ok(())
+    }),
+    ("failover", |settings, value| {
+        settings.failover = choice(
+            value,
+            &[
+                ("not_processed", FailoverRule::NotProcessed),
+                ("soft_decline", FailoverRule::NotProcessedOrSoft),
+                ("never", FailoverRule::Never),
+            ],
+        )?;
+        Ok(())
+    }),
+    ("fee", |settings, value| {
+        settings.config.fees.share_ppm = share(value)?;
+        Ok(())
+    }),
+    ("fee_fixed", |settings, value| {
+        settings.config.fees.fixed_minor = i64::from(positive(value)?);
+        Ok(())
+    }),
+];
+
+fn fsync(value: &Value) -> Result<FsyncPolicy, Problem> {
+    const HELP: &str = "write `every_commit`, `never`, or `{group: {commits: 16, wait: 2ms}}`";
+    let Value::Object(written) = value else {
+        return choice(value, &[("every_commit", FsyncPolicy::EveryCommit), ("never", FsyncPolicy::Never)]);
+    };
+    let group = written.get("group").and_then(Value::as_object).filter(|_| written.len() == 1);
+    let group = group.ok_or_else(|| Problem::new("this is no policy", HELP))?;
+    let of = |key: &str| group.get(key).ok_or_else(|| Problem::new(format!("`{key}` is missing"), HELP));
+    let (commits, wait) = (up_to(of("commits")?, 1_000_000)?, lifetime(of("wait")?)?);
+    if group.len() != 2 {
+        return Err(Problem::new("a group has `commits` and `wait`", HELP));
+    }
+    Ok(FsyncPolicy::Group { max_commits: commits, max_wait: wait })
+}
+
+/// The settings of a processor, or everything that is wrong with them.
+pub(super) fn processor(written: &Map<String, Value>) -> Result<ProcessorSettings, Vec<Wrong>> {
+    let settings = ProcessorSettings {
+        config: ProcessorConfig {
+            keys: KeyConfig::default(),
+            fees: FeeConfig::default(),
+            resolution: ResolutionConfig { ..ProcessorConfig::default().resolution },
+            ..ProcessorConfig::default()
+        },
+        failover: FailoverRule::NotProcessed,
+        kept_answers: KeptAnswers::All,
+        store: StoreKind::Wal(FsyncPolicy::EveryCommit),
+    };
+    // The kind of store comes first, whatever the order in which they are written.
+    let mut ordered = Map::new();
+    for key in ["store"] {
+        if let Some(value) = written.get(key) {
+            ordered.insert(key.to_string(), value.clone());
+        }
+    }
+    ordered.extend(written.iter().map(|(key, value)| (key.clone(), value.clone())));
+    settings::read("a processor of payments", &PROCESSOR, settings, &ordered)
+}
+
+/// Settings of kind `payment-provider`. Shares are of operations, in parts per million.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ProviderSettings {
+    pub(super) decline_ppm: u32,
+    pub(super) hard_decline_ppm: u32,
+    pub(super) not_processed_ppm: u32,
+    pub(super) pending_ppm: u32,
+    pub(super) settles_after: Span,
+    pub(super) answer_lost_ppm: u32,
+    pub(super) webhook_delay: Span,
+    pub(super) webhook_jitter: Span,
+    pub(super) webhook_copies: u32,
+}
+
+const PROVIDER: [Setting<ProviderSettings>; 9] = [
+    ("decline", |settings, value| {
+        settings.decline_ppm = share(value)?;
+        Ok(())
+    }),
+    ("hard_decline", |settings, value| {
+        settings.hard_decline_ppm = share(value)?;
+        Ok(())
+    }),
+    ("not_processed", |settings, value| {
+        settings.not_processed_ppm = share(value)?;
+        Ok(())
+    }),
+    ("pending", |settings, value| {
+        settings.pending_ppm = share(value)?;
+        Ok(())
+    }),
+    ("settles_after", |settings, value| {
+        settings.settles_after = lifetime(value)?;
+        Ok(())
+    }),
+    ("answer_lost", |settings, value| {
+        settings.answer_lost_ppm = share(value)?;
+        Ok(())
+    }),
+    ("webhook_delay", |settings, value| {
+        settings.webhook_delay = span(value)?;
+        Ok(())
+    }),
+    ("webhook_jitter", |settings, value| {
+        settings.webhook_jitter = span(value)?;
+        Ok(())
+    }),
+    ("webhook_copies", |settings, value| {
+        settings.webhook_copies = up_to(value, 100)?;
+        Ok(())
+    }),
+];
+
+/// The settings of a provider, or everything that is wrong with them.
+pub(super) fn provider(written: &Map<String, Value>) -> Result<ProviderSettings, Vec<Wrong>> {
+    let settings = ProviderSettings {
+        decline_ppm: 0,
+        hard_decline_ppm: 0,
+        not_processed_ppm: 0,
+        pending_ppm: 0,
+        settles_after: Span::from_secs(5),
+        answer_lost_ppm: 0,
+        webhook_delay: Span::from_millis(100),
+        webhook_jitter: Span::ZERO,
+        webhook_copies: 1,
+    };
+    let settings = settings::read("a payment provider", &PROVIDER, settings, written)?;
+    let refused = [settings.decline_ppm, settings.hard_decline_ppm, settings.not_processed_ppm];
+    if refused.iter().map(|ppm| u64::from(*ppm)).sum::<u64>() > 1_000_000 {
+        let message = "more than all of the operations are refused; `decline`, `hard_decline` and `not_processed` are \
+                       at most 100% together";
+        return Err(vec![("decline".to_string(), message.to_string())]);
+    }
+    Ok(settings)
+}
+
+/// Settings of kind `payment-client`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ClientSettings {
+    pub(super) key: KeyPolicy,
+    /// Smallest and largest amount of an order, in minor units.
+    pub(super) amount_minor: (u32, u32),
+    pub(super) capture: CaptureMethod,
+    /// Share of the paid orders that are given back whole.
+    pub(super) refund_ppm: u32,
+    pub(super) attempts: u32,
+    pub(super) pause: Span,
+    pub(super) merchants: u32,
+}
+
+const CLIENT: [Setting<ClientSettings>; 7] = [
+    ("key", |settings, value| {
+        settings.key = choice(value, &[("order", KeyPolicy::Order), ("attempt", KeyPolicy::Attempt)])?;
+        Ok(())
+    }),
+    ("amount", |settings, value| {
+        settings.amount_minor = range(value, 1_000_000_000)?;
+        Ok(())
+    }),
+    ("capture", |settings, value| {
+        settings.capture =
+            choice(value, &[("automatic", CaptureMethod::Automatic), ("manual", CaptureMethod::Manual)])?;
+        Ok(())
+    }),
+    ("refund", |settings, value| {
+        settings.refund_ppm = share(value)?;
+        Ok(())
+    }),
+    ("attempts", |settings, value| {
+        settings.attempts = up_to(value, 1_000)?;
+        Ok(())
+    }),
+    ("pause", |settings, value| {
+        settings.pause = span(value)?;
+        Ok(())
+    }),
+    ("merchants", |settings, value| {
+        settings.merchants = up_to(value, 64)?;
+        Ok(())
+    }),
+];
+
+/// The settings of a paying client, or everything that is wrong with them.
+pub(super) fn client(written: &Map<String, Value>) -> Result<ClientSettings, Vec<Wrong>> {
+    let settings = ClientSettings {
+        key: KeyPolicy::Order,
+        amount_minor: (10_000, 10_000),
+        capture: CaptureMethod::Automatic,
+        refund_ppm: 0,
+        attempts: 3,
+        pause: Span::from_secs(2),
+        merchants: 1,
+    };
+    settings::read("a paying client", &CLIENT, settings, written)
+}
