@@ -12,6 +12,7 @@ mod service;
 mod settings;
 pub mod telemetry;
 mod tokens;
+mod upi;
 mod versioned_store;
 
 use std::fmt;
@@ -85,6 +86,9 @@ impl Default for Kinds {
             .with::<payments::PaymentClient>("payment-client")
             .with::<payments::Payments>("payments")
             .with::<payments::PaymentProvider>("payment-provider")
+            .with::<upi::UpiSwitch>("upi-switch")
+            .with::<upi::UpiBank<{ upi::SOUND }>>("upi-bank")
+            .with::<upi::UpiPsp>("upi-psp")
     }
 }
 
@@ -114,6 +118,9 @@ impl Kinds {
             .with::<payments::Defective<2>>(defects[2])
             .with::<payments::Defective<3>>(defects[3])
             .with::<payments::Defective<4>>(defects[4])
+            .with::<payments::Defective<5>>(defects[5])
+            .with::<upi::UpiBank<{ upi::FORGETFUL }>>("test-upi-bank-forgetful")
+            .with::<upi::UpiBank<{ upi::GENEROUS }>>("test-upi-bank-generous")
             .with::<broken::AddressReader>("test-address")
             .with::<broken::Forgetful>("test-forgetful")
             .with::<broken::LeakyMetrics>("test-leaky-metrics")

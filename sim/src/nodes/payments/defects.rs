@@ -9,12 +9,13 @@ use crate::cluster::Node;
 use crate::scenario::plan::{Plan, ServiceId};
 
 /// Every defect there is, with the name of the kind that has it.
-pub(in crate::nodes) const DEFECTS: [(&str, Defect); 5] = [
+pub(in crate::nodes) const DEFECTS: [(&str, Defect); 6] = [
     ("test-payments-charge-again", Defect::ChargesAgain),
     ("test-payments-take-too-much", Defect::TakesTooMuch),
     ("test-payments-refund-twice", Defect::RefundsTwice),
     ("test-payments-lose-balances", Defect::LosesBalances),
     ("test-payments-confirm-unasked", Defect::ConfirmsUnasked),
+    ("test-payments-ignore-keys", Defect::IgnoresKeys),
 ];
 
 /// Kind `payments` with a defect of the table.

@@ -100,7 +100,7 @@ impl Kind for PaymentClient {
 }
 
 /// The calls of a service in the order in which they are written.
-pub(super) fn calls_of(plan: &Plan, service: ServiceId) -> Vec<EdgeId> {
+pub(in crate::nodes) fn calls_of(plan: &Plan, service: ServiceId) -> Vec<EdgeId> {
     let steps = &plan.services[service.index()].steps;
     steps.iter().flat_map(|step| step.branches.iter().map(|branch| branch.edge)).collect()
 }

@@ -36,6 +36,8 @@ pub(in crate::nodes) enum Defect {
     LosesBalances,
     /// Says that it is done before it knows.
     ConfirmsUnasked,
+    /// Takes every request for a new one, whatever its key.
+    IgnoresKeys,
 }
 
 /// Calls to providers are of the operation that every scenario has.
@@ -251,6 +253,10 @@ impl Payments {
             Ask::Refund => Command::Refund { intent, minor: asked.minor },
         };
         let key = format!("{:016x}/{}/{}", request.key, ask_name(asked.ask), asked.key_try);
+        let key = match self.defect {
+            Some(Defect::IgnoresKeys) => format!("{key}/{}", self.counts.requests),
+            _ => key,
+        };
         let next = self.origins.len() as u64;
         if matches!(asked.ask, Ask::Create { .. }) {
             self.origins.push(Origin { order: request.key, lineage: request.lineage, load: request.load });

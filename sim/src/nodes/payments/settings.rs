@@ -6,7 +6,7 @@ use foreshock_systems::payment::{
 use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
-use super::store::StoreKind;
+use super::store::{StoreKind, fsync};
 use crate::kernel::time::Span;
 use crate::measure::KeyPolicy;
 use crate::nodes::settings::{
@@ -89,21 +89,6 @@ const PROCESSOR: [Setting<ProcessorSettings>; 13] = [
         Ok(())
     }),
 ];
-
-fn fsync(value: &Value) -> Result<FsyncPolicy, Problem> {
-    const HELP: &str = "write `every_commit`, `never`, or `{group: {commits: 16, wait: 2ms}}`";
-    let Value::Object(written) = value else {
-        return choice(value, &[("every_commit", FsyncPolicy::EveryCommit), ("never", FsyncPolicy::Never)]);
-    };
-    let group = written.get("group").and_then(Value::as_object).filter(|_| written.len() == 1);
-    let group = group.ok_or_else(|| Problem::new("this is no policy", HELP))?;
-    let of = |key: &str| group.get(key).ok_or_else(|| Problem::new(format!("`{key}` is missing"), HELP));
-    let (commits, wait) = (up_to(of("commits")?, 1_000_000)?, lifetime(of("wait")?)?);
-    if group.len() != 2 {
-        return Err(Problem::new("a group has `commits` and `wait`", HELP));
-    }
-    Ok(FsyncPolicy::Group { max_commits: commits, max_wait: wait })
-}
 
 /// The settings of a processor, or everything that is wrong with them.
 pub(super) fn processor(written: &Map<String, Value>) -> Result<ProcessorSettings, Vec<Wrong>> {

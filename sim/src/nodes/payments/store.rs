@@ -5,7 +5,11 @@ use foreshock_systems::store::{
     Batch, CommitNumber, FsyncPolicy, MemoryStore, PowerCut, SimDisk, Store, StoreError, Stored, WalConfig, WalStore,
 };
 
+use serde_json::Value;
+
 use crate::kernel::time::Time;
+use crate::nodes::settings::{choice, lifetime, up_to};
+use crate::scenario::quantity::Problem;
 
 /// Where a processor keeps what it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +18,22 @@ pub(in crate::nodes) enum StoreKind {
     Memory,
     /// In a log, synced so.
     Wal(FsyncPolicy),
+}
+
+/// Reads when a log is synced.
+pub(in crate::nodes) fn fsync(value: &Value) -> Result<FsyncPolicy, Problem> {
+    const HELP: &str = "write `every_commit`, `never`, or `{group: {commits: 16, wait: 2ms}}`";
+    let Value::Object(written) = value else {
+        return choice(value, &[("every_commit", FsyncPolicy::EveryCommit), ("never", FsyncPolicy::Never)]);
+    };
+    let group = written.get("group").and_then(Value::as_object).filter(|_| written.len() == 1);
+    let group = group.ok_or_else(|| Problem::new("this is no policy", HELP))?;
+    let of = |key: &str| group.get(key).ok_or_else(|| Problem::new(format!("`{key}` is missing"), HELP));
+    let (commits, wait) = (up_to(of("commits")?, 1_000_000)?, lifetime(of("wait")?)?);
+    if group.len() != 2 {
+        return Err(Problem::new("a group has `commits` and `wait`", HELP));
+    }
+    Ok(FsyncPolicy::Group { max_commits: commits, max_wait: wait })
 }
 
 enum Kept {
