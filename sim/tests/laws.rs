@@ -27,6 +27,8 @@ mod intended_start;
 mod keyed_draws;
 #[path = "laws/limiter.rs"]
 mod limiter;
+#[path = "laws/payments.rs"]
+mod payments;
 #[path = "laws/policies/mod.rs"]
 mod policies;
 #[path = "laws/probe.rs"]

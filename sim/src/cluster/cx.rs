@@ -12,8 +12,8 @@ use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Lineage, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
-    Departure, LegDone, LimitKey, MoneyProbe, Movement, OrderEnd, OrderPlaced, OutcomeKind, Violation, WindowTold,
-    invariant,
+    Departure, LegDone, LimitKey, MoneyProbe, Movement, OrderEnd, OrderPlaced, OutcomeKind, Violation,
+    WindowTold, invariant,
 };
 use crate::scenario::plan::{EdgeId, LimitRule, LinkId, LoadId, Party, Plan, ServiceId};
 

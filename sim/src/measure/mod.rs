@@ -16,7 +16,9 @@ pub use measured::{
     LoadMeasured, Measured, PathShares, RateLimitMeasured, RequestCounts, ServiceCounts, ServiceInterval,
     ServiceMeasured, SloMeasured, Summary, TimelineEvent, Violation,
 };
-pub use money::{BookedPayment, KeyPolicy, LegDone, MoneyMeasured, MoneyProbe, Movement, OrderEnd, UnsettledTxn};
+pub use money::{
+    BookedPayment, KeyPolicy, LegDone, MoneyMeasured, MoneyProbe, Movement, OrderEnd, UnsettledTxn,
+};
 pub use monitoring::{
     AlertMeasured, CollectedProbe, EventAccounts, Gap, MonitoringMeasured, Silence, Unreported, WindowTold,
     WindowsMeasured,

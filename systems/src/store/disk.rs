@@ -45,7 +45,7 @@ pub trait Disk {
     /// # Errors
     /// [`DiskError`]; an unknown part is durable.
     fn sync(&mut self, file: u64) -> Result<(), DiskError>;
-    /// Removes a file. It may come back after a crash.
+    /// Removes a file. Until the next sync of any file it may come back after a crash.
     ///
     /// # Errors
     /// [`DiskError`]; it may still be there.
@@ -172,6 +172,8 @@ impl Disk for SimDisk {
         if let Some(file) = self.files.get_mut(&file) {
             file.synced = file.bytes.len();
         }
+        // A sync commits the journal of the file system, and with it the removals before it.
+        self.files.retain(|_, file| !file.is_removed);
         Ok(())
     }
 

@@ -50,7 +50,9 @@ const MOST_WITNESSES: usize = 20;
 pub(super) fn compare(money: &Money, service: ServiceId, probe: &MoneyProbe) -> Vec<Broken> {
     match probe {
         MoneyProbe::Processor { payments, violations } => {
-            let own = violations.iter().map(|text| (invariant::CONSERVED, format!("the store's own audit: {text}")));
+            let own = violations
+                .iter()
+                .map(|text| (invariant::CONSERVED, format!("the store's own audit: {text}")));
             let against = compare_payments(money, service, payments);
             own.chain(against).take(MOST_WITNESSES).collect()
         }
@@ -83,7 +85,11 @@ fn difference(intent: u64, truth: &PaymentBook, known: &BookedPayment) -> Option
     (!is_captured || !is_refunded).then(|| {
         let witness = format!(
             "payment {intent} of order {:016x}: {} was taken and {} given back, the store has {} and {}",
-            truth.order, truth.captured_minor, truth.refunded_minor, known.captured_minor, known.refunded_minor
+            truth.order,
+            truth.captured_minor,
+            truth.refunded_minor,
+            known.captured_minor,
+            known.refunded_minor
         );
         (invariant::CONSERVED, witness)
     })
@@ -94,7 +100,8 @@ fn compare_transfers(money: &Money, unsettled: &BTreeSet<UnsettledTxn>) -> Vec<B
     let waiting = transfers.legs.iter().filter(|(_, legs)| legs.is_in_suspense());
     let lost = waiting.filter(|(txn, _)| !unsettled.contains(&UnsettledTxn(**txn)));
     let told = lost.map(|(txn, legs)| {
-        let witness = format!("{} of transfer {txn:016x} was taken, and nobody works on it any more", legs.minor);
+        let witness =
+            format!("{} of transfer {txn:016x} was taken, and nobody works on it any more", legs.minor);
         (invariant::SUSPENSE_OWNED, witness)
     });
     told.take(MOST_WITNESSES).collect()

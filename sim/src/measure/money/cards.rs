@@ -141,7 +141,8 @@ impl Cards {
         let is_unpaid = end == OrderEnd::Paid && book.taken_minor < book.minor;
         is_unpaid.then(|| {
             let (minor, taken) = (book.minor, book.taken_minor);
-            let witness = format!("order {order:016x} of {minor} was confirmed, and {taken} was taken for it");
+            let witness =
+                format!("order {order:016x} of {minor} was confirmed, and {taken} was taken for it");
             (invariant::CONFIRMED, witness)
         })
     }
@@ -173,7 +174,9 @@ impl Cards {
             (payment.authorized_minor, payment.captured_minor, payment.refunded_minor);
         let made_at = payment.made_at;
         let told = |what: &str| {
-            format!("payment {intent}: {what}; authorized {authorized}, captured {captured}, refunded {refunded}")
+            format!(
+                "payment {intent}: {what}; authorized {authorized}, captured {captured}, refunded {refunded}"
+            )
         };
         if captured > authorized {
             broken.push((invariant::WITHIN_AUTHORIZED, told("more is captured than was authorized")));
@@ -215,7 +218,10 @@ impl Cards {
             return None;
         }
         let (minor, net) = (book.minor, book.net_minor);
-        Some((invariant::CHARGED_ONCE, format!("order {order:016x} of {minor} was charged {net} under one key")))
+        Some((
+            invariant::CHARGED_ONCE,
+            format!("order {order:016x} of {minor} was charged {net} under one key"),
+        ))
     }
 
     pub(super) fn finish(&self, name: &impl Fn(ServiceId) -> String, measured: &mut MoneyMeasured) {

@@ -5,6 +5,8 @@
 mod audit;
 mod cards;
 mod index;
+#[cfg(test)]
+mod tests;
 mod upi;
 
 pub use audit::{BookedPayment, MoneyProbe};
@@ -42,6 +44,20 @@ pub(crate) mod invariant {
     pub(crate) const BANKS_BALANCED: &str = "upi_conserved";
     /// What is in suspense is on its way: the switch still works on it.
     pub(crate) const SUSPENSE_OWNED: &str = "upi_suspense_owned";
+
+    /// All of them.
+    pub(crate) const ALL: [&str; 10] = [
+        CAPTURED_ONCE,
+        CHARGED_ONCE,
+        WITHIN_AUTHORIZED,
+        WITHIN_CAPTURED,
+        BALANCED,
+        CONSERVED,
+        CONFIRMED,
+        ONE_OUTCOME,
+        BANKS_BALANCED,
+        SUSPENSE_OWNED,
+    ];
 }
 
 /// An invariant that does not hold, and what was seen.
@@ -91,11 +107,7 @@ impl Money {
     }
 
     /// What was counted, by service, and what is wrong at the end.
-    pub(crate) fn finish(
-        &self,
-        name: impl Fn(ServiceId) -> String,
-        end: &MoneyEnd,
-    ) -> Option<MoneyMeasured> {
+    pub(crate) fn finish(&self, name: impl Fn(ServiceId) -> String, end: &MoneyEnd) -> Option<MoneyMeasured> {
         if self.cards.is_none() && self.transfers.is_none() {
             return None;
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Recorder, ServiceLevels};
-use crate::measure::monitoring::{AlertMeasured, MonitoringEnd, MonitoringMeasured};
 use crate::measure::money::MoneyEnd;
+use crate::measure::monitoring::{AlertMeasured, MonitoringEnd, MonitoringMeasured};
 use crate::measure::watch::Counters;
 use crate::measure::{LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured};
 use crate::scenario::plan::{Plan, ServiceId};

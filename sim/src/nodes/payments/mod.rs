@@ -1,6 +1,7 @@
 //! Card payments: kind `payment-client` turns requests into orders and pays them, kind `payments` is the merchant's
 //! processor, kind `payment-provider` an acquirer beyond it. They know each other only by calls and webhooks.
 
+mod books;
 mod client;
 mod defects;
 mod processor;

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foreshock_systems::payment::audit::audit;
 use foreshock_systems::payment::{
-    Answer, CaptureMethod, Command, Currency, Delivery, EventSubject, Input, Instrument, Intent, IntentId,
-    Money, Notice, OperationId, OperationKind, OperationState, Order, Output, Policies, Processor, ProviderEvent,
-    ProviderId, InOrder, Rejected, Request as MerchantRequest, RequestId, WebhookSecrets, debits_and_credits,
+    Answer, CaptureMethod, Command, Currency, Delivery, EventSubject, InOrder, Input, Instrument, IntentId,
+    Money, Notice, OperationId, OperationKind, Order, Output, Policies, Processor, ProviderEvent, ProviderId,
+    Rejected, Request as MerchantRequest, RequestId, WebhookSecrets, debits_and_credits,
 };
 use foreshock_systems::store::SimDisk;
 
+use super::books::{self, Counts};
 use super::calls_of;
 use super::settings::{self, ProcessorSettings};
 use super::store::AnyStore;
@@ -19,7 +19,7 @@ use super::wire::{self, Ask, Asked, ToProcessor, ToProvider, Told};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request};
 use crate::kernel::draw::{Key, Lineage, name_hash};
 use crate::kernel::time::Time;
-use crate::measure::{BookedPayment, MoneyProbe, OutcomeKind};
+use crate::measure::OutcomeKind;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
 use crate::scenario::plan::{EdgeId, LoadId, Party, Plan, ServiceId, ServicePlan};
 
@@ -56,22 +56,6 @@ struct Origin {
 
 impl Origin {
     const NONE: Origin = Origin { order: 0, lineage: Lineage(0), load: LoadId(0) };
-}
-
-#[derive(Default)]
-struct Counts {
-    requests: u64,
-    not_understood: u64,
-    answered_under_way: u64,
-    status_checks: u64,
-    webhooks: u64,
-    webhooks_repeated: u64,
-    webhooks_refused: u64,
-    unresolved: u64,
-    late_charges: u64,
-    failovers: u64,
-    contradictions: u64,
-    crashes: u64,
 }
 
 pub(super) struct Payments {
@@ -125,7 +109,9 @@ impl Payments {
         let processor = Processor::open(store, self.settings.config.clone(), policies);
         let processor = processor.expect("the plan's settings were checked");
         let secrets = providers.into_iter().zip(&self.secrets);
-        secrets.fold(processor, |processor, (provider, secrets)| processor.with_webhook(provider, secrets.clone()))
+        secrets.fold(processor, |processor, (provider, secrets)| {
+            processor.with_webhook(provider, secrets.clone())
+        })
     }
 
     /// Lets the processor take something, and does what it wants done. How it went.
@@ -246,9 +232,11 @@ impl Payments {
                 amount: Money::new(asked.minor, Currency::INR),
                 capture: if is_manual { CaptureMethod::Manual } else { CaptureMethod::Automatic },
             },
-            Ask::Confirm => {
-                Command::Confirm { intent, instrument: Instrument::Token(request.key), needs_authentication: false }
-            }
+            Ask::Confirm => Command::Confirm {
+                intent,
+                instrument: Instrument::Token(request.key),
+                needs_authentication: false,
+            },
             Ask::Capture => Command::Capture { intent, minor: asked.minor, is_final: true },
             Ask::Refund => Command::Refund { intent, minor: asked.minor },
         };
@@ -281,9 +269,8 @@ impl Payments {
     fn told(&mut self, request: &Request, told: &Told, cx: &mut Cx<'_>) -> Verdict {
         self.counts.webhooks += 1;
         let from = cx.plan().edges[request.edge.index()].caller;
-        let place = self.edges.iter().position(|edge| {
-            Party::Service(cx.plan().edges[edge.index()].callee) == from
-        });
+        let place =
+            self.edges.iter().position(|edge| Party::Service(cx.plan().edges[edge.index()].callee) == from);
         let Some(place) = place else { return Verdict::Fail };
         let operation = OperationId { intent: IntentId(told.intent), serial: told.serial };
         let subject = EventSubject::Operation { operation, outcome: told.outcome };
@@ -316,21 +303,17 @@ impl Payments {
         Some(Woken { jobs: self.answers.keys().copied().collect(), verdict: None })
     }
 
-    fn money_probe(processor: &Processor<AnyStore>) -> MoneyProbe {
-        let mut payments = Vec::new();
-        processor.intents(&mut |intent| payments.push(booked(&intent)));
-        let violations = audit(processor.store()).iter().map(ToString::to_string).collect();
-        MoneyProbe::Processor { payments, violations }
-    }
-
     /// A charge whose outcome is not known is made again under another name: what must never be.
     fn charge_again(&self, done: &Done, cx: &mut Cx<'_>) {
         let (id, is_status) = operation_of(done.token);
         let Some(processor) = &self.processor else { return };
         let Some(intent) = processor.intent(id.intent) else { return };
-        let Some(operation) = intent.operation(id).filter(|operation| operation.kind.takes_money()) else { return };
+        let Some(operation) = intent.operation(id).filter(|operation| operation.kind.takes_money()) else {
+            return;
+        };
         if !is_status {
-            let provider = ProviderId(self.edges.iter().position(|edge| *edge == done.edge).unwrap_or(0) as u32);
+            let provider =
+                ProviderId(self.edges.iter().position(|edge| *edge == done.edge).unwrap_or(0) as u32);
             let twin = OperationId { serial: id.serial | MADE_UP, ..id };
             self.call(provider, twin, Some(operation.kind), operation.minor, cx);
         }
@@ -367,31 +350,6 @@ fn operation_of(token: u64) -> (OperationId, bool) {
     (OperationId { intent: IntentId(token >> 32), serial }, token & STATUS == STATUS)
 }
 
-/// A payment as it is in the store.
-fn booked(intent: &Intent) -> BookedPayment {
-    let mut booked = BookedPayment { intent: intent.id.0, ..BookedPayment::default() };
-    for operation in &intent.operations {
-        let (known, maybe) = match operation.state {
-            OperationState::Succeeded => (operation.minor, 0),
-            OperationState::Declined(_) => (0, 0),
-            OperationState::Mismatched(minor) => (0, minor.max(operation.minor)),
-            OperationState::InFlight
-            | OperationState::Pending
-            | OperationState::Unresolved
-            | OperationState::Abandoned => (0, operation.minor),
-        };
-        if operation.kind.takes_money() {
-            booked.captured_minor = booked.captured_minor.saturating_add(known);
-            booked.maybe_captured_minor = booked.maybe_captured_minor.saturating_add(maybe);
-        }
-        if operation.kind.gives_back() {
-            booked.refunded_minor = booked.refunded_minor.saturating_add(known);
-            booked.maybe_refunded_minor = booked.maybe_refunded_minor.saturating_add(maybe);
-        }
-    }
-    booked
-}
-
 impl Behaviour for Payments {
     fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
         match wire::to_processor(request.key, request.arguments) {
@@ -422,7 +380,7 @@ impl Behaviour for Payments {
             let mut last = 0;
             processor.intents(&mut |intent| last = last.max(intent.id.0));
             self.origins.truncate(usize::try_from(last.saturating_add(1)).unwrap_or(usize::MAX));
-            cx.money_found(&Payments::money_probe(&processor));
+            cx.money_found(&books::of(&processor));
         }
         self.processor = Some(processor);
     }
@@ -489,32 +447,9 @@ impl Behaviour for Payments {
     }
 
     fn probe(&self, out: &mut Probes) {
-        let counts = &self.counts;
-        for (name, count) in [
-            ("requests", counts.requests),
-            ("not_understood", counts.not_understood),
-            ("answered_under_way", counts.answered_under_way),
-            ("status_checks", counts.status_checks),
-            ("webhooks", counts.webhooks),
-            ("webhooks_repeated", counts.webhooks_repeated),
-            ("webhooks_refused", counts.webhooks_refused),
-            ("unresolved", counts.unresolved),
-            ("late_charges", counts.late_charges),
-            ("failovers", counts.failovers),
-            ("contradictions", counts.contradictions),
-            ("crashes", counts.crashes),
-        ] {
-            out.counts.insert(name, count);
+        self.counts.probe(out);
+        if let Some(processor) = &self.processor {
+            out.money = Some(books::probe(processor, out));
         }
-        let Some(processor) = &self.processor else { return };
-        let probe = Payments::money_probe(processor);
-        if let MoneyProbe::Processor { payments, .. } = &probe {
-            let sum = |of: fn(&BookedPayment) -> i64| payments.iter().map(|payment| of(payment).unsigned_abs()).sum();
-            out.counts.insert("payments", payments.len() as u64);
-            out.counts.insert("booked_captured_minor", sum(|payment| payment.captured_minor));
-            out.counts.insert("booked_refunded_minor", sum(|payment| payment.refunded_minor));
-            out.counts.insert("in_doubt_minor", sum(|payment| payment.maybe_captured_minor));
-        }
-        out.money = Some(probe);
     }
 }

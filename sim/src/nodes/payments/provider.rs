@@ -89,7 +89,14 @@ impl Provider {
         }
     }
 
-    fn execute(&mut self, name: Name, kind: OperationKind, minor: i64, request: &Request, cx: &mut Cx<'_>) -> Outcome {
+    fn execute(
+        &mut self,
+        name: Name,
+        kind: OperationKind,
+        minor: i64,
+        request: &Request,
+        cx: &mut Cx<'_>,
+    ) -> Outcome {
         if let Some(known) = self.known.get(&name) {
             self.counts.repeated += 1;
             return outcome_now(known);
@@ -162,7 +169,8 @@ impl Provider {
         let local = cx.local_time();
         for copy in 0..self.settings.webhook_copies {
             let identity = u64::from(name.2) << 32 | u64::from(nth) << 16 | u64::from(copy);
-            let jitter = below(draws.delay.draw2(order, identity), self.settings.webhook_jitter.as_nanos().max(1));
+            let jitter =
+                below(draws.delay.draw2(order, identity), self.settings.webhook_jitter.as_nanos().max(1));
             let at = local + self.settings.webhook_delay + Span::from_nanos(jitter);
             self.arm(at, Due::Tell { name, outcome, event, copy: nth << 8 | copy });
         }

@@ -9,9 +9,7 @@ use serde_json::{Map, Value};
 use super::store::{StoreKind, fsync};
 use crate::kernel::time::Span;
 use crate::measure::KeyPolicy;
-use crate::nodes::settings::{
-    self, Setting, Wrong, choice, lifetime, positive, range, share, span, up_to,
-};
+use crate::nodes::settings::{self, Setting, Wrong, choice, lifetime, positive, range, share, span, up_to};
 use crate::scenario::quantity::Problem;
 
 /// Settings of kind `payments`.
@@ -25,13 +23,19 @@ pub(super) struct ProcessorSettings {
 
 const PROCESSOR: [Setting<ProcessorSettings>; 13] = [
     ("store", |settings, value| {
-        settings.store = choice(value, &[("wal", StoreKind::Wal(FsyncPolicy::EveryCommit)), ("memory", StoreKind::Memory)])?;
+        settings.store = choice(
+            value,
+            &[("wal", StoreKind::Wal(FsyncPolicy::EveryCommit)), ("memory", StoreKind::Memory)],
+        )?;
         Ok(())
     }),
     ("fsync", |settings, value| {
         let fsync = fsync(value)?;
         if settings.store == StoreKind::Memory {
-            return Err(Problem::new("a store in memory has nothing to sync", "remove one of `store` and `fsync`"));
+            return Err(Problem::new(
+                "a store in memory has nothing to sync",
+                "remove one of `store` and `fsync`",
+            ));
         }
         settings.store = StoreKind::Wal(fsync);
         Ok(())
@@ -248,4 +252,74 @@ pub(super) fn client(written: &Map<String, Value>) -> Result<ClientSettings, Vec
         merchants: 1,
     };
     settings::read("a paying client", &CLIENT, settings, written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn wrong<S>(read: fn(&Map<String, Value>) -> Result<S, Vec<Wrong>>, settings: &Value) -> Vec<String> {
+        let settings = settings.as_object().expect("settings are a mapping");
+        let wrong = read(settings).err().unwrap_or_default();
+        wrong.into_iter().map(|(key, message)| format!("{key}: {message}")).collect()
+    }
+
+    #[test]
+    fn every_kind_works_without_settings() {
+        assert_eq!(wrong(processor, &json!({})), [""; 0]);
+        assert_eq!(wrong(provider, &json!({})), [""; 0]);
+        assert_eq!(wrong(client, &json!({})), [""; 0]);
+    }
+
+    #[test]
+    fn a_group_of_commits_is_read_whatever_the_order_of_store_and_fsync() {
+        let settings = json!({"fsync": {"group": {"commits": 16, "wait": "2ms"}}, "store": "wal"});
+        let read = processor(settings.as_object().expect("a mapping")).expect("nothing is wrong");
+        let group = FsyncPolicy::Group { max_commits: 16, max_wait: Span::from_millis(2) };
+        assert_eq!(read.store, StoreKind::Wal(group));
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_what_to_do() {
+        assert_eq!(
+            wrong(
+                processor,
+                &json!({"fsync": "sometimes", "key_ttl": 5, "fee": "120%", "failover": "nver", "max_checks": 0, "keyttl": "1s"})
+            ),
+            [
+                "fsync: `sometimes` is not known here; use every_commit or never",
+                "key_ttl: `5` has no unit; write `5ms` or `5s`",
+                "fee: more than all of it, found `120%`; a share is at most 100%",
+                "failover: `nver` is not known here; did you mean `never`?",
+                "max_checks: must be at least 1, found `0`",
+                "keyttl: a processor of payments has no setting `keyttl`; did you mean `key_ttl`?",
+            ]
+        );
+        assert_eq!(
+            wrong(processor, &json!({"fsync": "never", "store": "memory"})),
+            ["fsync: a store in memory has nothing to sync; remove one of `store` and `fsync`"]
+        );
+        assert_eq!(
+            wrong(processor, &json!({"fsync": {"group": {"commits": 3, "wait": "1ms", "more": 1}}})),
+            [
+                "fsync: a group has `commits` and `wait`; write `every_commit`, `never`, or `{group: {commits: 16, wait: 2ms}}`"
+            ]
+        );
+        assert_eq!(
+            wrong(client, &json!({"key": "ordre", "amount": {"min": 5, "max": 2}, "merchants": 65})),
+            [
+                "key: `ordre` is not known here; did you mean `order`?",
+                "amount: min is above max; swap them",
+                "merchants: 65 is too many; the most is 64",
+            ]
+        );
+        assert_eq!(
+            wrong(provider, &json!({"decline": "60%", "hard_decline": "50%"})),
+            [
+                "decline: more than all of the operations are refused; `decline`, `hard_decline` and `not_processed` are \
+                 at most 100% together"
+            ]
+        );
+    }
 }

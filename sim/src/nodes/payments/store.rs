@@ -2,7 +2,8 @@
 //! the state it happens to be in.
 
 use foreshock_systems::store::{
-    Batch, CommitNumber, FsyncPolicy, MemoryStore, PowerCut, SimDisk, Store, StoreError, Stored, WalConfig, WalStore,
+    Batch, CommitNumber, FsyncPolicy, MemoryStore, PowerCut, SimDisk, Store, StoreError, Stored, WalConfig,
+    WalStore,
 };
 
 use serde_json::Value;

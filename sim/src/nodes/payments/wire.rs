@@ -215,9 +215,13 @@ mod tests {
 
     #[test]
     fn what_is_said_survives_being_words() {
-        for ask in
-            [Ask::Create { is_manual: false }, Ask::Create { is_manual: true }, Ask::Confirm, Ask::Capture, Ask::Refund]
-        {
+        for ask in [
+            Ask::Create { is_manual: false },
+            Ask::Create { is_manual: true },
+            Ask::Confirm,
+            Ask::Capture,
+            Ask::Refund,
+        ] {
             let asked = Asked { ask, merchant: 63, key_try: u32::MAX, intent: u64::MAX, minor: 499 };
             assert_eq!(to_processor(7, asked.arguments()), Some(ToProcessor::Asked(asked)));
         }

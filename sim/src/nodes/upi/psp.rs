@@ -35,6 +35,7 @@ struct Counts {
     turned_away: u64,
     given_up: u64,
     checks_refused: u64,
+    rechecks: u64,
 }
 
 pub(super) struct PspNode {
@@ -51,6 +52,8 @@ pub(super) struct PspNode {
     patience: BTreeSet<(Time, TxnId)>,
     /// Users who have their answers as soon as the message that brought them is acknowledged.
     later: Vec<(Ref, Verdict)>,
+    /// Payments of which it asks again, decided or not: when, which, since when there are.
+    old: BTreeSet<(Time, TxnId, Time)>,
     /// Payers who think about it.
     thinking: BTreeSet<(Time, TxnId)>,
     draws: Option<Draws>,
@@ -62,7 +65,9 @@ impl PspNode {
         let settings = read(&plan.services[service.index()]);
         let of_kind = |kind: &'static str| {
             let services = (0_u32..).zip(&plan.services);
-            services.filter(move |(_, service)| service.kind == kind || service.kind.starts_with(&format!("test-{kind}")))
+            services.filter(move |(_, service)| {
+                service.kind == kind || service.kind.starts_with(&format!("test-{kind}"))
+            })
         };
         let banks: Vec<(u32, u32)> = of_kind(BANK)
             .map(|(number, bank)| {
@@ -88,6 +93,7 @@ impl PspNode {
             waiting: BTreeMap::new(),
             patience: BTreeSet::new(),
             later: Vec::new(),
+            old: BTreeSet::new(),
             thinking: BTreeSet::new(),
             draws: None,
             counts: Counts::default(),
@@ -142,16 +148,15 @@ impl PspNode {
     }
 
     fn tell(&mut self, txn: TxnId, result: PayResult) -> Option<Woken> {
-        match result {
-            PayResult::Success => self.counts.succeeded += 1,
-            PayResult::Deemed => self.counts.deemed += 1,
-            PayResult::Failure => self.counts.failed += 1,
-            PayResult::Pending => return None,
-        }
-        if result != PayResult::Deemed {
+        if matches!(result, PayResult::Success | PayResult::Failure) && self.settings.recheck.is_none() {
             self.post.forget(txn);
         }
         let job = self.waiting.remove(&txn)?;
+        match result {
+            PayResult::Success => self.counts.succeeded += 1,
+            PayResult::Deemed => self.counts.deemed += 1,
+            PayResult::Failure | PayResult::Pending => self.counts.failed += 1,
+        }
         let verdict =
             if result == PayResult::Failure { Verdict::Fail } else { Verdict::Answer(Answered::default()) };
         Some(Woken { jobs: vec![job], verdict: Some(verdict) })
@@ -161,6 +166,19 @@ impl PspNode {
         let mut out = Vec::new();
         self.psp.handle(cx.local_time(), body, &mut out);
         self.carry_out(out, load, cx)
+    }
+
+    /// Asks how a payment stands that may long be decided, as long as it is young enough.
+    fn check_again(&mut self, txn: TxnId, begun: Time, local: Time, cx: &mut Cx<'_>) {
+        let due = self.settings.recheck.map(|interval| local + interval);
+        match (due.filter(|due| due.since(begun) <= self.settings.rule.window), self.switch) {
+            (Some(due), Some(switch)) => {
+                self.old.insert((due, txn, begun));
+                self.counts.rechecks += 1;
+                self.post.send(switch, &Body::ReqChkTxn(txn), LoadId(0), cx);
+            }
+            (None, _) | (_, None) => self.post.forget(txn),
+        }
     }
 
     /// A payer has thought.
@@ -187,10 +205,15 @@ impl Behaviour for PspNode {
             }
             return Verdict::Answer(Answered::default());
         }
-        let (Some(txn), Some(_)) = (self.drawn(request.lineage.raw()), self.switch) else { return Verdict::Fail };
+        let (Some(txn), Some(_)) = (self.drawn(request.lineage.raw()), self.switch) else {
+            return Verdict::Fail;
+        };
         self.waiting.insert(txn.id, job);
         let now = cx.local_time();
         self.patience.insert((now + self.settings.patience, txn.id));
+        if let Some(interval) = self.settings.recheck {
+            self.old.insert((now + interval, txn.id, now));
+        }
         let mut out = Vec::new();
         self.psp.request(now, txn, &mut out);
         self.carry_out(out, request.load, cx);
@@ -201,8 +224,12 @@ impl Behaviour for PspNode {
         cx.has_banks();
         // Both sides' apps draw the same for the same payment.
         let key = |purpose: &str| Key::derive(cx.seed(), "upi", purpose);
-        self.draws =
-            Some(Draws { amount: key("amount"), account: key("account"), role: key("role"), agree: key("agree") });
+        self.draws = Some(Draws {
+            amount: key("amount"),
+            account: key("account"),
+            role: key("role"),
+            agree: key("agree"),
+        });
     }
 
     fn crash(&mut self, _keep: Durable) {
@@ -247,7 +274,8 @@ impl Behaviour for PspNode {
             return Some(Time::ZERO);
         }
         let first = |times: &BTreeSet<(Time, TxnId)>| times.first().map(|(at, _)| *at);
-        [self.psp.deadline(), first(&self.patience), first(&self.thinking)].into_iter().flatten().min()
+        let old = self.old.first().map(|(at, ..)| *at);
+        [self.psp.deadline(), first(&self.patience), first(&self.thinking), old].into_iter().flatten().min()
     }
 
     fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
@@ -257,6 +285,10 @@ impl Behaviour for PspNode {
         while let Some((due, txn)) = self.thinking.first().copied().filter(|(due, _)| *due <= local) {
             self.thinking.remove(&(due, txn));
             self.decide(txn, cx);
+        }
+        while let Some(old) = self.old.first().copied().filter(|(due, ..)| *due <= local) {
+            self.old.remove(&old);
+            self.check_again(old.1, old.2, local, cx);
         }
         if self.psp.deadline().is_some_and(|due| due <= local) {
             let mut out = Vec::new();
@@ -282,6 +314,7 @@ impl Behaviour for PspNode {
             ("turned_away", counts.turned_away),
             ("given_up", counts.given_up),
             ("status_checks", self.psp.checks_sent()),
+            ("rechecks", counts.rechecks),
             ("checks_refused", counts.checks_refused),
         ] {
             out.counts.insert(name, count);

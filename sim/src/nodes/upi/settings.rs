@@ -87,6 +87,8 @@ pub(super) enum Checks {
 pub(super) struct PspSettings {
     pub(super) checks: Checks,
     pub(super) rule: StatusChecks,
+    /// How often it asks again about every payment of the check window, decided or not; `None`: not at all.
+    pub(super) recheck: Option<Span>,
     /// Share of the payments that the payee asks for.
     pub(super) collect_ppm: u32,
     /// Share of payers who agree to be asked for money, and how long they think.
@@ -97,7 +99,7 @@ pub(super) struct PspSettings {
     pub(super) patience: Span,
 }
 
-const PSP: [Setting<PspSettings>; 10] = [
+const PSP: [Setting<PspSettings>; 11] = [
     ("checks", |settings, value| {
         let words = [("rule", Checks::Rule), ("eager", Checks::Eager), ("never", Checks::Never)];
         settings.checks = choice(value, &words)?;
@@ -117,6 +119,10 @@ const PSP: [Setting<PspSettings>; 10] = [
     }),
     ("check_window", |settings, value| {
         settings.rule.window = lifetime(value)?;
+        Ok(())
+    }),
+    ("recheck_interval", |settings, value| {
+        settings.recheck = Some(lifetime(value)?);
         Ok(())
     }),
     ("collect", |settings, value| {
@@ -146,6 +152,7 @@ pub(super) fn read_psp(written: &Map<String, Value>) -> Result<PspSettings, Vec<
     let settings = PspSettings {
         checks: Checks::Rule,
         rule: StatusChecks::default(),
+        recheck: None,
         collect_ppm: 0,
         agree_ppm: 1_000_000,
         think: Span::from_secs(5),
@@ -207,5 +214,58 @@ impl PspSettings {
             Checks::Eager => Box::new(EagerChecks(self.rule)),
             Checks::Never => Box::new(NoChecks),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn wrong<S>(read: fn(&Map<String, Value>) -> Result<S, Vec<Wrong>>, settings: &Value) -> Vec<String> {
+        let settings = settings.as_object().expect("settings are a mapping");
+        let wrong = read(settings).err().unwrap_or_default();
+        wrong.into_iter().map(|(key, message)| format!("{key}: {message}")).collect()
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_what_to_do() {
+        assert_eq!(wrong(read_switch, &json!({})), [""; 0]);
+        assert_eq!(
+            wrong(read_switch, &json!({"limiter": "on", "leg_timeout": "0s", "limit": true})),
+            [
+                "limiter: this is neither true nor false; write `true` or `false`",
+                "leg_timeout: no time at all; use a longer one, or leave it out",
+                "limit: a switch has no setting `limit`; did you mean `limiter`?",
+            ]
+        );
+        assert_eq!(wrong(read_psp, &json!({"checks": "eager", "think": "0s"})), [""; 0]);
+        assert_eq!(
+            wrong(read_psp, &json!({"checks": "hasty", "collect": "30"})),
+            [
+                "checks: `hasty` is not known here; use rule or eager or never",
+                "collect: `30` has no unit; write `30%`",
+            ]
+        );
+        assert_eq!(
+            wrong(read_bank, &json!({"accounts": 0, "balance": "1_000"})),
+            ["accounts: must be at least 1, found `0`"]
+        );
+    }
+
+    #[test]
+    fn eager_checks_never_end_before_the_window_does() {
+        let rule = StatusChecks {
+            interval: Span::from_secs(1),
+            window: Span::from_secs(10),
+            ..StatusChecks::default()
+        };
+        let plan = EagerChecks(StatusChecks { first_after: Span::from_secs(1), ..rule });
+        let (mut last, mut checks) = (None, 0);
+        while let Some(due) = plan.next(Time::ZERO, checks, last) {
+            (last, checks) = (Some(due), checks + 1);
+        }
+        assert_eq!((checks, last), (10, Some(Time::ZERO + Span::from_secs(10))));
+        assert_eq!(NoChecks.next(Time::ZERO, 0, None), None);
     }
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use foreshock_systems::payment::upi::{Body, CheckRefusal, Envelope, Party, PayResult, Switch, SwitchError, TxnId};
+use foreshock_systems::payment::upi::{
+    Body, CheckRefusal, Envelope, Party, PayResult, Switch, SwitchError, TxnId,
+};
 use foreshock_systems::store::SimDisk;
 
 use super::post::Post;
@@ -187,7 +189,8 @@ impl Behaviour for SwitchNode {
     }
 
     fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
-        let switch = self.switch.as_mut().filter(|switch| switch.deadline().is_some_and(|due| due <= local))?;
+        let switch =
+            self.switch.as_mut().filter(|switch| switch.deadline().is_some_and(|due| due <= local))?;
         let mut out = Vec::new();
         // A store that fails is opened again at the next start; until then nothing is promised.
         let _ = switch.expire(local, &mut out);
