@@ -222,7 +222,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn wrong<S>(read: fn(&Map<String, Value>) -> Result<S, Vec<Wrong>>, settings: &Value) -> Vec<String> {
+    type Read<S> = fn(&Map<String, Value>) -> Result<S, Vec<Wrong>>;
+
+    fn wrong<S>(read: Read<S>, settings: &Value) -> Vec<String> {
         let settings = settings.as_object().expect("settings are a mapping");
         let wrong = read(settings).err().unwrap_or_default();
         wrong.into_iter().map(|(key, message)| format!("{key}: {message}")).collect()
