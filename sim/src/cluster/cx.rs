@@ -11,7 +11,10 @@ use super::slab::Ref;
 use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Lineage, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
-use crate::measure::{Departure, JobBook, LimitKey, OutcomeKind, Violation, WindowTold};
+use crate::measure::{
+    Departure, JobBook, LegDone, LimitKey, MoneyProbe, Movement, OrderEnd, OrderPlaced, OutcomeKind,
+    Violation, WindowTold, invariant,
+};
 use crate::nodes::jobs::Body;
 use crate::scenario::plan::{EdgeId, LimitRule, LinkId, LoadId, Party, Plan, ServiceId};
 
@@ -407,6 +410,69 @@ impl Cx<'_> {
     pub(crate) fn ran(&mut self, span: Span) {
         let (service, now) = (self.service(), self.engine.now);
         self.engine.core.recorder.worked(service, span, now);
+    }
+
+    /// This processor keeps what was asked with an idempotency key for so long. For measurement, as all that follows
+    /// about money.
+    pub(crate) fn keys_kept(&mut self, ttl: Span) {
+        let service = self.service();
+        self.engine.core.recorder.money.keys_kept(service, ttl);
+    }
+
+    /// This bank pays others.
+    pub(crate) fn has_banks(&mut self) {
+        self.engine.core.recorder.money.has_banks();
+    }
+
+    /// A client wants an order to be paid.
+    pub(crate) fn order_placed(&mut self, placed: OrderPlaced) {
+        self.engine.core.recorder.money.order_placed(placed);
+    }
+
+    /// A client has an answer to its order, or asks no more.
+    pub(crate) fn order_ended(&mut self, order: u64, end: OrderEnd) {
+        let now = self.engine.now;
+        let recorder = &mut self.engine.core.recorder;
+        let broken = recorder.money.order_ended(order, end);
+        recorder.money_broken(broken, now);
+    }
+
+    /// This processor has made a payment for an order.
+    pub(crate) fn payment_made(&mut self, intent: u64, order: u64) {
+        let (service, now) = (self.service(), self.engine.now);
+        self.engine.core.recorder.money.payment_made((service, intent), order, now);
+    }
+
+    /// This provider has moved money.
+    pub(crate) fn money_moved(&mut self, movement: &Movement) {
+        let now = self.engine.now;
+        let recorder = &mut self.engine.core.recorder;
+        let broken = recorder.money.moved(movement);
+        recorder.money_broken(broken, now);
+    }
+
+    /// This bank has carried out a leg of a transfer.
+    pub(crate) fn leg_done(&mut self, leg: &LegDone) {
+        let now = self.engine.now;
+        let recorder = &mut self.engine.core.recorder;
+        let broken = recorder.money.leg_done(leg);
+        recorder.money_broken(broken, now);
+    }
+
+    /// All debits and all credits of this processor's ledger after a step.
+    pub(crate) fn ledger_seen(&mut self, debits: u128, credits: u128) {
+        if debits != credits {
+            let witness = format!("{debits} debited, {credits} credited");
+            self.violation(invariant::BALANCED, witness);
+        }
+    }
+
+    /// This node has come back and has this in its store.
+    pub(crate) fn money_found(&mut self, probe: &MoneyProbe) {
+        let (service, now) = (self.service(), self.engine.now);
+        let recorder = &mut self.engine.core.recorder;
+        let broken = recorder.money.audit(service, probe);
+        recorder.money_broken(broken, now);
     }
 
     /// Something that must never happen was seen.

@@ -53,7 +53,7 @@ use network::{Address, Payload};
 use crate::kernel::agenda::Agenda;
 use crate::kernel::time::Time;
 use crate::kernel::{EventDigest, World};
-use crate::measure::{EndState, LinkMeasured, Measured, MonitoringEnd, ServiceLevels, Trace};
+use crate::measure::{EndState, LinkMeasured, Measured, MoneyEnd, MonitoringEnd, ServiceLevels, Trace};
 use crate::nodes::Kinds;
 use crate::scenario::plan::{LoadId, Party, Plan};
 
@@ -376,6 +376,7 @@ impl Cluster {
         let mut systems = Systems::new();
         let mut shares = Shares::new();
         let mut monitoring = MonitoringEnd::default();
+        let mut money = MoneyEnd::default();
         for (state, node) in self.core.nodes.iter().zip(&self.nodes) {
             let mut probes = Probes::default();
             node.probe(&mut probes);
@@ -385,6 +386,7 @@ impl Cluster {
                         self.core.recorder.close_job_book(service, &jobs, now);
                     }
                     monitoring.add_replica(service, state.replica, state.up, &mut probes);
+                    money.probes.extend(probes.money.take().map(|probe| (service, probe)));
                     inside[service.index()] += probes.in_system;
                     &self.core.plan.services[service.index()].name
                 }
@@ -416,6 +418,7 @@ impl Cluster {
             links: self.links_measured(),
             systems,
             monitoring,
+            money,
         };
         let Core { recorder, trace, plan, nodes, .. } = self.core;
         let trace = trace.finish(

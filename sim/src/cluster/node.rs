@@ -7,7 +7,7 @@ use super::cx::Cx;
 use super::slab::Ref;
 use crate::kernel::draw::Lineage;
 use crate::kernel::time::{Span, Time};
-use crate::measure::{CollectedProbe, OutcomeKind, Unreported};
+use crate::measure::{CollectedProbe, MoneyProbe, OutcomeKind, Unreported};
 use crate::nodes::jobs::JobsProbe;
 use crate::scenario::plan::{EdgeId, EntryId, LoadId, OperationId, Plan};
 
@@ -95,6 +95,8 @@ pub struct Probes {
     pub(crate) jobs: Option<Box<JobsProbe>>,
     /// Of a node that collects reports: what it has made of those of each service.
     pub collected: Vec<CollectedProbe>,
+    /// Of a node that keeps books on money: what is in them.
+    pub money: Option<MoneyProbe>,
 }
 
 /// A message as a node sees it.

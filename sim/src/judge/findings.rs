@@ -5,7 +5,7 @@ use super::grid::Grid;
 use super::liveness::{Liveness, LoadRecovery};
 use super::slo::SloVerdict;
 use super::words::{decimal, grouped};
-use super::{Evidence, STOP_ID, caches, chain, jobs, limits, monitoring, reached_its_end};
+use super::{Evidence, STOP_ID, caches, chain, jobs, limits, money, monitoring, reached_its_end};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::scenario::plan::Action;
@@ -30,7 +30,7 @@ struct Case<'a> {
 type Finder = fn(&Case<'_>) -> Vec<String>;
 
 /// Every kind, the gravest first.
-const FINDERS: [(&str, Finder); 32] = [
+const FINDERS: [(&str, Finder); 37] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
@@ -40,6 +40,11 @@ const FINDERS: [(&str, Finder); 32] = [
     ("jobs_lost", |case| jobs::lost(case.evidence)),
     ("jobs_completed_again", |case| jobs::again(case.evidence)),
     ("stale_effects", |case| jobs::stale_effects(case.evidence)),
+    ("charged_twice", |case| money::charged_twice(case.evidence.measured)),
+    ("charged_untold", |case| money::charged_untold(case.evidence.measured)),
+    ("in_suspense", |case| money::in_suspense(case.evidence.measured)),
+    ("outcome_unknown", |case| money::outcome_unknown(case.evidence.measured)),
+    ("status_storm", |case| money::status_storm(case.evidence.measured)),
     ("monitoring_blind", |case| monitoring::blind(case.evidence)),
     ("alert_resolved_blind", |case| monitoring::resolved_blind(case.evidence)),
     ("averaged_percentiles", |case| monitoring::averaged(case.evidence)),

@@ -1,8 +1,10 @@
 //! What holds in every run of every scenario. One entry in a table each; always on, never configurable.
 
-use super::{Evidence, monitoring};
+use super::{Evidence, money, monitoring};
 use crate::kernel::time::Time;
-use crate::measure::{JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE};
+use crate::measure::{
+    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, invariant,
+};
 
 /// What became of one invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
 type Concerns = fn(&Evidence<'_>) -> bool;
 
 /// Invariants that are always on where the scenario has what they are about.
-const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 6] = [
+const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 16] = [
     (Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
         !evidence.measured.monitoring.is_empty()
     }),
@@ -54,12 +56,27 @@ const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 6] = [
     watched_jobs(JOBS_FENCED),
     watched_jobs(JOBS_TICKED_ONCE),
     watched_jobs(JOBS_CONSISTENT),
+    (Invariant { id: invariant::CAPTURED_ONCE, check: no_more }, money::has_cards),
+    (Invariant { id: invariant::CHARGED_ONCE, check: no_more }, money::has_cards),
+    (Invariant { id: invariant::WITHIN_AUTHORIZED, check: no_more }, money::has_cards),
+    (Invariant { id: invariant::WITHIN_CAPTURED, check: no_more }, money::has_cards),
+    (Invariant { id: invariant::BALANCED, check: no_more }, money::has_cards),
+    (Invariant { id: invariant::CONFIRMED, check: no_more }, money::has_cards),
+    (Invariant { id: invariant::CONSERVED, check: money::conserved }, money::has_cards),
+    (Invariant { id: invariant::ONE_OUTCOME, check: no_more }, money::has_transfers),
+    (Invariant { id: invariant::BANKS_BALANCED, check: no_more }, money::has_transfers),
+    (Invariant { id: invariant::SUSPENSE_OWNED, check: money::suspense_owned }, money::has_transfers),
 ];
 
 /// An invariant on jobs: the books that are kept beside every scheduler see it broken as it happens, so the finished run
 /// has nothing to add.
 const fn watched_jobs(id: &'static str) -> (Invariant, Concerns) {
-    (Invariant { id, check: |_| Vec::new() }, |evidence| !evidence.measured.jobs.is_empty())
+    (Invariant { id, check: no_more }, |evidence| !evidence.measured.jobs.is_empty())
+}
+
+/// Of an invariant that is looked at with every step, the end of a run shows nothing more.
+fn no_more(_evidence: &Evidence<'_>) -> Vec<String> {
+    Vec::new()
 }
 
 pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<InvariantVerdict> {

@@ -10,6 +10,7 @@ mod jobs;
 mod limits;
 mod liveness;
 mod marks;
+mod money;
 mod monitoring;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -5,6 +5,7 @@ mod histogram;
 mod jobs;
 mod limits;
 mod measured;
+mod money;
 mod monitoring;
 mod outcome_kind;
 mod recorder;
@@ -19,6 +20,9 @@ pub use measured::{
     LoadMeasured, Measured, PathShares, RateLimitMeasured, RequestCounts, ServiceCounts, ServiceInterval,
     ServiceMeasured, SloMeasured, Summary, TimelineEvent, Violation,
 };
+pub use money::{
+    BookedPayment, KeyPolicy, LegDone, MoneyMeasured, MoneyProbe, Movement, OrderEnd, UnsettledTxn,
+};
 pub use monitoring::{
     AlertMeasured, CollectedProbe, EventAccounts, Gap, MonitoringMeasured, Silence, Unreported, WindowTold,
     WindowsMeasured,
@@ -29,6 +33,7 @@ pub use trace::{Trace, TraceSpan, TracedRequest};
 pub(crate) use histogram::Durations;
 pub(crate) use jobs::{Broken, JobBook, StoredJob};
 pub(crate) use limits::LimitKey;
+pub(crate) use money::{MoneyEnd, OrderPlaced, invariant};
 pub(crate) use monitoring::MonitoringEnd;
 pub(crate) use recorder::{AttemptSent, CallVerdict, Departure, EndState, Recorder, ServiceLevels};
 pub(crate) use trace::TraceRecorder;

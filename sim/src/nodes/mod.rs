@@ -9,10 +9,13 @@ pub(crate) mod jobs;
 mod limit_store;
 mod metrics;
 mod optimistic_writer;
+mod payments;
 mod service;
+mod setting_table;
 mod settings;
 pub mod telemetry;
 mod tokens;
+mod upi;
 mod versioned_store;
 
 use std::fmt;
@@ -51,6 +54,17 @@ pub trait Kind {
         JobsRole::None
     }
 
+    /// Whether it makes its calls when it sees fit instead of step by step for each request, so that calls in a circle
+    /// come to an end.
+    fn calls_itself() -> bool {
+        false
+    }
+
+    /// The most replicas a service of this kind may have; `None` is no bound of the kind's own.
+    fn most_replicas() -> Option<u32> {
+        None
+    }
+
     /// A replica of `service`. The settings were checked.
     fn build(service: ServiceId, replica: u32, plan: &Arc<Plan>) -> Box<dyn Node>;
 }
@@ -59,6 +73,8 @@ type Check = fn(&Map<String, Value>) -> Vec<(String, String)>;
 type Role = fn() -> TelemetryRole;
 type Ability = fn() -> bool;
 type JobRole = fn() -> JobsRole;
+type CallsItself = fn() -> bool;
+type MostReplicas = fn() -> Option<u32>;
 type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
 
 #[derive(Clone)]
@@ -69,6 +85,8 @@ struct Entry {
     has_admission: Ability,
     needs_calls: Ability,
     jobs_role: JobRole,
+    calls_itself: CallsItself,
+    most_replicas: MostReplicas,
     build: Build,
 }
 
@@ -92,6 +110,12 @@ impl Default for Kinds {
             .with::<jobs::JobWorkerKind>("job-worker")
             .with::<jobs::JobEnqueuerKind>("job-enqueuer")
             .with::<jobs::JobSinkKind>("job-sink")
+            .with::<payments::PaymentClient>("payment-client")
+            .with::<payments::Payments>("payments")
+            .with::<payments::PaymentProvider>("payment-provider")
+            .with::<upi::UpiSwitch>("upi-switch")
+            .with::<upi::UpiBank<{ upi::SOUND }>>("upi-bank")
+            .with::<upi::UpiPsp>("upi-psp")
     }
 }
 
@@ -108,6 +132,8 @@ impl Kinds {
             has_admission: K::has_admission,
             needs_calls: K::needs_calls,
             jobs_role: K::jobs_role,
+            calls_itself: K::calls_itself,
+            most_replicas: K::most_replicas,
             build: K::build,
         });
         Kinds { entries: Arc::new(entries) }
@@ -116,7 +142,16 @@ impl Kinds {
     /// The table with the kinds that break the laws on purpose: for scenarios that prove that they are caught.
     #[must_use]
     pub fn with_test_kinds(self) -> Kinds {
-        self.with::<broken::AddressReader>("test-address")
+        let defects = payments::DEFECTS.map(|(name, _)| name);
+        self.with::<payments::Defective<0>>(defects[0])
+            .with::<payments::Defective<1>>(defects[1])
+            .with::<payments::Defective<2>>(defects[2])
+            .with::<payments::Defective<3>>(defects[3])
+            .with::<payments::Defective<4>>(defects[4])
+            .with::<payments::Defective<5>>(defects[5])
+            .with::<upi::UpiBank<{ upi::FORGETFUL }>>("test-upi-bank-forgetful")
+            .with::<upi::UpiBank<{ upi::GENEROUS }>>("test-upi-bank-generous")
+            .with::<broken::AddressReader>("test-address")
             .with::<broken::Forgetful>("test-forgetful")
             .with::<broken::LeakyMetrics>("test-leaky-metrics")
             .with::<broken_jobs::Unfenced>("test-unfenced-scheduler")
@@ -166,6 +201,14 @@ impl KindsCheck for Kinds {
     fn jobs_role(&self, kind: &str) -> JobsRole {
         let entry = self.entries.iter().find(|entry| entry.name == kind);
         entry.map_or(JobsRole::None, |entry| (entry.jobs_role)())
+    }
+
+    fn calls_itself(&self, kind: &str) -> bool {
+        self.entries.iter().find(|entry| entry.name == kind).is_some_and(|entry| (entry.calls_itself)())
+    }
+
+    fn most_replicas(&self, kind: &str) -> Option<u32> {
+        self.entries.iter().find(|entry| entry.name == kind).and_then(|entry| (entry.most_replicas)())
     }
 }
 

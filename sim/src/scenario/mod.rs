@@ -83,6 +83,15 @@ pub trait KindsCheck {
     fn jobs_role(&self, _kind: &str) -> JobsRole {
         JobsRole::None
     }
+
+    /// Whether a kind makes its calls when it sees fit instead of step by step for each request.
+    fn calls_itself(&self, _kind: &str) -> bool {
+        false
+    }
+    /// The most replicas a service of a kind may have.
+    fn most_replicas(&self, _kind: &str) -> Option<u32> {
+        None
+    }
 }
 
 /// A scenario that can be run.

@@ -29,7 +29,7 @@ mod webhook; // signatures and events
 
 pub use idempotency::{Fingerprint, KeepAnswer, KeptAnswers, KeyConfig, KeyDecision, KeyRecord};
 pub use intent::{Attempt, CaptureMethod, Dispute, Intent, IntentStatus, IntentView};
-pub use ledger::{Account, Balance, Books, LedgerError, Leg, Transfer, TransferId};
+pub use ledger::{Account, Balance, Books, LedgerError, Leg, Transfer, TransferId, debits_and_credits};
 pub use money::{Currency, Money, ParseMoneyError};
 pub use operation::{
     Decline, IntentId, Operation, OperationId, OperationKind, OperationState, Order, Outcome, ProviderId,

@@ -51,6 +51,18 @@ impl Batch {
         write.map(|(_, value)| value.as_deref())
     }
 
+    /// The keys it writes or removes, in the order of writing.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.writes.iter().map(|(key, _)| key.as_slice())
+    }
+
+    /// The same batch without what it does to one key.
+    #[must_use]
+    pub fn without(&self, key: &[u8]) -> Batch {
+        let writes = self.writes.iter().filter(|(written, _)| written != key).cloned().collect();
+        Batch { conditions: self.conditions.clone(), writes }
+    }
+
     /// Whether there is nothing to write.
     pub const fn is_empty(&self) -> bool {
         self.writes.is_empty()

@@ -45,7 +45,7 @@ pub trait Disk {
     /// # Errors
     /// [`DiskError`]; an unknown part is durable.
     fn sync(&mut self, file: u64) -> Result<(), DiskError>;
-    /// Removes a file. It may come back after a crash that no sync of any file came before.
+    /// Removes a file. Until the next sync of any file it may come back after a crash.
     ///
     /// # Errors
     /// [`DiskError`]; it may still be there.
@@ -178,6 +178,7 @@ impl Disk for SimDisk {
             file.synced = file.bytes.len();
         }
         // The file system's journal is written in order: with a sync all removals before it are durable, too.
+        // A sync commits the journal of the file system, and with it the removals before it.
         self.files.retain(|_, file| !file.is_removed);
         Ok(())
     }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::{Recorder, ServiceLevels};
 use crate::kernel::time::Time;
 use crate::measure::jobs::JobBook;
+use crate::measure::money::MoneyEnd;
 use crate::measure::monitoring::{AlertMeasured, MonitoringEnd, MonitoringMeasured};
 use crate::measure::watch::Counters;
 use crate::measure::{JobsMeasured, LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured};
-use crate::scenario::plan::Plan;
+use crate::scenario::plan::{Plan, ServiceId};
 
 /// What only the arenas know when the run stops.
 pub(crate) struct EndState {
@@ -19,6 +20,7 @@ pub(crate) struct EndState {
     pub(crate) links: Vec<LinkMeasured>,
     pub(crate) systems: BTreeMap<String, BTreeMap<String, u64>>,
     pub(crate) monitoring: MonitoringEnd,
+    pub(crate) money: MoneyEnd,
 }
 
 impl Recorder {
@@ -64,6 +66,12 @@ impl Recorder {
         add_monitoring(&mut systems, &monitoring, &alerts);
         let end_of_run = Time::from_nanos(u64::try_from(self.now_ns).unwrap_or(u64::MAX));
         let jobs = jobs_measured(plan, std::mem::take(&mut self.job_books), end_of_run, &mut systems);
+        let name = |service: ServiceId| plan.services[service.index()].name.clone();
+        let money = self.money.finish(name, &end.money);
+        for (service, counts) in money.iter().flat_map(|money| &money.systems) {
+            let counts = counts.iter().map(|(count, value)| (count.to_string(), *value));
+            systems.entry(service.clone()).or_default().extend(counts);
+        }
         let loads: Vec<LoadMeasured> = loads.collect();
         let edges = self.edges.into_iter().map(|mut record| {
             record.measured.latency = match record.load {
@@ -85,6 +93,7 @@ impl Recorder {
             systems,
             limits,
             monitoring,
+            money,
             alerts,
             jobs,
             violations: self.violations,

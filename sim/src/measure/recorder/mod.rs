@@ -14,6 +14,7 @@ pub(crate) use finish::EndState;
 
 use self::finish::share_ppm;
 use super::limits::{LimitKey, LimitWatch};
+use super::money::{Broken, Money};
 use super::monitoring::Monitoring;
 use super::watch::{Counters, Watch};
 use super::{
@@ -132,6 +133,7 @@ pub(crate) struct Recorder {
     pub(crate) job_books: Vec<Option<Box<JobBook>>>,
     /// Whether the books on jobs are kept.
     pub(crate) keeps_job_books: bool,
+    pub(crate) money: Money,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -189,6 +191,7 @@ impl Recorder {
             monitoring: Monitoring::new(plan),
             job_books: plan.services.iter().map(|_| None).collect(),
             keeps_job_books: true,
+            money: Money::default(),
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],
@@ -260,6 +263,13 @@ impl Recorder {
         const MOST: usize = 100;
         if self.violations.len() < MOST {
             self.violations.push(violation);
+        }
+    }
+
+    /// What the books on money say is wrong.
+    pub(crate) fn money_broken(&mut self, broken: impl IntoIterator<Item = Broken>, at: Time) {
+        for (invariant, witness) in broken {
+            self.violation(Violation { invariant: invariant.to_string(), at, witness });
         }
     }
 

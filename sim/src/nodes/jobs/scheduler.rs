@@ -241,7 +241,7 @@ impl JobServer {
             (Ok(()), None) => Verdict::Fail,
             (Err(Rejected::QueueFull { .. }), _) => {
                 self.counts.refused += 1;
-                Verdict::Refuse
+                Verdict::TurnAway
             }
             (Err(_), _) => Verdict::Fail,
         };

@@ -1,7 +1,7 @@
 //! What a kind built on a service adds to it: an answer of its own, whether the calls are made, who waits for whom.
 //! Knows nothing of lines and workers.
 
-use crate::cluster::{Cx, Durable, Fill, Filled, Probes, Ref, Request};
+use crate::cluster::{Cx, Done, Durable, Fill, Filled, Probes, Ref, Request};
 use crate::kernel::time::Time;
 use crate::scenario::plan::ServicePlan;
 
@@ -23,8 +23,8 @@ pub(in crate::nodes) enum Verdict {
     Answer(Answered),
     /// The answer is an error, at once.
     Fail,
-    /// There is no room for it: refused, at once.
-    Refuse,
+    /// Not now: the answer is a rejection, with the pause that the service asks for.
+    TurnAway,
     /// The service's calls are made, under this lease or without one (0); what they bring is the answer.
     Load(u64),
     /// This is the answer, at once; then the calls are made under this lease with nobody waiting.
@@ -78,6 +78,18 @@ pub(in crate::nodes) trait Behaviour {
     fn expire(&mut self, _local: Time, _cx: &mut Cx<'_>) -> Option<Woken> {
         None
     }
-    /// The process dies: what is volatile is lost.
+    /// Whether it makes the service's calls by itself, when it sees fit, instead of step by step for each request.
+    fn calls_itself(&self) -> bool {
+        false
+    }
+    /// A call that it has made by itself has ended.
+    fn call_done(&mut self, _done: &Done, _cx: &mut Cx<'_>) -> Option<Woken> {
+        None
+    }
+    /// Whether a request is answered at the door, before it takes a place or a worker.
+    fn answer_at_door(&mut self, _request: &Request, _cx: &mut Cx<'_>) -> Option<Answered> {
+        None
+    }
+    /// The process dies. The next thing it is told is that it starts.
     fn crash(&mut self, _keep: Durable) {}
 }

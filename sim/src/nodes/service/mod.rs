@@ -163,6 +163,12 @@ impl ServiceNode {
 
     #[inline]
     fn arrive(&mut self, request: Request, cx: &mut Cx<'_>) {
+        if let Some(behaviour) = &mut self.behaviour
+            && let Some(Answered { missed, value }) = behaviour.answer_at_door(&request, cx)
+        {
+            cx.reply(&request, Reply { missed, value, ..Reply::refusal(OutcomeKind::Ok) });
+            return;
+        }
         match self.door {
             None => self.accept(request, None, cx),
             Some(_) => self.knock(request, cx),
@@ -498,13 +504,14 @@ impl Node for ServiceNode {
         if let Some(agent) = &mut self.telemetry {
             agent.start(cx);
         }
+        self.arm_alarm(cx);
     }
 
     fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
         match message {
             Message::Request(request) => self.arrive(request, cx),
             Message::Done(done) => {
-                if !self.store_answered(&done, cx) {
+                if !self.store_answered(&done, cx) && !self.kind_call_done(&done, cx) {
                     self.call_done(&done, cx);
                 }
             }

@@ -34,7 +34,7 @@ impl ServiceNode {
                 self.finish(at, OutcomeKind::Ok, cx);
             }
             Verdict::Fail => self.finish(at, OutcomeKind::Error, cx),
-            Verdict::Refuse => self.finish(at, OutcomeKind::Rejected, cx),
+            Verdict::TurnAway => self.finish(at, OutcomeKind::Rejected, cx),
             Verdict::Load(lease) => {
                 self.note(at, Answered::default(), Purpose::Load(lease));
                 self.proceed(at, cx);
@@ -170,6 +170,18 @@ impl ServiceNode {
             | Message::Note(_)
             | Message::Load(_) => {}
         }
+    }
+
+    /// A call has ended that the kind made by itself; whether it did.
+    #[inline]
+    pub(super) fn kind_call_done(&mut self, done: &Done, cx: &mut Cx<'_>) -> bool {
+        let Some(behaviour) = self.behaviour.as_mut().filter(|behaviour| behaviour.calls_itself()) else {
+            return false;
+        };
+        if let Some(woken) = behaviour.call_done(done, cx) {
+            self.wake_jobs(woken, None, cx);
+        }
+        true
     }
 
     /// The kind's wake-up has come.

@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::kernel::time::Span;
 use crate::scenario::path::Path;
-use crate::scenario::plan::{EdgeId, EdgePlan, Party};
+use crate::scenario::plan::{EdgeId, EdgePlan, Party, ServiceId};
 use foreshock_systems::retry::{Backoff, Pauses};
 
 impl Checker<'_> {
@@ -13,6 +13,24 @@ impl Checker<'_> {
         self.check_retry_times();
         self.check_outliers();
         self.check_weights();
+        self.check_replicas_of_kinds();
+    }
+
+    /// What a kind keeps in one process cannot be spread over several.
+    fn check_replicas_of_kinds(&mut self) {
+        for index in 0..self.services.len() {
+            let Some(service) = self.services.get(index) else { continue };
+            let Some(most) = self.around.kinds.most_replicas(&service.kind) else { continue };
+            if service.max_replicas > most {
+                let message = format!(
+                    "a service of kind `{}` has at most {most} replica, this one gets {}",
+                    service.kind, service.max_replicas
+                );
+                let path = Path::root().key("services").key(&service.name);
+                let help = "what it keeps is in one place: give it more `workers`".to_string();
+                self.error_at_key(&path, message, Some(help));
+            }
+        }
     }
 
     /// Refuses services that call each other in a circle: no request would ever end.
@@ -20,6 +38,7 @@ impl Checker<'_> {
         let mut calls: Vec<Vec<(EdgeId, usize)>> = vec![Vec::new(); self.services.len()];
         for (index, edge) in self.edges.iter().enumerate() {
             if let Party::Service(caller) = edge.caller
+                && !self.makes_calls_by_itself(caller)
                 && let Some(list) = calls.get_mut(caller.index())
             {
                 list.push((EdgeId(index as u32), edge.callee.index()));
@@ -54,6 +73,9 @@ impl Checker<'_> {
                 continue;
             }
             let Party::Service(caller) = edge.caller else { continue };
+            if self.makes_calls_by_itself(caller) {
+                continue; // nobody waits for them in particular
+            }
             let impatient = self.edges.iter().filter(|inbound| inbound.callee == caller);
             let shortest = impatient
                 .filter_map(|inbound| {
@@ -75,6 +97,10 @@ impl Checker<'_> {
                 "later attempts are work nobody waits for: retry less, shorten the timeout, or wait longer";
             self.warn(&path, message, Some(help.to_string()));
         }
+    }
+
+    fn makes_calls_by_itself(&self, caller: ServiceId) -> bool {
+        self.services.get(caller.index()).is_some_and(|plan| self.around.kinds.calls_itself(&plan.kind))
     }
 
     fn check_outliers(&mut self) {

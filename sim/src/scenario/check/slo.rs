@@ -3,6 +3,7 @@
 use super::Checker;
 use super::distribution::quantile;
 use crate::kernel::time::{Span, Time};
+use crate::measure::invariant;
 use crate::scenario::edit;
 use crate::scenario::path::Path;
 use crate::scenario::plan::{
@@ -285,7 +286,7 @@ impl Checker<'_> {
             }
             return;
         }
-        let invariant = ALWAYS_ON.iter().any(|prefix| id.starts_with(prefix));
+        let invariant = ALWAYS_ON.iter().any(|prefix| id.starts_with(prefix)) || invariant::ALL.contains(&id);
         if !invariant && !self.names.has_slo(id) {
             let mut known = self.names.slo_ids();
             known.push(LIVENESS);

@@ -191,6 +191,16 @@ impl<S: Store> Processor<S> {
         self
     }
 
+    /// Other numbers from now on. What was under way keeps the times it was given.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; then the old ones go on.
+    pub fn reconfigure(&mut self, config: ProcessorConfig) -> Result<(), ConfigError> {
+        config.validate()?;
+        self.rules.config = config;
+        Ok(())
+    }
+
     /// The store.
     pub const fn store(&self) -> &S {
         &self.store
@@ -199,6 +209,16 @@ impl<S: Store> Processor<S> {
     /// Gives the store back, for instance after it failed.
     pub fn into_store(self) -> S {
         self.store
+    }
+
+    /// All payments, in the order in which they were made.
+    pub fn intents(&self, visit: &mut dyn FnMut(super::intent::Intent)) {
+        self.store.scan(b"intent/", &mut |_, stored| {
+            if let Ok(intent) = postcard::from_bytes(stored.value) {
+                visit(intent);
+            }
+            true
+        });
     }
 
     /// A payment.

@@ -69,6 +69,11 @@ impl Psp {
         self.directory.insert(name, (bank, account));
     }
 
+    /// Another plan from now on. What is due stays due, if the new plan wants it, too.
+    pub fn set_plan(&mut self, checks: Box<dyn CheckPlan>) {
+        self.config.checks = checks;
+    }
+
     /// Status checks sent so far.
     pub const fn checks_sent(&self) -> u64 {
         self.checks_sent

@@ -39,6 +39,12 @@ impl Default for SwitchConfig {
     }
 }
 
+impl SwitchConfig {
+    const fn is_patient(&self) -> bool {
+        !self.auth_timeout.is_zero() && !self.leg_timeout.is_zero() && !self.settle_interval.is_zero()
+    }
+}
+
 /// Where a payment stands at the switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TxnState {
@@ -145,7 +151,7 @@ impl<S: Store> Switch<S> {
     /// # Errors
     /// [`SwitchError::NoPatience`].
     pub fn open(store: S, config: SwitchConfig) -> Result<Switch<S>, SwitchError> {
-        if config.auth_timeout.is_zero() || config.leg_timeout.is_zero() || config.settle_interval.is_zero() {
+        if !config.is_patient() {
             return Err(SwitchError::NoPatience);
         }
         let mut timers = BTreeSet::new();
@@ -168,6 +174,28 @@ impl<S: Store> Switch<S> {
             #[cfg(test)]
             reverses_deemed: false,
         })
+    }
+
+    /// Other patience and rules from now on. What is under way keeps the times it was given.
+    ///
+    /// # Errors
+    /// [`SwitchError::NoPatience`]; then the old ones go on.
+    pub const fn reconfigure(&mut self, config: SwitchConfig) -> Result<(), SwitchError> {
+        if !config.is_patient() {
+            return Err(SwitchError::NoPatience);
+        }
+        self.config = config;
+        Ok(())
+    }
+
+    /// All payments, by their names.
+    pub fn txns(&self, visit: &mut dyn FnMut(TxnView)) {
+        self.store.scan(b"upi/", &mut |_, stored| {
+            if let Ok(txn) = postcard::from_bytes(stored.value) {
+                visit(txn);
+            }
+            true
+        });
     }
 
     /// A payment.

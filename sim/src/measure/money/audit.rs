@@ -1,0 +1,108 @@
+//! Everything once more: what a store says against what was done. After each crash, and at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cards::PaymentBook;
+use super::{Broken, Money, UnsettledTxn, invariant};
+use crate::scenario::plan::ServiceId;
+
+/// A payment as a processor has it in its store, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BookedPayment {
+    /// Its name.
+    pub intent: u64,
+    /// Known to be captured.
+    pub captured_minor: i64,
+    /// Known to be given back.
+    pub refunded_minor: i64,
+    /// Asked for and not known: may have been captured.
+    pub maybe_captured_minor: i64,
+    /// Asked for and not known: may have been given back.
+    pub maybe_refunded_minor: i64,
+}
+
+/// What a node has in its store.
+#[derive(Clone, Debug)]
+pub enum MoneyProbe {
+    /// A processor: its payments, and what its own audit finds.
+    Processor {
+        /// All of them.
+        payments: Vec<BookedPayment>,
+        /// What the library's audit of the store says.
+        violations: Vec<String>,
+    },
+    /// A switch: the transfers it still works on.
+    Switch {
+        /// Their names.
+        unsettled: BTreeSet<UnsettledTxn>,
+    },
+}
+
+/// What all nodes have when the run stops.
+#[derive(Debug, Default)]
+pub(crate) struct MoneyEnd {
+    pub(crate) probes: Vec<(ServiceId, MoneyProbe)>,
+}
+
+/// Sentences enough to see what is wrong.
+const MOST_WITNESSES: usize = 20;
+
+pub(super) fn compare(money: &Money, service: ServiceId, probe: &MoneyProbe) -> Vec<Broken> {
+    match probe {
+        MoneyProbe::Processor { payments, violations } => {
+            let own = violations
+                .iter()
+                .map(|text| (invariant::CONSERVED, format!("the store's own audit: {text}")));
+            let against = compare_payments(money, service, payments);
+            own.chain(against).take(MOST_WITNESSES).collect()
+        }
+        MoneyProbe::Switch { unsettled } => compare_transfers(money, unsettled),
+    }
+}
+
+fn compare_payments(money: &Money, service: ServiceId, booked: &[BookedPayment]) -> Vec<Broken> {
+    let Some(cards) = &money.cards else { return Vec::new() };
+    let mut booked: BTreeMap<u64, &BookedPayment> =
+        booked.iter().map(|payment| (payment.intent, payment)).collect();
+    let nothing = BookedPayment::default();
+    let mut broken = Vec::new();
+    for ((processor, intent), truth) in &cards.payments {
+        if *processor == service.0 {
+            let known = booked.remove(intent).unwrap_or(&nothing);
+            broken.extend(difference(*intent, truth, known));
+        }
+    }
+    for (intent, known) in booked {
+        broken.extend(difference(intent, &PaymentBook::default(), known));
+    }
+    broken
+}
+
+fn difference(intent: u64, truth: &PaymentBook, known: &BookedPayment) -> Option<Broken> {
+    let fits = |truth: i64, known: i64, maybe: i64| known <= truth && truth <= known.saturating_add(maybe);
+    let is_captured = fits(truth.captured_minor, known.captured_minor, known.maybe_captured_minor);
+    let is_refunded = fits(truth.refunded_minor, known.refunded_minor, known.maybe_refunded_minor);
+    (!is_captured || !is_refunded).then(|| {
+        let witness = format!(
+            "payment {intent} of order {:016x}: {} was taken and {} given back, the store has {} and {}",
+            truth.order,
+            truth.captured_minor,
+            truth.refunded_minor,
+            known.captured_minor,
+            known.refunded_minor
+        );
+        (invariant::CONSERVED, witness)
+    })
+}
+
+fn compare_transfers(money: &Money, unsettled: &BTreeSet<UnsettledTxn>) -> Vec<Broken> {
+    let Some(transfers) = &money.transfers else { return Vec::new() };
+    let waiting = transfers.legs.iter().filter(|(_, legs)| legs.is_in_suspense());
+    let lost = waiting.filter(|(txn, _)| !unsettled.contains(&UnsettledTxn(**txn)));
+    let told = lost.map(|(txn, legs)| {
+        let witness =
+            format!("{} of transfer {txn:016x} was taken, and nobody works on it any more", legs.minor);
+        (invariant::SUSPENSE_OWNED, witness)
+    });
+    told.take(MOST_WITNESSES).collect()
+}

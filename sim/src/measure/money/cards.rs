@@ -1,0 +1,256 @@
+//! Orders and the payments made of them: what providers really took and gave back. One entry for each, no history.
+
+use std::collections::BTreeMap;
+
+use foreshock_systems::payment::OperationKind;
+
+use super::index::Index;
+use super::{Broken, invariant};
+use crate::kernel::time::{Span, Time};
+use crate::scenario::plan::ServiceId;
+
+/// For what a client uses one idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyPolicy {
+    /// For an order, however often it tries.
+    Order,
+    /// For a single try: each further one is another request to whoever takes it.
+    Attempt,
+}
+
+/// What a client was told of its order in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderEnd {
+    /// It is paid.
+    Paid,
+    /// It is not.
+    Refused,
+    /// Nothing: the client does not ask any more.
+    GivenUp,
+}
+
+/// An order as its client means it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OrderPlaced {
+    pub(crate) order: u64,
+    pub(crate) client: ServiceId,
+    pub(crate) minor: i64,
+    pub(crate) key: KeyPolicy,
+}
+
+/// Money that a provider has moved.
+#[derive(Clone, Copy, Debug)]
+pub struct Movement {
+    /// For whom.
+    pub processor: ServiceId,
+    /// The payment there.
+    pub intent: u64,
+    /// The order it is for.
+    pub order: u64,
+    /// What was done.
+    pub kind: OperationKind,
+    /// With how much, in minor units.
+    pub minor: i64,
+}
+
+#[derive(Debug)]
+struct OrderBook {
+    client: ServiceId,
+    minor: i64,
+    key: KeyPolicy,
+    /// When the first payment of it was made.
+    first_made: Option<Time>,
+    /// Taken less given back.
+    net_minor: i64,
+    /// Taken, ever.
+    taken_minor: i64,
+    end: Option<OrderEnd>,
+    is_doubled: bool,
+}
+
+/// A payment as the provider knows it.
+#[derive(Debug, Default)]
+pub(super) struct PaymentBook {
+    pub(super) order: u64,
+    made_at: Option<Time>,
+    authorized_minor: i64,
+    pub(super) captured_minor: i64,
+    pub(super) refunded_minor: i64,
+}
+
+/// What was counted at one service.
+type Counts = BTreeMap<&'static str, u64>;
+
+/// What the harness knows of money when the run is over.
+#[derive(Clone, Debug, Default)]
+pub struct MoneyMeasured {
+    /// Whether there were processors of payments.
+    pub has_cards: bool,
+    /// Whether there were banks that paid each other.
+    pub has_transfers: bool,
+    /// Orders charged again because their client takes a new key for each try, and how much too much, by client.
+    pub doubled_by_new_key: BTreeMap<String, (u64, i64)>,
+    /// The same because the key had expired, by client; and of those the shortest time from the first try to the one
+    /// that was charged again.
+    pub doubled_by_expiry: BTreeMap<String, (u64, i64, Span)>,
+    /// Orders that were charged although their client was told otherwise, or nothing, by client.
+    pub charged_untold: BTreeMap<String, (u64, i64)>,
+    /// What is shown of each service.
+    pub systems: BTreeMap<String, BTreeMap<&'static str, u64>>,
+    /// What all that happened between banks has in common.
+    pub transfers: Counts,
+    /// What is wrong at the end, by invariant.
+    pub broken_at_end: BTreeMap<String, Vec<String>>,
+}
+
+/// The books on orders and payments.
+#[derive(Debug, Default)]
+pub(crate) struct Cards {
+    orders: Index<u64, OrderBook>,
+    pub(super) payments: Index<(u32, u64), PaymentBook>,
+    key_ttls: BTreeMap<ServiceId, Span>,
+    by_new_key: BTreeMap<ServiceId, (u64, i64)>,
+    by_expiry: BTreeMap<ServiceId, (u64, i64, Span)>,
+}
+
+impl Cards {
+    pub(super) fn keys_kept(&mut self, processor: ServiceId, ttl: Span) {
+        // With another time in the course of the run the shortest counts: a key may be that young and gone.
+        let kept = self.key_ttls.entry(processor).or_insert(ttl);
+        *kept = ttl.min(*kept);
+    }
+
+    pub(super) fn order_placed(&mut self, placed: OrderPlaced) {
+        let OrderPlaced { order, client, minor, key } = placed;
+        let book = OrderBook {
+            client,
+            minor,
+            key,
+            first_made: None,
+            net_minor: 0,
+            taken_minor: 0,
+            end: None,
+            is_doubled: false,
+        };
+        self.orders.entry(order).or_insert(book);
+    }
+
+    pub(super) fn order_ended(&mut self, order: u64, end: OrderEnd) -> Option<Broken> {
+        let book = self.orders.get_mut(&order)?;
+        book.end = Some(end);
+        let is_unpaid = end == OrderEnd::Paid && book.taken_minor < book.minor;
+        is_unpaid.then(|| {
+            let (minor, taken) = (book.minor, book.taken_minor);
+            let witness =
+                format!("order {order:016x} of {minor} was confirmed, and {taken} was taken for it");
+            (invariant::CONFIRMED, witness)
+        })
+    }
+
+    pub(super) fn payment_made(&mut self, (processor, intent): (ServiceId, u64), order: u64, now: Time) {
+        if let Some(book) = self.orders.get_mut(&order) {
+            book.first_made = book.first_made.or(Some(now));
+        }
+        let payment = self.payments.entry((processor.0, intent)).or_default();
+        payment.order = order;
+        payment.made_at = payment.made_at.or(Some(now));
+    }
+
+    pub(super) fn moved(&mut self, movement: &Movement) -> Vec<Broken> {
+        let Movement { processor, intent, order, kind, minor } = *movement;
+        let payment = self.payments.entry((processor.0, intent)).or_default();
+        payment.order = order;
+        if kind.is_opening() {
+            payment.authorized_minor = payment.authorized_minor.saturating_add(minor);
+        }
+        if kind.takes_money() {
+            payment.captured_minor = payment.captured_minor.saturating_add(minor);
+        }
+        if kind.gives_back() {
+            payment.refunded_minor = payment.refunded_minor.saturating_add(minor);
+        }
+        let mut broken = Vec::new();
+        let (authorized, captured, refunded) =
+            (payment.authorized_minor, payment.captured_minor, payment.refunded_minor);
+        let made_at = payment.made_at;
+        let told = |what: &str| {
+            format!(
+                "payment {intent}: {what}; authorized {authorized}, captured {captured}, refunded {refunded}"
+            )
+        };
+        if captured > authorized {
+            broken.push((invariant::WITHIN_AUTHORIZED, told("more is captured than was authorized")));
+        }
+        if refunded > captured {
+            broken.push((invariant::WITHIN_CAPTURED, told("more is given back than was captured")));
+        }
+        let Some(book) = self.orders.get_mut(&order) else { return broken };
+        if kind.gives_back() {
+            book.net_minor = book.net_minor.saturating_sub(minor);
+        }
+        if kind.takes_money() {
+            book.net_minor = book.net_minor.saturating_add(minor);
+            book.taken_minor = book.taken_minor.saturating_add(minor);
+            if captured.saturating_sub(refunded) > book.minor {
+                broken.push((invariant::CAPTURED_ONCE, told("more is captured than the order is worth")));
+            } else if book.net_minor > book.minor && !book.is_doubled {
+                broken.extend(self.doubled(order, processor, made_at));
+            }
+        }
+        broken
+    }
+
+    /// Two payments of one order were charged: by the client's policy, by the age of its key, or by a defect.
+    fn doubled(&mut self, order: u64, processor: ServiceId, made_at: Option<Time>) -> Option<Broken> {
+        let book = self.orders.get_mut(&order)?;
+        book.is_doubled = true;
+        let too_much = book.net_minor.saturating_sub(book.minor);
+        if book.key == KeyPolicy::Attempt {
+            let (count, sum) = self.by_new_key.entry(book.client).or_default();
+            (*count, *sum) = (*count + 1, sum.saturating_add(too_much));
+            return None;
+        }
+        let age = made_at.zip(book.first_made).map(|(made, first)| made.since(first));
+        let has_expired = age.zip(self.key_ttls.get(&processor)).is_some_and(|(age, ttl)| age >= *ttl);
+        if let (true, Some(age)) = (has_expired, age) {
+            let (count, sum, shortest) = self.by_expiry.entry(book.client).or_insert((0, 0, age));
+            (*count, *sum, *shortest) = (*count + 1, sum.saturating_add(too_much), age.min(*shortest));
+            return None;
+        }
+        let (minor, net) = (book.minor, book.net_minor);
+        Some((
+            invariant::CHARGED_ONCE,
+            format!("order {order:016x} of {minor} was charged {net} under one key"),
+        ))
+    }
+
+    pub(super) fn finish(&self, name: &impl Fn(ServiceId) -> String, measured: &mut MoneyMeasured) {
+        let new_key = self.by_new_key.iter().map(|(client, doubled)| (name(*client), *doubled));
+        measured.doubled_by_new_key = new_key.collect();
+        let expiry = self.by_expiry.iter().map(|(client, doubled)| (name(*client), *doubled));
+        measured.doubled_by_expiry = expiry.collect();
+        let mut clients: BTreeMap<ServiceId, Counts> = BTreeMap::new();
+        for book in self.orders.values() {
+            let counts = clients.entry(book.client).or_default();
+            *counts.entry("orders").or_default() += 1;
+            *counts.entry("orders_charged").or_default() += u64::from(book.net_minor > 0);
+            *counts.entry("orders_charged_twice").or_default() += u64::from(book.is_doubled);
+            let is_untold = book.end.is_some_and(|end| end != OrderEnd::Paid) && book.net_minor > 0;
+            *counts.entry("orders_charged_untold").or_default() += u64::from(is_untold);
+            *counts.entry("payers_down_minor").or_default() += book.net_minor.unsigned_abs();
+            if is_untold {
+                let (count, sum) = measured.charged_untold.entry(name(book.client)).or_default();
+                (*count, *sum) = (*count + 1, sum.saturating_add(book.net_minor));
+            }
+        }
+        let mut processors: BTreeMap<ServiceId, Counts> = BTreeMap::new();
+        for ((processor, _), payment) in &self.payments {
+            let counts = processors.entry(ServiceId(*processor)).or_default();
+            *counts.entry("true_captured_minor").or_default() += payment.captured_minor.unsigned_abs();
+            *counts.entry("true_refunded_minor").or_default() += payment.refunded_minor.unsigned_abs();
+        }
+        for (service, counts) in clients.into_iter().chain(processors) {
+            measured.systems.entry(name(service)).or_default().extend(counts);
+        }
+    }
+}

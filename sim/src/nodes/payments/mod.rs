@@ -1,0 +1,107 @@
+//! Card payments: kind `payment-client` turns requests into orders and pays them, kind `payments` is the merchant's
+//! processor, kind `payment-provider` an acquirer beyond it. They know each other only by calls and webhooks.
+
+mod books;
+mod client;
+mod defects;
+mod processor;
+mod provider;
+mod settings;
+pub(super) mod store;
+mod wire;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::Kind;
+use super::service::ServiceNode;
+use crate::cluster::Node;
+use crate::scenario::plan::{EdgeId, Plan, ServiceId, TelemetryRole};
+
+pub(super) use self::defects::{DEFECTS, Defective};
+use self::processor::Defect;
+
+/// Kind `payments`.
+pub(super) struct Payments;
+
+impl Kind for Payments {
+    fn check_settings(written: &Map<String, Value>) -> Vec<(String, String)> {
+        settings::processor(written).err().unwrap_or_default()
+    }
+
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::Reports
+    }
+
+    fn calls_itself() -> bool {
+        true
+    }
+
+    fn most_replicas() -> Option<u32> {
+        Some(1)
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        processor_node(service, plan, None)
+    }
+}
+
+fn processor_node(service: ServiceId, plan: &Arc<Plan>, defect: Option<Defect>) -> Box<dyn Node> {
+    let behaviour = processor::Payments::new(service, plan, defect);
+    Box::new(ServiceNode::new(service, plan, Some(Box::new(behaviour))))
+}
+
+/// Kind `payment-provider`.
+pub(super) struct PaymentProvider;
+
+impl Kind for PaymentProvider {
+    fn check_settings(written: &Map<String, Value>) -> Vec<(String, String)> {
+        settings::provider(written).err().unwrap_or_default()
+    }
+
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::Reports
+    }
+
+    fn calls_itself() -> bool {
+        true
+    }
+
+    fn most_replicas() -> Option<u32> {
+        Some(1)
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        let behaviour = provider::Provider::new(service, plan);
+        Box::new(ServiceNode::new(service, plan, Some(Box::new(behaviour))))
+    }
+}
+
+/// Kind `payment-client`.
+pub(super) struct PaymentClient;
+
+impl Kind for PaymentClient {
+    fn check_settings(written: &Map<String, Value>) -> Vec<(String, String)> {
+        settings::client(written).err().unwrap_or_default()
+    }
+
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::Reports
+    }
+
+    fn calls_itself() -> bool {
+        true
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        let behaviour = client::Client::new(service, plan);
+        Box::new(ServiceNode::new(service, plan, Some(Box::new(behaviour))))
+    }
+}
+
+/// The calls of a service in the order in which they are written.
+pub(in crate::nodes) fn calls_of(plan: &Plan, service: ServiceId) -> Vec<EdgeId> {
+    let steps = &plan.services[service.index()].steps;
+    steps.iter().flat_map(|step| step.branches.iter().map(|branch| branch.edge)).collect()
+}

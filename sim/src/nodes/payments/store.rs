@@ -1,0 +1,139 @@
+//! The store of a processor, as its settings say: in memory, or behind a log on a simulated disk that a crash leaves in
+//! the state it happens to be in.
+
+use foreshock_systems::store::{
+    Batch, CommitNumber, FsyncPolicy, MemoryStore, PowerCut, SimDisk, Store, StoreError, Stored, WalConfig,
+    WalStore,
+};
+
+use serde_json::Value;
+
+use crate::kernel::time::Time;
+use crate::nodes::setting_table::{choice, lifetime, up_to};
+use crate::scenario::quantity::Problem;
+
+/// Where a processor keeps what it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::nodes) enum StoreKind {
+    /// Nowhere: it is gone with the process.
+    Memory,
+    /// In a log, synced so.
+    Wal(FsyncPolicy),
+}
+
+/// Reads when a log is synced.
+pub(in crate::nodes) fn fsync(value: &Value) -> Result<FsyncPolicy, Problem> {
+    const HELP: &str = "write `every_commit`, `never`, or `{group: {commits: 16, wait: 2ms}}`";
+    let Value::Object(written) = value else {
+        return choice(value, &[("every_commit", FsyncPolicy::EveryCommit), ("never", FsyncPolicy::Never)]);
+    };
+    let group = written.get("group").and_then(Value::as_object).filter(|_| written.len() == 1);
+    let group = group.ok_or_else(|| Problem::new("this is no policy", HELP))?;
+    let of = |key: &str| group.get(key).ok_or_else(|| Problem::new(format!("`{key}` is missing"), HELP));
+    let (commits, wait) = (up_to(of("commits")?, 1_000_000)?, lifetime(of("wait")?)?);
+    if group.len() != 2 {
+        return Err(Problem::new("a group has `commits` and `wait`", HELP));
+    }
+    Ok(FsyncPolicy::Group { max_commits: commits, max_wait: wait })
+}
+
+enum Kept {
+    Memory(MemoryStore),
+    Wal(Box<WalStore<SimDisk>>),
+}
+
+/// A store with a choice.
+pub(in crate::nodes) struct AnyStore {
+    kept: Kept,
+    /// A defect, for tests of the checks that have to notice: every so many writes of a balance are lost.
+    loses_balances: Option<u64>,
+    balances: u64,
+}
+
+impl AnyStore {
+    /// Opens what a disk holds. Nothing but a defect of the log itself could keep it from being opened.
+    pub(in crate::nodes) fn open(kind: StoreKind, disk: Option<SimDisk>) -> AnyStore {
+        let kept = match kind {
+            StoreKind::Memory => Kept::Memory(MemoryStore::new()),
+            StoreKind::Wal(fsync) => {
+                let config = WalConfig { fsync, ..WalConfig::default() };
+                let opened = WalStore::open(disk.unwrap_or_default(), config);
+                let (store, _) = opened.expect("a log loses its end in a crash, and nothing else");
+                Kept::Wal(Box::new(store))
+            }
+        };
+        AnyStore { kept, loses_balances: None, balances: 0 }
+    }
+
+    /// The same, and a part of what it is told to write is lost.
+    pub(in crate::nodes) fn leaky(mut self, every: Option<u64>) -> AnyStore {
+        self.loses_balances = every;
+        self
+    }
+
+    /// What a crash leaves: a disk as it comes back, or nothing.
+    pub(in crate::nodes) fn crash(self, entropy: u64) -> Option<SimDisk> {
+        match self.kept {
+            Kept::Memory(_) => None,
+            Kept::Wal(store) => {
+                let mut disk = store.into_disk();
+                disk.cut_power(PowerCut { after_operations: 0, entropy });
+                Some(disk.restart())
+            }
+        }
+    }
+
+    fn store(&self) -> &dyn Store {
+        match &self.kept {
+            Kept::Memory(store) => store,
+            Kept::Wal(store) => store.as_ref(),
+        }
+    }
+
+    fn store_mut(&mut self) -> &mut dyn Store {
+        match &mut self.kept {
+            Kept::Memory(store) => store,
+            Kept::Wal(store) => store.as_mut(),
+        }
+    }
+
+    /// A batch without the balance that is lost.
+    fn damaged(&mut self, batch: &Batch, every: u64) -> Option<Batch> {
+        const BALANCE: &[u8] = b"balance/";
+        let mut lost = None;
+        for key in batch.keys().filter(|key| key.starts_with(BALANCE)) {
+            self.balances += 1;
+            if self.balances.is_multiple_of(every) {
+                lost = Some(key.to_vec());
+            }
+        }
+        lost.map(|key| batch.without(&key))
+    }
+}
+
+impl Store for AnyStore {
+    fn get(&self, key: &[u8]) -> Option<Stored<'_>> {
+        self.store().get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], Stored<'_>) -> bool) {
+        self.store().scan(prefix, visit);
+    }
+
+    fn commit(&mut self, now: Time, batch: &Batch) -> Result<CommitNumber, StoreError> {
+        let damaged = self.loses_balances.and_then(|every| self.damaged(batch, every));
+        self.store_mut().commit(now, damaged.as_ref().unwrap_or(batch))
+    }
+
+    fn sync(&mut self, now: Time) -> Result<CommitNumber, StoreError> {
+        self.store_mut().sync(now)
+    }
+
+    fn durable(&self) -> CommitNumber {
+        self.store().durable()
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.store().deadline()
+    }
+}

@@ -1,0 +1,247 @@
+//! What clients, processors and providers of payments say to each other, as the words of a request and of its answer.
+
+use foreshock_systems::payment::{Decline, OperationKind, Outcome};
+
+/// What a client asks of a processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// A payment to be made.
+    Create {
+        /// Reserve first, take later.
+        is_manual: bool,
+    },
+    /// Get the money.
+    Confirm,
+    /// Take what is reserved.
+    Capture,
+    /// Give back.
+    Refund,
+}
+
+/// A client's request. The order is the key of the request: for processors it is the payer's reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) ask: Ask,
+    /// Who is paid.
+    pub(super) merchant: u16,
+    /// In the idempotency key, to tell tries apart; 0 if they share one.
+    pub(super) key_try: u32,
+    /// The payment; 0 while there is none.
+    pub(super) intent: u64,
+    /// How much.
+    pub(super) minor: i64,
+}
+
+/// A provider's event as it is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) intent: u64,
+    pub(super) serial: u32,
+    pub(super) outcome: Outcome,
+    /// Its number at the provider.
+    pub(super) event: u32,
+    /// When it was signed, by the provider's clock.
+    pub(super) signed_at_s: u32,
+}
+
+/// What comes to a processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ToProcessor {
+    Asked(Asked),
+    Told(Told),
+}
+
+/// What comes to a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ToProvider {
+    pub(super) intent: u64,
+    pub(super) serial: u32,
+    /// What to do; `None` asks what became of it.
+    pub(super) execute: Option<OperationKind>,
+    pub(super) minor: i64,
+}
+
+const CREATE: u64 = 1;
+const CREATE_MANUAL: u64 = 2;
+const CONFIRM: u64 = 3;
+const CAPTURE: u64 = 4;
+const REFUND: u64 = 5;
+const EVENT: u64 = 9;
+
+impl Asked {
+    pub(super) fn arguments(self) -> [u64; 3] {
+        let ask = match self.ask {
+            Ask::Create { is_manual: false } => CREATE,
+            Ask::Create { is_manual: true } => CREATE_MANUAL,
+            Ask::Confirm => CONFIRM,
+            Ask::Capture => CAPTURE,
+            Ask::Refund => REFUND,
+        };
+        [
+            ask | u64::from(self.merchant) << 16 | u64::from(self.key_try) << 32,
+            self.intent,
+            self.minor.max(0).unsigned_abs(),
+        ]
+    }
+}
+
+impl Told {
+    /// Key and arguments.
+    pub(super) fn words(self) -> (u64, [u64; 3]) {
+        let (tag, minor) = outcome_parts(self.outcome);
+        let head = EVENT | tag << 8 | u64::from(self.serial) << 32;
+        (self.intent, [head, minor, u64::from(self.event) << 32 | u64::from(self.signed_at_s)])
+    }
+}
+
+/// What a request to a processor says; `None` if nothing that it could understand.
+pub(super) fn to_processor(key: u64, arguments: [u64; 3]) -> Option<ToProcessor> {
+    let [head, second, third] = arguments;
+    let high = (head >> 32) as u32;
+    let ask = match head & 0xFF {
+        CREATE => Ask::Create { is_manual: false },
+        CREATE_MANUAL => Ask::Create { is_manual: true },
+        CONFIRM => Ask::Confirm,
+        CAPTURE => Ask::Capture,
+        REFUND => Ask::Refund,
+        EVENT => {
+            let outcome = outcome_of(head >> 8 & 0xFF, second)?;
+            let (event, signed_at_s) = ((third >> 32) as u32, third as u32);
+            return Some(ToProcessor::Told(Told { intent: key, serial: high, outcome, event, signed_at_s }));
+        }
+        _ => return None,
+    };
+    let merchant = (head >> 16) as u16;
+    Some(ToProcessor::Asked(Asked {
+        ask,
+        merchant,
+        key_try: high,
+        intent: second,
+        minor: i64::try_from(third).ok()?,
+    }))
+}
+
+const EXECUTE: u64 = 1;
+const STATUS: u64 = 2;
+
+impl ToProvider {
+    pub(super) fn arguments(self) -> [u64; 3] {
+        let (ask, kind) = self.execute.map_or((STATUS, 0), |kind| (EXECUTE, kind_tag(kind)));
+        let head = ask | kind << 8 | u64::from(self.serial) << 32;
+        [self.intent, head, self.minor.max(0).unsigned_abs()]
+    }
+
+    pub(super) fn of(arguments: [u64; 3]) -> Option<ToProvider> {
+        let [intent, head, minor] = arguments;
+        let execute = match head & 0xFF {
+            EXECUTE => Some(kind_of(head >> 8 & 0xFF)?),
+            STATUS => None,
+            _ => return None,
+        };
+        Some(ToProvider { intent, serial: (head >> 32) as u32, execute, minor: i64::try_from(minor).ok()? })
+    }
+}
+
+const fn kind_tag(kind: OperationKind) -> u64 {
+    match kind {
+        OperationKind::Authorize => 0,
+        OperationKind::Sale => 1,
+        OperationKind::Capture { is_final: false } => 2,
+        OperationKind::Capture { is_final: true } => 3,
+        OperationKind::Void { is_compensation: false } => 4,
+        OperationKind::Void { is_compensation: true } => 5,
+        OperationKind::Refund { is_compensation: false } => 6,
+        OperationKind::Refund { is_compensation: true } => 7,
+    }
+}
+
+const fn kind_of(tag: u64) -> Option<OperationKind> {
+    Some(match tag {
+        0 => OperationKind::Authorize,
+        1 => OperationKind::Sale,
+        2 | 3 => OperationKind::Capture { is_final: tag == 3 },
+        4 | 5 => OperationKind::Void { is_compensation: tag == 5 },
+        6 | 7 => OperationKind::Refund { is_compensation: tag == 7 },
+        _ => return None,
+    })
+}
+
+const fn outcome_parts(outcome: Outcome) -> (u64, u64) {
+    match outcome {
+        Outcome::Succeeded { minor } => (0, minor.unsigned_abs()),
+        Outcome::Declined(Decline::Hard) => (1, 0),
+        Outcome::Declined(Decline::Soft) => (2, 0),
+        Outcome::Declined(Decline::NotProcessed) => (3, 0),
+        Outcome::Pending => (4, 0),
+        Outcome::NotFound => (5, 0),
+    }
+}
+
+fn outcome_of(tag: u64, minor: u64) -> Option<Outcome> {
+    Some(match tag {
+        0 => Outcome::Succeeded { minor: i64::try_from(minor).ok()? },
+        1 => Outcome::Declined(Decline::Hard),
+        2 => Outcome::Declined(Decline::Soft),
+        3 => Outcome::Declined(Decline::NotProcessed),
+        4 => Outcome::Pending,
+        5 => Outcome::NotFound,
+        _ => return None,
+    })
+}
+
+/// An outcome as the value of an answer.
+pub(super) const fn outcome_value(outcome: Outcome) -> u64 {
+    let (tag, minor) = outcome_parts(outcome);
+    tag | minor << 3
+}
+
+/// The outcome that an answer tells.
+pub(super) fn outcome_told(value: u64) -> Option<Outcome> {
+    outcome_of(value & 7, value >> 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTCOMES: [Outcome; 6] = [
+        Outcome::Succeeded { minor: 1 << 40 },
+        Outcome::Declined(Decline::Hard),
+        Outcome::Declined(Decline::Soft),
+        Outcome::Declined(Decline::NotProcessed),
+        Outcome::Pending,
+        Outcome::NotFound,
+    ];
+
+    #[test]
+    fn what_is_said_survives_being_words() {
+        for ask in [
+            Ask::Create { is_manual: false },
+            Ask::Create { is_manual: true },
+            Ask::Confirm,
+            Ask::Capture,
+            Ask::Refund,
+        ] {
+            let asked = Asked { ask, merchant: 63, key_try: u32::MAX, intent: u64::MAX, minor: 499 };
+            assert_eq!(to_processor(7, asked.arguments()), Some(ToProcessor::Asked(asked)));
+        }
+        for outcome in OUTCOMES {
+            let told = Told { intent: 5, serial: 999, outcome, event: u32::MAX, signed_at_s: 12 };
+            let (key, arguments) = told.words();
+            assert_eq!(to_processor(key, arguments), Some(ToProcessor::Told(told)));
+            assert_eq!(outcome_told(outcome_value(outcome)), Some(outcome));
+        }
+        for execute in (0..8).map(kind_of).chain([None]) {
+            let order = ToProvider { intent: u64::MAX, serial: u32::MAX, execute, minor: 0 };
+            assert_eq!(ToProvider::of(order.arguments()), Some(order));
+        }
+    }
+
+    #[test]
+    fn other_words_are_not_understood() {
+        assert_eq!(to_processor(0, [0; 3]), None);
+        assert_eq!(to_processor(0, [EVENT | 7 << 8, 0, 0]), None);
+        assert_eq!(ToProvider::of([0; 3]), None);
+        assert_eq!(outcome_told(7), None);
+    }
+}
