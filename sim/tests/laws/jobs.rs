@@ -346,3 +346,79 @@ load:
     assert_eq!(jobs["completed"], jobs["enqueued"]);
     assert_eq!(system(&outcome, "workers")["calls_failed"], jobs["failed"]);
 }
+
+/// A day on which the scheduler loses its power, a worker stands still, another is cut off, and the links lose some
+/// messages and deliver others twice; when and for how long differs from day to day.
+fn bad_day(day: u64, fsync: &str) -> String {
+    let at = |nth: u64, from: u64, spread: u64| from + (day * 7_919 + nth * 104_729) % spread;
+    format!(
+        "
+seed: {seed}
+run: {{duration: 12s, drain: 60s}}
+services:
+  jobs:
+    kind: job-scheduler
+    workers: 8
+    service_time: 200us
+    fsync: {fsync}
+    keep: 5s
+    jobs: {{default: {{lease: 1500ms, retry_after: 200ms, max_attempts: 50, max_lost_leases: 40}}}}
+    leader_lease: 3s
+    schedules: {{s: {{operation: default, every: 1s, overlap: allow}}}}
+  calendar: {{kind: job-enqueuer, replicas: 2, calls: [{{to: jobs, timeout: 300ms}}]}}
+  workers:
+    kind: job-worker
+    replicas: 3
+    workers: 4
+    heartbeat: 400ms
+    service_time: {{exponential: {{mean: 400ms}}}}
+    calls: [{{to: jobs, timeout: 300ms, retry: {{max_attempts: 3, backoff: {{kind: constant, base: 100ms}}}}}}, {{to: ledger, timeout: 300ms}}]
+  ledger: {{kind: job-sink, workers: 8, service_time: 1ms}}
+network:
+  default: {{latency: {{exponential: {{mean: 2ms}}}}, loss: 2%, duplicate: 2%}}
+load:
+  - {{name: shop, to: jobs, timeout: 300ms, rate: 15/s, retry: {{max_attempts: 6, backoff: {{kind: constant, base: 200ms}}}}}}
+timeline:
+  - {{id: power, at: {power}ms, for: {down}ms, fault: {{crash: {{service: jobs, mode: host}}}}}}
+  - {{id: again, at: {again}ms, for: 700ms, fault: {{crash: {{service: jobs, mode: host}}}}}}
+  - {{id: pause, at: {pause}ms, for: {paused}ms, fault: {{pause: {{service: workers/1}}}}}}
+  - {{id: cut, at: {cut}ms, for: {apart}ms, fault: {{partition: {{between: [[workers/2, calendar/1], [jobs]], mode: drop}}}}}}
+  - {{id: clock, at: {clock}ms, for: 4s, fault: {{clock: {{service: jobs, jump: \"+2s\"}}}}}}
+",
+        seed = day,
+        power = at(1, 2_000, 4_000),
+        down = at(2, 300, 1_500),
+        again = at(3, 8_000, 3_000),
+        pause = at(4, 1_000, 8_000),
+        paused = at(5, 500, 6_000),
+        cut = at(6, 1_000, 8_000),
+        apart = at(7, 500, 6_000),
+        clock = at(8, 1_000, 8_000),
+    )
+}
+
+#[test]
+fn on_no_bad_day_is_a_job_lost_or_completed_twice_or_a_stale_commit_taken() {
+    let (mut leases_lost, mut refused) = (0, 0);
+    for day in 0..24 {
+        let fsync = if day % 2 == 0 { "every_commit" } else { "{commits: 8, wait: 3ms}" };
+        let outcome = ran(&bad_day(day, fsync));
+        let jobs = system(&outcome, "jobs");
+        assert_eq!(jobs["restarts"], 2, "day {day}: {jobs:?}");
+        assert_eq!((jobs["live"], jobs["dead"]), (0, 0), "day {day}: {jobs:?}");
+        let ledger = system(&outcome, "ledger");
+        assert_eq!(ledger["stale_effects"], 0, "day {day}: {ledger:?}");
+        leases_lost += jobs["leases_lost"];
+        refused += jobs["fenced_refused"] + ledger["effects_refused"];
+    }
+    assert!(leases_lost > 100 && refused > 10, "{leases_lost} leases lost, {refused} refused: too quiet");
+}
+
+#[test]
+fn on_bad_days_a_log_that_is_never_synced_is_found_out() {
+    let found = (0..12).filter(|day| {
+        let outcome = run_plan(&plan(&bad_day(*day, "never")), &Kinds::default());
+        !broken(&outcome).is_empty()
+    });
+    assert!(found.count() > 8);
+}

@@ -11,8 +11,8 @@ use super::super::network::Mishap;
 use super::super::node::{NodeId, Token};
 use super::*;
 use crate::kernel::agenda::Agenda;
-use crate::measure::TraceRecorder;
 use crate::nodes::Kinds;
+use crate::run::Detail;
 use crate::scenario::{Files, Source, compile};
 
 struct NoFiles;
@@ -203,7 +203,7 @@ proptest! {
 
 /// What can be seen of a cluster after these edges, each an instant in ms, an entry, and whether it begins.
 fn after(plan: &Arc<Plan>, edges: &mut [(u64, u32, bool)]) -> String {
-    let mut cluster = Cluster::new(Arc::clone(plan), SEED, Kinds::default(), TraceRecorder::default());
+    let mut cluster = Cluster::new(Arc::clone(plan), SEED, Kinds::default(), &Detail::default());
     let mut agenda = Agenda::new();
     cluster.start(&mut agenda);
     // An entry begins before another ends in the same instant.

@@ -388,11 +388,7 @@ impl Behaviour for Payments {
     fn crash(&mut self, keep: Durable) {
         self.counts.crashes += 1;
         let entropy = self.power.map_or(0, |power| power.draw(self.counts.crashes));
-        let disk = self.processor.take().and_then(|processor| processor.into_store().crash(entropy));
-        self.disk = match keep {
-            Durable::Disk => disk,
-            Durable::Nothing => None,
-        };
+        self.disk = self.processor.take().and_then(|processor| processor.into_store().crash(keep, entropy));
         self.woken.clear();
         self.answers.clear();
     }

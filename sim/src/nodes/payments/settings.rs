@@ -10,7 +10,7 @@ use super::store::{StoreKind, fsync};
 use crate::kernel::time::Span;
 use crate::measure::KeyPolicy;
 use crate::nodes::setting_table::{
-    self, Setting, Wrong, choice, lifetime, positive, range, share, span, up_to,
+    self as settings, Setting, Wrong, choice, lifetime, positive, range, share, span, up_to,
 };
 use crate::scenario::quantity::Problem;
 

@@ -8,6 +8,7 @@ use foreshock_systems::store::{
 
 use serde_json::Value;
 
+use crate::cluster::Durable;
 use crate::kernel::time::Time;
 use crate::nodes::setting_table::{choice, lifetime, up_to};
 use crate::scenario::quantity::Problem;
@@ -71,15 +72,18 @@ impl AnyStore {
         self
     }
 
-    /// What a crash leaves: a disk as it comes back, or nothing.
-    pub(in crate::nodes) fn crash(self, entropy: u64) -> Option<SimDisk> {
-        match self.kept {
-            Kept::Memory(_) => None,
-            Kept::Wal(store) => {
-                let mut disk = store.into_disk();
+    /// What a crash leaves: a disk as it comes back, or nothing. When the machine died, a part of what was not synced,
+    /// drawn by `entropy`.
+    pub(in crate::nodes) fn crash(self, keep: Durable, entropy: u64) -> Option<SimDisk> {
+        let Kept::Wal(store) = self.kept else { return None };
+        let mut disk = store.into_disk();
+        match keep {
+            Durable::Written => Some(disk),
+            Durable::Disk => {
                 disk.cut_power(PowerCut { after_operations: 0, entropy });
                 Some(disk.restart())
             }
+            Durable::Nothing => None,
         }
     }
 

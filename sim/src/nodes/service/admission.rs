@@ -138,7 +138,7 @@ impl Admission {
             && bound.limit.in_flight() >= bound.limit.limit()
         {
             self.counts.refused_by_concurrency += 1;
-            return Verdict::TurnAway(None);
+            return Verdict::Refuse(None);
         }
         let verdict = match &mut self.rate {
             None => Verdict::Pass(None),
@@ -148,9 +148,9 @@ impl Admission {
             }
         };
         match verdict {
-            Verdict::TurnAway(wait) => {
+            Verdict::Refuse(wait) => {
                 self.counts.refused_by_rate += 1;
-                Verdict::TurnAway(wait.filter(|_| self.plan.retry_after))
+                Verdict::Refuse(wait.filter(|_| self.plan.retry_after))
             }
             Verdict::Pass(_) | Verdict::Wait(..) | Verdict::Ask(..) => verdict,
         }
@@ -354,7 +354,7 @@ impl Single {
                         counts.would_refuse += 1;
                         return Verdict::Pass(None);
                     }
-                    EmptyKey::Reject => return Verdict::TurnAway(None),
+                    EmptyKey::Reject => return Verdict::Refuse(None),
                 }
             }
         };
@@ -411,7 +411,7 @@ fn refuse(own: &AdmissionLimitPlan, wait: Option<Span>, counts: &mut Counts) -> 
         counts.would_refuse += 1;
         return Verdict::Pass(None);
     }
-    Verdict::TurnAway(wait)
+    Verdict::Refuse(wait)
 }
 
 /// The pause to ask for: none if waiting does not help.

@@ -108,7 +108,7 @@ impl ServiceNode {
                 }
             }
             Verdict::Ask(ticket, passed) => self.wait_for_store(request, passed, ticket, cx),
-            Verdict::TurnAway(pause) => refuse(&request, pause, cx),
+            Verdict::Refuse(pause) => refuse(&request, pause, cx),
         }
         self.drive_store(Some(&request), cx);
     }

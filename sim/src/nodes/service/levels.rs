@@ -62,10 +62,10 @@ impl Levels {
         let verdict = match self.hierarchy.check(local, &descriptors, 1) {
             Ok(()) => Verdict::Pass(None),
             Err(HierarchyRefusal { reason: KeyedRefusal::OverLimit(RetryAt(wait)), .. }) => {
-                Verdict::TurnAway((wait != Span::MAX).then_some(wait))
+                Verdict::Refuse((wait != Span::MAX).then_some(wait))
             }
             Err(HierarchyRefusal { reason: KeyedRefusal::EmptyKey | KeyedRefusal::TooManyKeys, .. }) => {
-                Verdict::TurnAway(None)
+                Verdict::Refuse(None)
             }
         };
         // A request that several rules would refuse is one request.

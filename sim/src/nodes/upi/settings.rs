@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::kernel::time::{Span, Time};
 use crate::nodes::payments::store::{StoreKind, fsync};
 use crate::nodes::setting_table::{
-    self, Setting, Wrong, choice, lifetime, range, share, span, switch, up_to,
+    self as settings, Setting, Wrong, choice, lifetime, range, share, span, switch, up_to,
 };
 
 /// Settings of kind `upi-switch`.

@@ -160,11 +160,7 @@ impl Behaviour for SwitchNode {
     fn crash(&mut self, keep: Durable) {
         self.counts.crashes += 1;
         let entropy = self.power.map_or(0, |power| power.draw(self.counts.crashes));
-        let disk = self.switch.take().and_then(|switch| switch.into_store().crash(entropy));
-        self.disk = match keep {
-            Durable::Disk => disk,
-            Durable::Nothing => None,
-        };
+        self.disk = self.switch.take().and_then(|switch| switch.into_store().crash(keep, entropy));
         self.post.crash();
     }
 
