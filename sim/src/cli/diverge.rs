@@ -88,7 +88,7 @@ pub(super) fn execute(
             if a.plan.slos != b.plan.slos {
                 (a, b) = (a.without_objectives()?, b.without_objectives()?);
             }
-            Runner::Own(b)
+            Runner::Own(Box::new(b))
         }
         Some(program) => {
             check_program(program)?;
@@ -159,7 +159,7 @@ impl InProcess {
 
 /// Who does the second run.
 enum Runner {
-    Own(InProcess),
+    Own(Box<InProcess>),
     Program { program: PathBuf, scenario: ScenarioArguments, seed: Seed, choice: KindsChoice },
 }
 

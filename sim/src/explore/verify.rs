@@ -158,7 +158,7 @@ fn look_from_json(value: &Value) -> Option<Look> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verified {
     /// All ways gave the same events and the same report.
-    Deterministic(Identity),
+    Deterministic(Box<Identity>),
     /// Two ways did not.
     Differs(Box<Parting>),
 }
@@ -208,7 +208,7 @@ pub fn verify<E>(
             return Ok(Verified::Differs(Box::new(parting)));
         }
     }
-    Ok(Verified::Deterministic(first))
+    Ok(Verified::Deterministic(Box::new(first)))
 }
 
 fn parting<E>(

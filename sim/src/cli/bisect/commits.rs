@@ -2,7 +2,7 @@
 //! own and keeps what each revision reported.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::Value;
@@ -213,7 +213,7 @@ fn own_command(arguments: &CommitsArguments, seed: Seed, good: &str, bad: &str) 
     let mut words = vec![arguments.scenario.scenario.display().to_string()];
     words.extend(arguments.scenario.options(seed));
     words.extend(["--fails".to_string(), arguments.fails.to_string()]);
-    if arguments.repository != PathBuf::from(".") {
+    if arguments.repository != Path::new(".") {
         words.extend(["--repository".to_string(), arguments.repository.display().to_string()]);
     }
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();

@@ -76,7 +76,7 @@ pub fn shrink(
     same.quiet_is_well = !plan.timeline.is_empty() && !same.fails_without_timeline(&plan.document);
     let document = documents::without_prose(&plan.document);
     let mut shrinker = Shrinker { same, document, tests: 0, steps: Vec::new(), on_step };
-    shrinker.to_the_end();
+    shrinker.reduce_all();
     let Shrinker { document, tests, steps, .. } = shrinker;
     let smallest = replanned(&[&plan], &document, kinds)?;
     let is_finished = tests < options.most_tests;
@@ -140,7 +140,7 @@ struct Shrinker<'a> {
 const MOST_ROUNDS: usize = 4;
 
 impl Shrinker<'_> {
-    fn to_the_end(&mut self) {
+    fn reduce_all(&mut self) {
         for _ in 0..MOST_ROUNDS {
             let before = self.document.clone();
             self.remove_entries();
