@@ -148,7 +148,9 @@ mod tests {
     use crate::measure::JobsMeasured;
     use std::collections::BTreeMap;
 
-    fn told(counts: &[(&str, u64)], find: fn(&Evidence<'_>) -> Vec<String>) -> Vec<String> {
+    type Find = fn(&Evidence<'_>) -> Vec<String>;
+
+    fn told(counts: &[(&str, u64)], find: Find) -> Vec<String> {
         let plan = sample::plan();
         let mut measured = sample::measured();
         let counts: BTreeMap<String, u64> =
@@ -187,7 +189,7 @@ mod tests {
             ("bill.wait_p99_us", 5_000),
             ("mail.live", 17),
         ];
-        let cases: [(fn(&Evidence<'_>) -> Vec<String>, &str); 8] = [
+        let cases: [(Find, &str); 8] = [
             (lost, "that they are in: 1 234, over"),
             (again, "that were completed: 8"),
             (starved, "waited 60 s"),

@@ -54,7 +54,9 @@ pub(super) struct Enqueuer {
     plan: Arc<Plan>,
     /// Whether it enqueues without asking who leads: the mistake of a broken variant.
     is_alone: bool,
-    /// `None` before the first start.
+    /// The scheduler's, as they were when it started.
+    schedules: Vec<ScheduleSettings>,
+    /// `None` while it does not run.
     library: Option<Library>,
     node: u32,
     /// Names this replica in the identities of what it asks.
@@ -90,6 +92,7 @@ impl Enqueuer {
             service,
             plan: Arc::clone(plan),
             is_alone,
+            schedules: Vec::new(),
             library: None,
             node: 0,
             name: 0,
@@ -112,29 +115,32 @@ impl Enqueuer {
         self.plan.edges[self.edge().index()].callee
     }
 
-    fn schedules(&self) -> (Vec<ScheduleSettings>, Span) {
+    /// The scheduler's schedules and how long its leaders lead.
+    fn written(&self) -> (Vec<ScheduleSettings>, Span) {
         let settings = &self.plan.services[self.scheduler().index()].settings;
-        super::settings::read(settings)
-            .map_or((Vec::new(), Span::from_secs(15)), |read| (read.schedules, read.leader_lease))
+        let read = super::settings::read(settings).expect("the plan's settings were checked");
+        (read.schedules, read.leader_lease)
     }
 
-    fn library(&self, now: Time) -> Library {
-        let (schedules, lease) = self.schedules();
-        let own = read(&self.plan.services[self.service.index()].settings);
-        let own = own.unwrap_or(Settings { campaign: None, believe: None });
+    fn opened(&mut self, now: Time) -> Library {
+        let (schedules, lease) = self.written();
+        let own = read(&self.plan.services[self.service.index()].settings)
+            .expect("the plan's settings were checked");
         let config = EnqueuerConfig {
             node: LeaderId(self.node),
             campaign_every: own.campaign.unwrap_or(Span::from_nanos(lease.as_nanos() / 3)),
             believe_for: own.believe.unwrap_or(lease),
         };
-        let periodics = (0u16..).zip(schedules).map(|(id, schedule)| Periodic {
+        let periodics = (0u16..).zip(&schedules).map(|(id, schedule)| Periodic {
             schedule: ScheduleId(id),
             calendar: Box::new(Every { period: schedule.every, offset: schedule.offset }),
             misfire: schedule.misfire,
             grace: GRACE,
             look_back: LOOK_BACK,
         });
-        Library::new(config, periodics.collect(), now)
+        let library = Library::new(config, periodics.collect(), now);
+        self.schedules = schedules;
+        library
     }
 
     /// Carries out what the library asks for.
@@ -203,9 +209,8 @@ impl Enqueuer {
     }
 
     fn operation_of(&self, schedule: ScheduleId) -> OperationId {
-        let (schedules, _) = self.schedules();
-        let name = schedules.get(usize::from(schedule.0)).map(|schedule| schedule.operation.clone());
-        let found = self.plan.operations.iter().position(|operation| Some(operation) == name.as_ref());
+        let name = self.schedules.get(usize::from(schedule.0)).map(|schedule| &schedule.operation);
+        let found = self.plan.operations.iter().position(|operation| Some(operation) == name);
         OperationId(found.unwrap_or(0) as u32)
     }
 
@@ -246,7 +251,7 @@ impl Enqueuer {
     fn won(&mut self, term: u64, cx: &mut Cx<'_>) {
         let leadership = Leadership { node: LeaderId(self.node), term: Term(term), until: Time::MAX };
         let leads_already = self.library.as_ref().is_some_and(|library| library.leads(cx.local_time()));
-        let schedules = self.schedules().0.len();
+        let schedules = self.schedules.len();
         if (leads_already && self.terms_won == term) || schedules == 0 {
             self.terms_won = term;
             return self.lead(leadership, Vec::new(), cx);
@@ -310,7 +315,7 @@ impl Node for Enqueuer {
     fn start(&mut self, cx: &mut Cx<'_>) {
         self.node = cx.node().0;
         self.name = name_hash(&format!("{}/{}", self.plan.services[self.service.index()].name, cx.replica()));
-        self.library = Some(self.library(cx.local_time()));
+        self.library = Some(self.opened(cx.local_time()));
         if cx.is_member() {
             self.look(cx);
             self.settle(cx);
@@ -351,9 +356,9 @@ impl Node for Enqueuer {
     }
 
     fn reconfigure(&mut self, edit: &ConfigEdit<'_>) -> Result<(), String> {
-        let before = (self.schedules(), read(&self.plan.services[self.service.index()].settings));
+        let before = (self.written(), read(&self.plan.services[self.service.index()].settings));
         self.plan = Arc::clone(edit.plan);
-        let after = (self.schedules(), read(&self.plan.services[self.service.index()].settings));
+        let after = (self.written(), read(&self.plan.services[self.service.index()].settings));
         if before == after {
             Ok(())
         } else {

@@ -11,7 +11,6 @@ mod settings;
 mod sink;
 mod words;
 mod worker;
-mod worker_settings;
 
 use std::sync::Arc;
 
@@ -69,7 +68,7 @@ pub(super) struct JobWorkerKind;
 
 impl Kind for JobWorkerKind {
     fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
-        worker_settings::written(settings).err().unwrap_or_default()
+        worker::written(settings).err().unwrap_or_default()
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -123,5 +122,5 @@ impl Kind for JobSinkKind {
 
 /// The pool that a worker's settings name, for checks across services.
 pub(crate) fn pool_named(settings: &Map<String, Value>) -> Option<&str> {
-    worker_settings::pool_named(settings)
+    worker::pool_named(settings)
 }

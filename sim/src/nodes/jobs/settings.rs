@@ -58,7 +58,7 @@ pub(super) struct ScheduleSettings {
 }
 
 const KEYS: [&str; 9] =
-    ["store", "fsync", "queues", "jobs", "pools", "schedules", "leader_lease", "keep", "keep_dead"];
+    ["store", "fsync", "queues", "jobs", "worker_pools", "schedules", "leader_lease", "keep", "keep_dead"];
 const QUEUE_KEYS: [&str; 4] = ["max_running", "max_live", "order", "aging"];
 const JOB_KEYS: [&str; 13] = [
     "queue",
@@ -87,7 +87,7 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
     let mut wrong = Wrong::new();
     let mut reader = Reader { map: settings, at: String::new(), wrong: &mut wrong };
     reader.refuse_unknown(&KEYS, "kind `job-scheduler`");
-    for key in ["queues", "pools", "schedules"] {
+    for key in ["queues", "worker_pools", "schedules"] {
         if settings.get(key).and_then(Value::as_object).is_some_and(|named| named.len() > MOST_NAMED) {
             reader.wrong_at(key, format!("has too many entries; the most is {MOST_NAMED}"));
         }
@@ -186,7 +186,7 @@ fn job(queues: &[String], reader: &mut Reader<'_>) -> Option<JobSettings> {
     reader.refuse_unknown(&JOB_KEYS, "a job");
     let usual = usual();
     let queue = match reader.map.get("queue").and_then(Value::as_str) {
-        Some(name) => queue_named(queues, name, "queue", reader)?,
+        Some(name) => queue_named(queues, name, "queue", reader).unwrap_or(QueueId(0)),
         None => QueueId(0),
     };
     let positive = |reader: &mut Reader<'_>, key: &str, usual: u32| {
@@ -255,18 +255,22 @@ fn rate(reader: &mut Reader<'_>) -> Option<RateLimitConfig> {
 }
 
 fn pools(queues: &[String], reader: &mut Reader<'_>) -> Vec<(String, Vec<(QueueId, u32)>)> {
-    reader.mappings("pools", "write `pools: {mailers: {urgent: 3, default: 1}}`", |name, reader| {
-        let mut weighted = Vec::new();
-        for queue in reader.map.keys() {
-            let weight = reader.value(queue, Positive::read)?.0;
-            weighted.push((queue_named(queues, queue, queue, reader)?, weight));
-        }
-        if weighted.is_empty() {
-            reader.missing("has no queue: write `{default: 1}`");
-            return None;
-        }
-        Some((name.to_string(), weighted))
-    })
+    reader.mappings(
+        "worker_pools",
+        "write `worker_pools: {mailers: {urgent: 3, default: 1}}`",
+        |name, reader| {
+            let mut weighted = Vec::new();
+            for queue in reader.map.keys() {
+                let weight = reader.value(queue, Positive::read)?.0;
+                weighted.push((queue_named(queues, queue, queue, reader)?, weight));
+            }
+            if weighted.is_empty() {
+                reader.missing("has no queue: write `{default: 1}`");
+                return None;
+            }
+            Some((name.to_string(), weighted))
+        },
+    )
 }
 
 fn schedule(name: &str, reader: &mut Reader<'_>) -> Option<ScheduleSettings> {
@@ -394,7 +398,7 @@ mod tests {
         let settings = json!({
             "queues": {"urgent": {"max_running": 5}, "bulk": {"aging": "30s"}},
             "jobs": {"mail": {"queue": "bulk", "priority": 3, "lease": "5s", "rate": "10/s", "once_per_key": true}},
-            "pools": {"mailers": {"bulk": 3, "urgent": 1}},
+            "worker_pools": {"mailers": {"bulk": 3, "urgent": 1}},
             "schedules": {"digest": {"operation": "mail", "every": "1m", "misfire": {"catch_up": 3}}},
             "fsync": {"commits": 8, "wait": "2ms"},
         });
@@ -414,7 +418,7 @@ mod tests {
             "fsyncc": "never", "store": "disc", "leader_lease": "0s",
             "queues": {"a": {"max_running": 0, "order": "strict", "aging": "5s"}, "b": 5},
             "jobs": {"mail": {"queue": "c"}, "bill": {"lease": "10s", "max_run": "5s", "burst": 3}},
-            "pools": {"p": {}, "q": {"z": 1}},
+            "worker_pools": {"p": {}, "q": {"z": 1}},
             "schedules": {"s": {"every": "1ms"}, "t": {"operation": "mail", "every": "1m", "misfire": {}}},
         }));
         let expected = [
@@ -426,8 +430,8 @@ mod tests {
             "jobs.bill.max_run: ends an attempt before its lease of 10s",
             "jobs.mail.queue: names the queue `c`; there is a",
             "store: is none of log, memory",
-            "pools.p: has no queue",
-            "pools.q.z: names the queue `z`",
+            "worker_pools.p: has no queue",
+            "worker_pools.q.z: names the queue `z`",
             "schedules.s: says nothing about what is enqueued",
             "schedules.s.every: is too often",
             "schedules.t.misfire: says nothing",

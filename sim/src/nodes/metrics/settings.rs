@@ -306,7 +306,7 @@ mod tests {
             "alerts.b: says nothing about whom it watches",
             "alerts.c: cannot be watched: rule 0: not even a total outage burns this fast",
             "alerts.d.burn: belongs to an alert with an `objective`",
-            "alerts.e: is no alert",
+            "alerts.e: is no mapping",
         ];
         assert_eq!(told.len(), expected.len(), "{told:#?}");
         for (told, expected) in told.iter().zip(expected) {

@@ -104,7 +104,7 @@ impl Checker<'_> {
     fn check_pool(&mut self, path: &Path, settings: &Map<String, Value>, scheduler: ServiceId) {
         let Some(pool) = pool_named(settings) else { return };
         let Some(scheduler) = self.services.get(scheduler.index()) else { return };
-        let pools = scheduler.settings.get("pools").and_then(Value::as_object);
+        let pools = scheduler.settings.get("worker_pools").and_then(Value::as_object);
         let known: Vec<String> = pools.map_or_else(Vec::new, |pools| pools.keys().cloned().collect());
         if !known.iter().any(|name| name == pool) {
             let message = format!("`{}` has no pool `{pool}`", scheduler.name);

@@ -4,11 +4,15 @@
 //! It never looks at the scheduler: a worker that was paused, cut off or slow goes on with a lease that is somebody
 //! else's by now, and finds out when it commits.
 
+mod settings;
+mod steps;
+
 use std::sync::Arc;
 
+use self::settings::{Settings, WorkerCounts, read};
+pub(super) use self::settings::{pool_named, written};
 use super::body::Body;
 use super::words::{Ask, assigned};
-use super::worker_settings::{Settings, WorkerCounts, read};
 use crate::cluster::{
     CallSpec, ConfigEdit, Cx, Done, Durable, Message, Node, NodeId, Probes, Ref, Request, Token,
 };
@@ -16,7 +20,7 @@ use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Lineage, Sampler, below, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
-use crate::scenario::plan::{BranchPlan, EdgeId, Join, LoadId, OperationId, Plan, ServiceId, ServicePlan};
+use crate::scenario::plan::{EdgeId, LoadId, OperationId, Plan, ServiceId, ServicePlan};
 
 /// One replica: so many workers in one process.
 pub(super) struct Worker {
@@ -299,107 +303,6 @@ impl Worker {
         slot.turn = slot.turn.wrapping_add(1);
         cx.cancel_wake(std::mem::take(&mut slot.heartbeat));
         self.busy -= u32::from(slot.run.take().is_some());
-    }
-
-    /// Makes the calls of the next step that has any for this job, or commits.
-    fn next_step(&mut self, at: u32, cx: &mut Cx<'_>) {
-        loop {
-            let Some(run) = self.slots.get(at as usize).and_then(|slot| slot.run) else { return };
-            let plan = Arc::clone(&self.plan);
-            let Some(step) = plan.services[self.service.index()].steps.get(run.step as usize) else {
-                return self.commit(at, true, cx);
-            };
-            let mut started = 0;
-            let mut group = Ref::NONE;
-            for branch in step.branches.iter().filter(|branch| self.takes(branch, &run)) {
-                for copy in 0..branch.fan_out {
-                    group = cx.call(self.step_spec(branch, copy, at, &run, cx.now()), group);
-                    started += 1;
-                }
-            }
-            let Some(slot) = self.slots.get_mut(at as usize) else { return };
-            let Some(run) = &mut slot.run else { return };
-            if started == 0 {
-                run.step += 1;
-                continue;
-            }
-            slot.state = State::Calling;
-            (run.outstanding, run.succeeded, run.group) = (started, 0, group);
-            run.needed = match step.join {
-                Join::All => started,
-                Join::AtLeast(wanted) => wanted.min(started),
-            };
-            return;
-        }
-    }
-
-    fn takes(&self, branch: &BranchPlan, run: &Run) -> bool {
-        let operation = branch.operations.as_ref().is_none_or(|only| only.contains(&run.body.operation));
-        operation && (branch.share_ppm >= 1_000_000 || self.draws_branch(branch, run))
-    }
-
-    fn draws_branch(&self, branch: &BranchPlan, run: &Run) -> bool {
-        let edge = &self.plan.edges[branch.edge.index()];
-        let callee = name_hash(&self.plan.services[edge.callee.index()].name);
-        let identity = run.lineage.call(callee, edge.occurrence).raw();
-        chance_ppm(self.keys().branch.draw(identity), branch.share_ppm)
-    }
-
-    fn step_spec(&self, branch: &BranchPlan, copy: u32, at: u32, run: &Run, now: Time) -> CallSpec {
-        let callee = self.plan.edges[branch.edge.index()].callee;
-        let is_sink = self.plan.services[callee.index()].kind == super::SINK;
-        let effect = Ask::Effect { job: run.job, token: run.token };
-        let turn = self.slots.get(at as usize).map_or(0, |slot| slot.turn);
-        CallSpec {
-            edge: branch.edge,
-            copy,
-            lineage: run.lineage,
-            load: run.body.load,
-            operation: run.body.operation,
-            key: if is_sink { run.body.serial } else { run.body.key },
-            arguments: if is_sink { effect.arguments() } else { [0; 3] },
-            wanted_at: now,
-            deadline: Time::MAX,
-            patience: None,
-            is_retry: run.token > 1,
-            priority: 0,
-            traced: 0,
-            token: word(For::Step, at, turn),
-        }
-    }
-
-    fn step_done(&mut self, at: u32, done: &Done, cx: &mut Cx<'_>) {
-        let plan = Arc::clone(&self.plan);
-        let Some(run) = self.slots.get_mut(at as usize).and_then(|slot| slot.run.as_mut()) else { return };
-        let steps = &plan.services[self.service.index()].steps;
-        let branch = steps
-            .get(run.step as usize)
-            .and_then(|step| step.branches.iter().find(|branch| branch.edge == done.edge));
-        let Some(branch) = branch else { return };
-        let is_ok = done.outcome == OutcomeKind::Ok;
-        let callee = &plan.services[plan.edges[done.edge.index()].callee.index()];
-        if is_ok && done.missed && callee.kind == super::SINK {
-            // A later lease has been at the sink: the job is somebody else's.
-            self.counts.effects_refused += 1;
-            return self.give_up(at, cx);
-        }
-        run.outstanding = run.outstanding.saturating_sub(1);
-        run.succeeded += u32::from(is_ok || branch.optional);
-        run.group = done.sibling;
-        let (outstanding, succeeded, needed, group) = (run.outstanding, run.succeeded, run.needed, run.group);
-        if succeeded < needed && succeeded + outstanding >= needed {
-            return;
-        }
-        if outstanding > 0 {
-            cx.abandon(group);
-        }
-        if succeeded >= needed {
-            run.step += 1;
-            self.next_step(at, cx);
-        } else {
-            self.counts.calls_failed += 1;
-            self.commit(at, false, cx);
-        }
     }
 
     /// Tells the scheduler how it went.

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::super::settings::read as scheduler_settings;
 use crate::cluster::Probes;
 use crate::kernel::time::Span;
 use crate::nodes::settings::{Reader, Wrong};
@@ -11,7 +12,7 @@ use crate::scenario::quantity::Share;
 
 /// Settings of workers, as the file has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Written {
+pub(in crate::nodes::jobs) struct Written {
     pool: Option<String>,
     poll: Option<Span>,
     heartbeat: Option<Span>,
@@ -39,7 +40,7 @@ pub(super) struct Settings {
 const KEYS: [&str; 6] = ["pool", "poll", "heartbeat", "respawn", "poison", "fails"];
 
 /// What the file says, or everything that is wrong with it.
-pub(super) fn written(settings: &Map<String, Value>) -> Result<Written, Wrong> {
+pub(in crate::nodes::jobs) fn written(settings: &Map<String, Value>) -> Result<Written, Wrong> {
     let mut wrong = Wrong::new();
     let mut reader = Reader { map: settings, at: String::new(), wrong: &mut wrong };
     reader.refuse_unknown(&KEYS, "kind `job-worker`");
@@ -67,7 +68,7 @@ fn shares(key: &str, reader: &mut Reader<'_>) -> Vec<(String, u32)> {
 }
 
 /// The pool a worker's settings name, for checks across services.
-pub(super) fn pool_named(settings: &Map<String, Value>) -> Option<&str> {
+pub(in crate::nodes::jobs) fn pool_named(settings: &Map<String, Value>) -> Option<&str> {
     settings.get("pool").and_then(Value::as_str)
 }
 
@@ -77,7 +78,7 @@ pub(super) fn read(plan: &Plan, service: ServiceId) -> Settings {
     let written = written(&own.settings).unwrap_or_default();
     let scheduler = own.steps.first().and_then(|step| step.branches.first());
     let scheduler = scheduler.map(|branch| &plan.services[plan.edges[branch.edge.index()].callee.index()]);
-    let scheduler = scheduler.and_then(|scheduler| super::settings::read(&scheduler.settings).ok());
+    let scheduler = scheduler.and_then(|scheduler| scheduler_settings(&scheduler.settings).ok());
     let pool = written.pool.as_ref().and_then(|pool| scheduler.as_ref()?.pool(pool));
     let by_operation = |shares: &[(String, u32)]| {
         let share =
