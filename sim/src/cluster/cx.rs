@@ -439,7 +439,8 @@ impl Cx<'_> {
 
     /// This processor has made a payment for an order.
     pub(crate) fn payment_made(&mut self, intent: u64, order: u64) {
-        let (service, now) = (self.service(), self.engine.now);
+        // By its own clock, which is the one that its keys grow old by.
+        let (service, now) = (self.service(), self.local_time());
         self.engine.core.recorder.money.payment_made((service, intent), order, now);
     }
 

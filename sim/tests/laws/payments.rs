@@ -189,11 +189,17 @@ fn a_soft_decline_goes_to_the_next_acquirer_only_if_the_policy_says_so() {
 }
 
 #[test]
-fn settings_of_a_processor_change_while_it_runs() {
-    let config = "timeline: [{at: 5s, id: fees, config: {acquirer.decline: 100%, payments.key_ttl: 3s}}]";
-    let outcome = ran(&merchant("", "", "", &format!("{BUYERS}\n{config}")));
+fn settings_of_a_processor_and_a_provider_change_while_they_run() {
+    let decline = "timeline: [{at: 5s, id: decline, config: {acquirer.decline: 100%}}]";
+    let outcome = ran(&merchant("", "", "", &format!("{BUYERS}\n{decline}")));
     let (paid, refused) = (shown(&outcome, "shop", "paid"), shown(&outcome, "shop", "refused"));
     assert!(paid.abs_diff(100) < 40 && refused.abs_diff(100) < 40, "{paid} paid, {refused} refused");
+
+    let forget = "timeline:
+  - {at: 2s, id: forget, config: {payments.key_ttl: 1s}}
+  - {at: 3s, for: 5s, id: lost, fault: {loss: {link: payments -> shop, share: 30%}}}";
+    let outcome = ran(&merchant("    attempts: 20", "", "", &format!("{BUYERS}\n{forget}")));
+    assert!(shown(&outcome, "shop", "orders_charged_twice") > 0 && found(&outcome, "charged_twice"));
 }
 
 /// An app, a switch and two banks; a bank takes five milliseconds.

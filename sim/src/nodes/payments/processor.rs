@@ -247,6 +247,7 @@ impl Payments {
         };
         let next = self.origins.len() as u64;
         if matches!(asked.ask, Ask::Create { .. }) {
+            cx.keys_kept(self.settings.config.keys.ttl);
             self.origins.push(Origin { order: request.key, lineage: request.lineage, load: request.load });
         }
         let input = Input::Request(MerchantRequest { id: RequestId(job.pack()), key: Some(key), command });
@@ -370,7 +371,7 @@ impl Behaviour for Payments {
     }
 
     fn start(&mut self, cx: &mut Cx<'_>) {
-        cx.keys_kept(self.settings.config.keys.ttl);
+        cx.keys_kept(self.settings.config.keys.ttl); // so that there are books even if nobody ever asks
         self.power = Some(cx.key("power"));
         if self.processor.is_some() {
             return; // it takes over from a process that has ended in good order

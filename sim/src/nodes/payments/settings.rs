@@ -294,7 +294,7 @@ mod tests {
             [
                 "fsync: `sometimes` is not known here; use every_commit or never",
                 "key_ttl: `5` has no unit; write `5ms` or `5s`",
-                "fee: more than all of it, found `120%`; a share is at most 100%",
+                "fee: `120%` is more than everything; a share is at most 100%",
                 "failover: `nver` is not known here; did you mean `never`?",
                 "max_checks: must be at least 1, found `0`",
                 "keyttl: a processor of payments has no setting `keyttl`; did you mean `key_ttl`?",

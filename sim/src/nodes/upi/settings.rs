@@ -248,7 +248,7 @@ mod tests {
             wrong(read_psp, &json!({"checks": "hasty", "collect": "30"})),
             [
                 "checks: `hasty` is not known here; use rule or eager or never",
-                "collect: `30` has no unit; write `30%`",
+                "collect: `30` has no unit; write it as a percentage: `30%`",
             ]
         );
         assert_eq!(

@@ -149,3 +149,33 @@ proptest! {
         prop_assert_eq!(held.len(), commits.len() - out.len());
     }
 }
+
+#[test]
+fn a_file_that_was_removed_may_come_back_until_the_next_sync() {
+    let comes_back = |is_synced: bool| {
+        (0..64).any(|entropy| {
+            let mut disk = SimDisk::new();
+            disk.append(1, b"old").expect("there is room");
+            disk.sync(1).expect("it has power");
+            disk.append(2, b"new").expect("there is room");
+            disk.remove(1).expect("it has power");
+            if is_synced {
+                disk.sync(2).expect("it has power");
+            }
+            disk.cut_power(PowerCut { after_operations: 0, entropy: entropy << 1 });
+            disk.restart().files().contains(&1)
+        })
+    };
+    assert!(comes_back(false));
+    assert!(!comes_back(true));
+}
+
+#[test]
+fn a_batch_tells_its_keys_and_can_be_had_without_one() {
+    let mut batch = Batch::new();
+    batch.put("a", "1").put("b", "2").remove("a");
+    assert_eq!(batch.keys().collect::<Vec<_>>(), [b"a", b"b", b"a"]);
+    let without = batch.without(b"a");
+    assert_eq!(without.keys().collect::<Vec<_>>(), [b"b"]);
+    assert_eq!(without.pending(b"a"), None);
+}
