@@ -267,6 +267,7 @@ impl Cluster {
         agenda.cancel(std::mem::take(&mut state.ready_timer));
         state.ready = true;
         state.life = state.life.wrapping_add(1);
+        self.core.flag_copy_gone(now, node);
         let mut lost: Vec<Request> = Vec::new();
         self.nodes[node.index()].crash(Durable::Disk, &mut |request| lost.push(*request));
         self.core.processors.clear(now, node);

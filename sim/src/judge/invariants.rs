@@ -1,6 +1,6 @@
 //! What holds in every run of every scenario. One entry in a table each; always on, never configurable.
 
-use super::{Evidence, monitoring};
+use super::{Evidence, flags, monitoring};
 use crate::kernel::time::Time;
 
 /// What became of one invariant.
@@ -44,10 +44,17 @@ pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
 type Concerns = fn(&Evidence<'_>) -> bool;
 
 /// Invariants that are always on where the scenario has what they are about.
-const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 1] =
-    [(Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
+const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 3] = [
+    (Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
         !evidence.measured.monitoring.is_empty()
-    })];
+    }),
+    (Invariant { id: "flags_sticky", check: flags::noticed }, has_flags),
+    (Invariant { id: "flags_monotone", check: flags::noticed }, has_flags),
+];
+
+fn has_flags(evidence: &Evidence<'_>) -> bool {
+    !evidence.measured.flags.is_empty()
+}
 
 pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<InvariantVerdict> {
     let of_parts = INVARIANTS_OF_PARTS.iter().filter(|(_, concerns)| concerns(evidence));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AlertMeasured, MonitoringMeasured, OutcomeKind};
+use super::{AlertMeasured, FlagsMeasured, MonitoringMeasured, OutcomeKind};
 use crate::kernel::time::{Span, Time};
 
 /// Everything a run measured.
@@ -30,6 +30,8 @@ pub struct Measured {
     pub monitoring: Vec<MonitoringMeasured>,
     /// Alerts that changed at least once, by service that evaluates them and name.
     pub alerts: BTreeMap<(String, String), AlertMeasured>,
+    /// One for each service that keeps feature flags which others follow.
+    pub flags: Vec<FlagsMeasured>,
     /// Violations that nodes or the cluster noticed themselves, by invariant; empty if there are none.
     pub violations: Vec<Violation>,
 }

@@ -1,6 +1,7 @@
 //! Measuring: counters, histograms, time series on a fixed grid. Reads the simulation, never changes it, and
 //! its memory does not grow with virtual time.
 
+mod flags;
 mod histogram;
 mod limits;
 mod measured;
@@ -10,6 +11,7 @@ mod recorder;
 mod trace;
 mod watch;
 
+pub use flags::{CopiesMeasured, EvaluationsMeasured, FlagsMeasured};
 pub use measured::{
     BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LimitMeasured, LinkMeasured, LoadInterval,
     LoadMeasured, Measured, PathShares, RateLimitMeasured, RequestCounts, ServiceCounts, ServiceInterval,
@@ -22,6 +24,7 @@ pub use monitoring::{
 pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
+pub(crate) use flags::FlagSeen;
 pub(crate) use limits::LimitKey;
 pub(crate) use monitoring::MonitoringEnd;
 pub(crate) use recorder::{AttemptSent, CallVerdict, Departure, EndState, Recorder, ServiceLevels};

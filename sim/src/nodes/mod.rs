@@ -4,6 +4,7 @@
 mod broken;
 mod cache;
 mod client;
+pub(crate) mod flags;
 mod limit_store;
 mod metrics;
 mod optimistic_writer;
@@ -21,7 +22,7 @@ pub(crate) use client::client;
 
 use crate::cluster::Node;
 use crate::scenario::KindsCheck;
-use crate::scenario::plan::{Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{FlagServed, Plan, ServiceId, TelemetryRole};
 
 /// A kind of service node that a scenario can name in `kind:`.
 pub trait Kind {
@@ -33,12 +34,18 @@ pub trait Kind {
         TelemetryRole::None
     }
 
+    /// The flags that a service of this kind keeps for others, if that is what it is for.
+    fn flags_served(_settings: &Map<String, Value>) -> Option<Vec<FlagServed>> {
+        None
+    }
+
     /// A replica of `service`. The settings were checked.
     fn build(service: ServiceId, replica: u32, plan: &Arc<Plan>) -> Box<dyn Node>;
 }
 
 type Check = fn(&Map<String, Value>) -> Vec<(String, String)>;
 type Role = fn() -> TelemetryRole;
+type Served = fn(&Map<String, Value>) -> Option<Vec<FlagServed>>;
 type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
 
 #[derive(Clone)]
@@ -46,6 +53,7 @@ struct Entry {
     name: String,
     check: Check,
     role: Role,
+    served: Served,
     build: Build,
 }
 
@@ -65,6 +73,7 @@ impl Default for Kinds {
             .with::<versioned_store::VersionedStore>("versioned-store")
             .with::<optimistic_writer::OptimisticWriter>("optimistic-writer")
             .with::<metrics::Metrics>("metrics")
+            .with::<flags::FlagServer>("flag-server")
     }
 }
 
@@ -78,6 +87,7 @@ impl Kinds {
             name: name.to_string(),
             check: K::check_settings,
             role: K::telemetry_role,
+            served: K::flags_served,
             build: K::build,
         });
         Kinds { entries: Arc::new(entries) }
@@ -89,6 +99,8 @@ impl Kinds {
         self.with::<broken::AddressReader>("test-address")
             .with::<broken::Forgetful>("test-forgetful")
             .with::<broken::LeakyMetrics>("test-leaky-metrics")
+            .with::<broken::BucketsByRequest>("test-flags-by-request")
+            .with::<broken::BucketsAnew>("test-flags-reseeded")
     }
 
     pub(crate) fn build(
@@ -119,6 +131,11 @@ impl KindsCheck for Kinds {
     fn telemetry_role(&self, kind: &str) -> TelemetryRole {
         let entry = self.entries.iter().find(|entry| entry.name == kind);
         entry.map_or(TelemetryRole::None, |entry| (entry.role)())
+    }
+
+    fn flags_served(&self, kind: &str, settings: &Map<String, Value>) -> Option<Vec<FlagServed>> {
+        let entry = self.entries.iter().find(|entry| entry.name == kind)?;
+        (entry.served)(settings)
     }
 }
 

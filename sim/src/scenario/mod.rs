@@ -30,7 +30,7 @@ pub use schema::json_schema;
 
 use check::{Names, Surroundings};
 use path::Lost;
-use plan::{Edit, Plan, Setting, TelemetryRole};
+use plan::{Edit, FlagServed, Plan, Setting, TelemetryRole};
 use raw::RawScenario;
 use trace::{FromFiles, FromPlan};
 use tree::Node;
@@ -62,6 +62,10 @@ pub trait KindsCheck {
     /// What a kind has to do with the system's own monitoring.
     fn telemetry_role(&self, _kind: &str) -> TelemetryRole {
         TelemetryRole::None
+    }
+    /// The flags that a service of this kind keeps for others, if that is what it is for.
+    fn flags_served(&self, _kind: &str, _settings: &Map<String, Value>) -> Option<Vec<FlagServed>> {
+        None
     }
 }
 

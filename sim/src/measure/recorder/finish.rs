@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Recorder, ServiceLevels};
+use crate::kernel::time::Time;
 use crate::measure::monitoring::{AlertMeasured, MonitoringEnd, MonitoringMeasured};
 use crate::measure::watch::Counters;
-use crate::measure::{LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured};
+use crate::measure::{FlagsMeasured, LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured};
 use crate::scenario::plan::Plan;
 
 /// What only the arenas know when the run stops.
@@ -21,7 +22,7 @@ pub(crate) struct EndState {
 
 impl Recorder {
     /// Puts everything together. `inside` and `in_flight` were counted in the arenas.
-    pub(crate) fn finish(mut self, plan: &Plan, end: EndState) -> Measured {
+    pub(crate) fn finish(mut self, plan: &Plan, end: EndState, now: Time) -> Measured {
         let (load_end_ns, levels_at_end) =
             self.levels_at_load_end.take().unwrap_or_else(|| (self.now_ns, self.levels.clone()));
         let run_ns = load_end_ns.saturating_sub(u128::from(self.warm_at.as_nanos())).max(1);
@@ -59,6 +60,8 @@ impl Recorder {
         });
         let (monitoring, alerts) = self.monitoring.finish(plan, end.monitoring);
         add_monitoring(&mut systems, &monitoring, &alerts);
+        let flags = self.flags.finish(plan, now);
+        add_flags(&mut systems, &flags);
         let loads: Vec<LoadMeasured> = loads.collect();
         let edges = self.edges.into_iter().map(|mut record| {
             record.measured.latency = match record.load {
@@ -80,6 +83,7 @@ impl Recorder {
             limits,
             monitoring,
             alerts,
+            flags,
             violations: self.violations,
         }
     }
@@ -114,6 +118,16 @@ fn add_monitoring(
         let named =
             counts.into_iter().chain(times).map(|(what, count)| (format!("alert.{name}.{what}"), count));
         systems.entry(service.clone()).or_default().extend(named);
+    }
+}
+
+/// How the copies of flags fared at whoever keeps them, and what was evaluated at whoever follows them.
+fn add_flags(systems: &mut BTreeMap<String, BTreeMap<String, u64>>, flags: &[FlagsMeasured]) {
+    for measured in flags {
+        systems.entry(measured.server.clone()).or_default().extend(measured.counts());
+        for service in &measured.services {
+            systems.entry(service.service.clone()).or_default().extend(service.counts());
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::histogram::Durations;
 pub(crate) use finish::EndState;
 
 use self::finish::share_ppm;
+use super::flags::FlagBooks;
 use super::limits::{LimitKey, LimitWatch};
 use super::monitoring::Monitoring;
 use super::watch::{Counters, Watch};
@@ -126,6 +127,7 @@ pub(crate) struct Recorder {
     service_limits: BTreeMap<ServiceId, LimitWatch>,
     edge_limits: BTreeMap<EdgeId, LimitWatch>,
     pub(crate) monitoring: Monitoring,
+    pub(crate) flags: FlagBooks,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -181,6 +183,7 @@ impl Recorder {
             service_limits: BTreeMap::new(),
             edge_limits: BTreeMap::new(),
             monitoring: Monitoring::new(plan),
+            flags: FlagBooks::new(plan),
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],

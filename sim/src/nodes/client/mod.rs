@@ -266,7 +266,8 @@ impl Node for Client {
             | Message::Cancel(_)
             | Message::Fill(_)
             | Message::Invalidate { .. }
-            | Message::Note(_) => {}
+            | Message::Note(_)
+            | Message::Flag(_) => {}
         }
     }
 

@@ -7,6 +7,7 @@ mod config;
 mod crossing;
 mod distribution;
 pub(crate) mod faults;
+mod flags;
 mod invalidates;
 mod limit_levels;
 mod limits;
@@ -139,6 +140,7 @@ impl Checker<'_> {
         self.resolve_loads(raw, &run, recorded);
         self.resolve_invalidations(raw);
         self.resolve_telemetry(raw);
+        self.resolve_flags(raw);
         self.resolve_links(raw);
         self.resolve_timeline(&raw.timeline, &run);
         self.resolve_slos(&raw.slo, &run);

@@ -3,6 +3,7 @@
 
 mod call;
 mod edit;
+mod flags;
 mod ids;
 mod limits;
 mod load;
@@ -14,6 +15,7 @@ mod timeline;
 
 pub use call::*;
 pub use edit::*;
+pub use flags::*;
 pub use ids::*;
 pub use limits::*;
 pub use load::*;

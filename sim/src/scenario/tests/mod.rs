@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::plan::{Plan, TelemetryRole};
+use super::plan::{FlagServed, Plan, TelemetryRole};
 use super::{Compiled, Files, KindsCheck, ScenarioError, Source, compile};
 
 /// Trace files by name.
@@ -36,13 +36,14 @@ pub(super) struct TwoKinds;
 
 impl KindsCheck for TwoKinds {
     fn names(&self) -> Vec<String> {
-        ["service", "cache", "limit-store", "metrics"].map(str::to_string).to_vec()
+        ["service", "cache", "limit-store", "metrics", "flag-server"].map(str::to_string).to_vec()
     }
 
     fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {
         let known: &[&str] = match kind {
             "cache" => &["capacity", "ttl", "eviction"],
             "metrics" => &["alerts"],
+            "flag-server" => &["rollouts"],
             _ => &[],
         };
         let unknown = settings.keys().filter(|key| !known.contains(&key.as_str()));
@@ -55,6 +56,15 @@ impl KindsCheck for TwoKinds {
             "metrics" => TelemetryRole::Collects,
             _ => TelemetryRole::None,
         }
+    }
+
+    /// Those that are on or off have no percentage here.
+    fn flags_served(&self, kind: &str, settings: &Map<String, Value>) -> Option<Vec<FlagServed>> {
+        let rollouts = settings.get("rollouts").and_then(Value::as_object);
+        let flags = rollouts.into_iter().flatten();
+        let served =
+            flags.map(|(name, share)| FlagServed { name: name.clone(), has_rollout: share.is_string() });
+        (kind == "flag-server").then(|| served.collect())
     }
 }
 
