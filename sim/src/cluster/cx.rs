@@ -304,8 +304,8 @@ impl Cx<'_> {
     /// This node has evaluated a flag of `server`. For measurement.
     #[inline]
     pub(crate) fn flag_evaluated(&mut self, server: ServiceId, seen: FlagSeen) {
-        let (service, now) = (self.service(), self.engine.now);
-        if let Some(broken) = self.engine.core.recorder.flags.evaluated(server, service, seen, now) {
+        let service = self.service();
+        if let Some(broken) = self.engine.core.recorder.flags.evaluated(server, service, seen) {
             self.violation(broken.invariant, broken.witness);
         }
     }

@@ -30,7 +30,7 @@ struct Case<'a> {
 type Finder = fn(&Case<'_>) -> Vec<String>;
 
 /// Every kind, the gravest first.
-const FINDERS: [(&str, Finder); 27] = [
+const FINDERS: [(&str, Finder); 28] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
@@ -53,6 +53,7 @@ const FINDERS: [(&str, Finder); 27] = [
     ("limit_in_shadow", |case| limits::shadowed(case.evidence)),
     ("bound_moved", |case| limits::bound_moved(case.evidence)),
     ("saturated", saturated),
+    ("flag_path", |case| flags::heavy_paths(case.evidence)),
     ("stampede", |case| caches::stampedes(case.evidence.measured)),
     ("stale_reads", |case| caches::stale_reads(case.evidence.measured)),
     ("late_fills", |case| caches::late_fills(case.evidence.measured)),

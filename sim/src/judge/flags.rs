@@ -5,6 +5,7 @@ use super::Evidence;
 use super::words::{grouped, plural};
 use crate::kernel::time::Span;
 use crate::measure::{EvaluationsMeasured, FlagsMeasured};
+use crate::scenario::plan::{BranchPlan, ServicePlan};
 
 /// What the books notice themselves, with the time and a witness.
 pub(super) fn noticed(_evidence: &Evidence<'_>) -> Vec<String> {
@@ -69,6 +70,41 @@ pub(super) fn wrong(evidence: &Evidence<'_>) -> Vec<String> {
         )
     })
     .collect()
+}
+
+/// From this share of what a service is asked for on, calls that depend on a flag are worth a word.
+const HEAVY_SHARE_PERCENT: u64 = 25;
+
+/// Calls that depend on a flag and are far more than the share of those who have it.
+pub(super) fn heavy_paths(evidence: &Evidence<'_>) -> Vec<String> {
+    let services = evidence.plan.services.iter();
+    let paths = services.flat_map(|service| {
+        let branches = service.steps.iter().flat_map(|step| &step.branches);
+        branches.filter_map(|branch| heavy_path(evidence, service, branch))
+    });
+    paths.collect()
+}
+
+fn heavy_path(evidence: &Evidence<'_>, caller: &ServicePlan, branch: &BranchPlan) -> Option<String> {
+    let gate = branch.gate.filter(|gate| gate.on)?;
+    let used = caller.flags.as_ref()?.uses.get(usize::from(gate.position))?;
+    let (_, counts) = services(evidence).find(|(_, counts)| counts.service == caller.name)?;
+    let (on, off) = *counts.flags.get(&used.name)?;
+    let callee = evidence.plan.edges[branch.edge.index()].callee;
+    let attempts = evidence.measured.edges[branch.edge.index()].attempts;
+    let asked = &evidence.measured.services[callee.index()];
+    let share_of = |part: u64, whole: u64| {
+        let percent = (u128::from(part) * 100).checked_div(u128::from(whole)).unwrap_or(0);
+        u64::try_from(percent).unwrap_or(u64::MAX)
+    };
+    let (asks, has) = (share_of(attempts, asked.arrivals), share_of(on, on + off));
+    (asks >= HEAVY_SHARE_PERCENT && asks >= has.saturating_mul(2)).then(|| {
+        format!(
+            "the flag `{}` was on for {has} % of the requests at `{}`, and calls that depend on it were {asks} % of what \
+             `{}` was asked for",
+            used.name, caller.name, asked.name
+        )
+    })
 }
 
 fn services<'e>(

@@ -13,6 +13,9 @@ use crate::kernel::time::{Span, Time};
 use crate::nodes::flags::decimal;
 use crate::scenario::plan::ServiceId;
 
+/// Most users that are followed, counted anew for each flag. Of others the answers are counted only.
+const MOST_FOLLOWED: u64 = 1_000_000;
+
 /// The book on one server.
 pub(super) struct Book {
     flags: Vec<FlagBook>,
@@ -24,6 +27,7 @@ pub(super) struct Book {
     /// How many replicas serve each revision, those aside that know none.
     in_force: BTreeMap<u64, u32>,
     split_since: Option<Time>,
+    followed: u64,
     measured: CopiesMeasured,
     services: BTreeMap<ServiceId, EvaluationsMeasured>,
 }
@@ -91,6 +95,7 @@ impl Book {
             copies: BTreeMap::new(),
             in_force: BTreeMap::new(),
             split_since: None,
+            followed: 0,
             measured: CopiesMeasured::default(),
             services: BTreeMap::new(),
         }
@@ -156,7 +161,7 @@ impl Book {
     }
 
     #[inline]
-    pub(super) fn evaluated(&mut self, service: ServiceId, seen: FlagSeen, now: Time) -> Option<Broken> {
+    pub(super) fn evaluated(&mut self, service: ServiceId, seen: FlagSeen) -> Option<Broken> {
         let flag = self.flags.get_mut(seen.flag as usize)?;
         let counts = self.services.entry(service).or_default();
         match counts.flags.get_mut(flag.name()) {
@@ -168,15 +173,14 @@ impl Book {
         let is_outdated = seen.revision > 0 && seen.revision < latest;
         counts.outdated += u64::from(is_outdated);
         if is_outdated || seen.by_default {
-            let right = flag.is_judged_at(latest) && answer(&self.latest, flag.name(), seen.user) != seen.on;
-            counts.wrong += u64::from(right);
+            let wrong = flag.is_judged_at(latest) && answer(&self.latest, flag.name(), seen.user) != seen.on;
+            counts.wrong += u64::from(wrong);
         }
-        if is_outdated {
-            self.was_behind(service, seen.revision, now);
+        if self.followed < MOST_FOLLOWED {
+            self.followed += u64::from(flag.follow(seen.user));
         }
         let split = if self.split_since.is_some() { self.measured.splits } else { 0 };
-        let (torn, broken) =
-            self.flags.get_mut(seen.flag as usize)?.answered(seen.user, seen.revision, seen.on, split);
+        let (torn, broken) = flag.answered(seen.user, seen.revision, seen.on, split);
         self.measured.users_with_two_answers += u64::from(torn);
         broken
     }

@@ -9,8 +9,6 @@ use crate::nodes::flags::definition;
 
 /// Most definitions of one flag that are told apart: one bit each. What comes later is not judged.
 const MOST_DEFINITIONS: usize = 64;
-/// Most users of one flag that are followed. Of others the answers are counted only.
-const MOST_USERS: usize = 100_000;
 
 /// A flag must not do that.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +122,14 @@ impl FlagBook {
         self.by_revision.get(place).copied().flatten()
     }
 
-    /// A user got an answer. `split` is the number of the present time with two revisions, 0 if there is only one.
+    /// Follows a user from now on. Says whether it did not before.
+    pub(super) fn follow(&mut self, user: u64) -> bool {
+        let users = self.users.len();
+        self.users.entry(user).or_default();
+        self.users.len() > users
+    }
+
+    /// A user who is followed got an answer, others are passed over. `split` is the number of the present time with two revisions, 0 if there is only one.
     /// Says whether the user has now got both answers in it for the first time, and what is broken.
     #[inline]
     pub(super) fn answered(
@@ -135,12 +140,7 @@ impl FlagBook {
         split: u32,
     ) -> (bool, Option<Broken>) {
         let place = self.definition_at(revision);
-        let is_full = self.users.len() >= MOST_USERS;
-        let seen = match self.users.get_mut(&user) {
-            Some(seen) => seen,
-            None if is_full => return (false, None),
-            None => self.users.entry(user).or_default(),
-        };
+        let Some(seen) = self.users.get_mut(&user) else { return (false, None) };
         let torn = split > 0 && seen.in_split_both(split, on);
         let Some(place) = place else { return (torn, None) };
         let Some(definition) = self.definitions.get(usize::from(place)) else { return (torn, None) };
@@ -210,8 +210,10 @@ mod tests {
     }
 
     fn broken(book: &mut FlagBook, answers: &[(u64, u64, bool)]) -> Vec<&'static str> {
-        let broken =
-            answers.iter().filter_map(|(user, revision, on)| book.answered(*user, *revision, *on, 0).1);
+        let broken = answers.iter().filter_map(|(user, revision, on)| {
+            book.follow(*user);
+            book.answered(*user, *revision, *on, 0).1
+        });
         broken.map(|broken| broken.invariant).collect()
     }
 
@@ -256,8 +258,19 @@ mod tests {
     }
 
     #[test]
+    fn who_is_not_followed_is_passed_over_and_who_is_counts_once() {
+        let mut flag = book(&[rollout(10, "g")]);
+        assert_eq!(
+            (flag.answered(1, 1, true, 1), flag.answered(1, 1, false, 1)),
+            ((false, None), (false, None))
+        );
+        assert!(flag.follow(1) && !flag.follow(1) && flag.follow(2));
+    }
+
+    #[test]
     fn both_answers_within_one_split_are_counted_once() {
         let mut flag = book(&[rollout(10, "g"), rollout(20, "g")]);
+        flag.follow(1);
         let torn = |flag: &mut FlagBook, on, split| flag.answered(1, if on { 2 } else { 1 }, on, split).0;
         let answers =
             [(true, 1), (false, 1), (true, 1), (true, 2), (true, 2), (false, 0), (false, 2), (true, 3)];

@@ -75,9 +75,8 @@ impl FlagBooks {
         server: ServiceId,
         service: ServiceId,
         seen: FlagSeen,
-        now: Time,
     ) -> Option<Broken> {
-        self.books.get_mut(&server)?.evaluated(service, seen, now)
+        self.books.get_mut(&server)?.evaluated(service, seen)
     }
 
     pub(crate) fn finish(self, plan: &Plan, now: Time) -> Vec<FlagsMeasured> {

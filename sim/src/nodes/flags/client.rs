@@ -39,7 +39,8 @@ pub(in crate::nodes) struct FlagClient {
     plan: FlagsPlan,
     bucketing: Bucketing,
     copy: Copy,
-    bootstrap: RuleSet,
+    /// The scenario as it was written: what was shipped with the program.
+    scenario: Arc<Plan>,
     /// What is on the disk: every revision is written there as it is taken over.
     disk: Option<Arc<RuleSet>>,
     /// In the order of the plan's costs.
@@ -67,21 +68,12 @@ struct Keys {
 }
 
 impl FlagClient {
-    pub(in crate::nodes) fn new(flags: &FlagsPlan, plan: &Plan, bucketing: Bucketing) -> FlagClient {
-        let empty = Engine::new(FlagConfig::default()).empty();
-        let bootstrap = match flags.boot {
-            BootPolicy::Bootstrap => {
-                let shipped = server::read(&plan.services[flags.from.index()]);
-                // It is what the server publishes first.
-                empty.with_state(1, &shipped.state())
-            }
-            BootPolicy::Defaults | BootPolicy::LastKnownGood => empty,
-        };
+    pub(in crate::nodes) fn new(flags: &FlagsPlan, plan: &Arc<Plan>, bucketing: Bucketing) -> FlagClient {
         FlagClient {
-            copy: Copy::new(flags.node, bootstrap.clone()),
+            copy: Copy::new(flags.node, no_flags()),
             plan: flags.clone(),
             bucketing,
-            bootstrap,
+            scenario: Arc::clone(plan),
             disk: None,
             costs: samplers(flags),
             keys: None,
@@ -104,8 +96,11 @@ impl FlagClient {
         self.shown = None;
         let rules = match (self.plan.boot, &self.disk) {
             (BootPolicy::LastKnownGood, Some(disk)) => (**disk).clone(),
-            (BootPolicy::LastKnownGood | BootPolicy::Defaults | BootPolicy::Bootstrap, _) => {
-                self.bootstrap.clone()
+            (BootPolicy::LastKnownGood, None) | (BootPolicy::Defaults, _) => no_flags(),
+            (BootPolicy::Bootstrap, _) => {
+                let shipped = server::read(&self.scenario.services[self.plan.from.index()]);
+                // It is what the server publishes first.
+                no_flags().with_state(1, &shipped.state())
             }
         };
         self.begin(rules, cx);
@@ -299,6 +294,10 @@ impl FlagClient {
             out.maxima.insert("flag_revision_max", revision);
         }
     }
+}
+
+fn no_flags() -> RuleSet {
+    Engine::new(FlagConfig::default()).empty()
 }
 
 fn samplers(flags: &FlagsPlan) -> Vec<Sampler> {

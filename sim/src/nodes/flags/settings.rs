@@ -188,3 +188,68 @@ fn count(value: &Value) -> Result<u32, Problem> {
         log => Ok(log),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn wrong(settings: Value) -> Vec<(String, String)> {
+        read(settings.as_object().unwrap()).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_short_form_and_the_long_one_are_read_side_by_side() {
+        let settings = json!({
+            "rollouts": {"a": "10%", "b": true, "c": false},
+            "features": [{"name": "d", "enabled": true, "strategies": [{"name": "default", "segments": [1]}]}],
+            "segments": [{"id": 1, "constraints": []}],
+            "heartbeat": "2s",
+            "log": 5,
+        });
+        let read = read(settings.as_object().unwrap()).unwrap();
+        assert_eq!(read.flags.keys().collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+        assert_eq!((read.segments.len(), read.heartbeat, read.log), (1, Span::from_secs(2), 5));
+        let percent = |name: &str| definition::percentage(&read.flags[name]).map(|(percent, _)| percent);
+        assert_eq!(
+            (percent("a"), percent("b"), percent("c"), percent("d")),
+            (Some(10), Some(100), Some(100), None)
+        );
+        assert_eq!((&read.flags["b"]["enabled"], &read.flags["c"]["enabled"]), (&json!(true), &json!(false)));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_told_with_its_place() {
+        let strategy = |name: &str, rollout: &str| json!({"name": name, "parameters": {"rollout": rollout}});
+        let feature =
+            |strategy: Value| json!({"features": [{"name": "f", "enabled": true, "strategies": [strategy]}]});
+        for (settings, place, word) in [
+            (json!({"flags": {}}), "flags", "no setting"),
+            (json!({"rollouts": {"f": "12.5%"}}), "rollouts.f", "whole percent"),
+            (json!({"rollouts": {"f": [1]}}), "rollouts.f", "no rollout"),
+            (json!({"rollouts": 3}), "rollouts", "no rollouts"),
+            (json!({"rollouts": {"f": "1%"}, "features": [{"name": "f"}]}), "rollouts.f", "as well"),
+            (json!({"features": {}}), "features", "no list"),
+            (json!({"features": [{"enabled": true}]}), "features", "no name"),
+            (json!({"features": [{"name": "f"}, {"name": "f"}]}), "features", "twice"),
+            (json!({"features": [{"name": "f", "strategies": 3}]}), "features", "cannot be read"),
+            (feature(strategy("flexibleRolout", "10")), "features", "flexibleRolout"),
+            (feature(strategy("flexibleRollout", "ten")), "features", "ten"),
+            (json!({"segments": 3}), "segments", "no segments"),
+            (json!({"heartbeat": "0s"}), "heartbeat", "never rests"),
+            (json!({"heartbeat": 5}), "heartbeat", "unit"),
+            (json!({"log": 0}), "log", ""),
+            (json!({"log": 1_000_000}), "log", "the most"),
+        ] {
+            let found = wrong(settings.clone());
+            let told = found.iter().any(|(at, message)| at == place && message.contains(word));
+            assert!(told, "{settings}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let found = wrong(json!({"heartbeat": "0s", "log": 0, "rollouts": {"a": "x", "b": "y"}}));
+        assert_eq!(found.len(), 4, "{found:?}");
+    }
+}

@@ -635,7 +635,7 @@ impl Node for ServiceNode {
     }
 }
 
-fn flag_client(own: &ServicePlan, plan: &Plan, bucketing: Bucketing) -> Option<Box<FlagClient>> {
+fn flag_client(own: &ServicePlan, plan: &Arc<Plan>, bucketing: Bucketing) -> Option<Box<FlagClient>> {
     own.flags.as_ref().map(|flags| Box::new(FlagClient::new(flags, plan, bucketing)))
 }
 

@@ -109,5 +109,7 @@ pub(super) const LARGE: &str = include_str!("large.yaml");
 pub(super) const LIMITS: &str = include_str!("limits.yaml");
 /// A service that reports on itself in every way.
 pub(super) const MONITORING: &str = include_str!("monitoring.yaml");
+/// Feature flags and changes of them.
+pub(super) const FLAGS: &str = include_str!("flags.yaml");
 /// The example of the design: a config change that cascades.
 pub(super) const CASCADE: &str = include_str!("cascade.yaml");
