@@ -320,6 +320,24 @@ timeline:
 }
 
 #[test]
+fn a_few_users_who_ask_for_most_of_a_service_are_found() {
+    let found = |scenario: &str, kind: &str| -> Vec<String> {
+        let findings = ran(scenario).judgement.findings;
+        findings.into_iter().filter(|finding| finding.kind == kind).map(|finding| finding.text).collect()
+    };
+    let heavy = MANY.replace("when_flag: f}]", "when_flag: f, fan_out: 40}, {to: db}]");
+    let texts = found(&heavy, "flag_path");
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert!(texts[0].starts_with("the flag `f` was on for "), "{texts:?}");
+    assert!(found(&MANY.replace("when_flag: f}]", "when_flag: f}, {to: db}]"), "flag_path").is_empty());
+    let unknown = shop("0ms,5ms", "", ", rollouts: {f: 0%}", "");
+    assert_eq!(
+        found(&unknown, "flags_unknown"),
+        ["`shop` knew nothing of the flags of `flags` in 2 of 2 evaluations and took its defaults"]
+    );
+}
+
+#[test]
 fn a_replica_that_leaves_is_not_of_two_minds_with_those_that_stay() {
     let scaled =
         MANY.replace("{id: more,", "{id: fewer, at: 1s, scale: {service: shop, replicas: 1}}, {id: more,");

@@ -49,7 +49,9 @@ fn told(problem: Problem) -> String {
 pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Vec<Wrong>> {
     let mut read = Settings { flags: BTreeMap::new(), segments: Vec::new(), heartbeat: HEARTBEAT, log: LOG };
     let mut wrong: Vec<Wrong> = Vec::new();
-    for (key, value) in settings {
+    // The long form first, so that a flag in both is told of in the same way in whatever order they stand.
+    let (features_first, others): (Vec<_>, Vec<_>) = settings.iter().partition(|(key, _)| *key == "features");
+    for (key, value) in features_first.into_iter().chain(others) {
         let result = match key.as_str() {
             "features" => features(value, &mut read.flags),
             "rollouts" => rollouts(value, &mut read.flags),
