@@ -19,6 +19,8 @@ mod cuts;
 mod every_fault;
 #[path = "laws/fault_edges.rs"]
 mod fault_edges;
+#[path = "laws/flags.rs"]
+mod flags;
 #[path = "laws/generator.rs"]
 mod generator;
 #[path = "laws/harness.rs"]

@@ -213,6 +213,7 @@ impl Engine<'_> {
             Action::Fault(_)
             | Action::Deploy(_)
             | Action::Config(_)
+            | Action::Flag(_)
             | Action::Scale { .. }
             | Action::Rollback { .. } => None,
         }

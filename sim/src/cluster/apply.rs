@@ -268,6 +268,7 @@ impl Cluster {
         state.ready = true;
         state.life = state.life.wrapping_add(1);
         let keep = if aloud { Durable::Written } else { Durable::Disk };
+        self.core.flag_copy_gone(now, node);
         let mut lost: Vec<Request> = Vec::new();
         self.nodes[node.index()].crash(keep, &mut |request| lost.push(*request));
         self.core.processors.clear(now, node);

@@ -257,6 +257,15 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// A replica serves no flags any more: its process is gone, or callers do not know it. For measurement.
+    pub(crate) fn flag_copy_gone(&mut self, now: Time, node: NodeId) {
+        let Party::Service(service) = self.nodes[node.index()].party else { return };
+        if let Some(flags) = &self.plan.services[service.index()].flags {
+            let replica = (service, self.nodes[node.index()].replica);
+            self.recorder.flags.copy(flags.from, replica, None, now);
+        }
+    }
+
     /// The nodes of a service that exist in the plan, in order.
     pub(crate) fn replicas(&self, service: ServiceId) -> std::ops::Range<u32> {
         let base = self.service_base[service.index()];

@@ -1,6 +1,10 @@
 //! What a node may do: read its clock, work, wait, call, answer. The only way from a node to the world.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use foreshock_systems::feature_flags::definition::Event as FlagEvent;
+use serde_json::Value;
 
 use super::core::{Engine, Event, Ready};
 use super::network::Payload;
@@ -12,8 +16,8 @@ use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Lineage, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
-    Departure, JobBook, LegDone, LimitKey, MoneyProbe, Movement, OrderEnd, OrderPlaced, OutcomeKind,
-    Violation, WindowTold, invariant,
+    Departure, FlagSeen, JobBook, LegDone, LimitKey, MoneyProbe, Movement, OrderEnd, OrderPlaced,
+    OutcomeKind, Violation, WindowTold, invariant,
 };
 use crate::nodes::jobs::Body;
 use crate::scenario::plan::{EdgeId, LimitRule, LinkId, LoadId, Party, Plan, ServiceId};
@@ -293,6 +297,27 @@ impl Cx<'_> {
         self.engine.core.recorder.monitoring.alert_changed((service, name), fires, is_missing, now);
         if fires {
             self.engine.core.ready.push_back(Ready::AlertFired { at: service, name: name_hash(name) });
+        }
+    }
+
+    /// This node keeps flags and has published an event, after which they are `definitions`. For measurement.
+    pub(crate) fn flags_published(&mut self, event: &FlagEvent, definitions: &BTreeMap<String, Value>) {
+        let (server, now) = (self.service(), self.engine.now);
+        self.engine.core.recorder.flags.published(server, event, definitions, now);
+    }
+
+    /// This node serves this revision of the flags of `server` from now on. For measurement.
+    pub(crate) fn flag_copy(&mut self, server: ServiceId, revision: u64) {
+        let (replica, now) = ((self.service(), self.replica()), self.engine.now);
+        self.engine.core.recorder.flags.copy(server, replica, Some(revision), now);
+    }
+
+    /// This node has evaluated a flag of `server`. For measurement.
+    #[inline]
+    pub(crate) fn flag_evaluated(&mut self, server: ServiceId, seen: FlagSeen) {
+        let service = self.service();
+        if let Some(broken) = self.engine.core.recorder.flags.evaluated(server, service, seen) {
+            self.violation(broken.invariant, broken.witness);
         }
     }
 

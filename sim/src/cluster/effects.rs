@@ -193,6 +193,7 @@ impl Effects {
                 Action::ExtraHop { .. }
                 | Action::Deploy(_)
                 | Action::Config(_)
+                | Action::Flag(_)
                 | Action::Scale { .. }
                 | Action::Rollback { .. } => {}
             }

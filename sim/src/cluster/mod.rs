@@ -32,8 +32,8 @@ mod truth;
 
 pub use cx::{Cx, Unfinished};
 pub use node::{
-    CallSpec, ConfigEdit, Done, Durable, Fill, Filled, LoadCommand, Message, Node, NodeId, Path, Probes,
-    Reply, Request, Token,
+    CallSpec, ConfigEdit, Done, Durable, Fill, Filled, FlagCommand, LoadCommand, Message, Node, NodeId, Path,
+    Probes, Reply, Request, Token,
 };
 pub use notes::Note;
 pub use slab::Ref;
@@ -426,7 +426,7 @@ impl Cluster {
             |node| nodes.get(node.index()).map_or_else(String::new, |node| node.name.clone()),
             |edge| plan.edges[edge.index()].name.clone(),
         );
-        (recorder.finish(&plan, end), trace)
+        (recorder.finish(&plan, end, now), trace)
     }
 
     /// Requests of each load that are under way: all, and those started after the warm-up.

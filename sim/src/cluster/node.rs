@@ -121,6 +121,17 @@ pub enum Message {
     Note(Ref),
     /// More load, or less again: for the clients of a load only.
     Load(LoadCommand),
+    /// People change a flag, or take a change back: for whoever keeps flags only.
+    Flag(FlagCommand),
+}
+
+/// What people ask of whoever keeps flags. It outlives a crash of that process: they try until it is done.
+#[derive(Clone, Copy, Debug)]
+pub struct FlagCommand {
+    /// The change's position in the timeline.
+    pub entry: EntryId,
+    /// Whether it holds from now on, or no longer.
+    pub begins: bool,
 }
 
 /// What a load for a cache came to.

@@ -3,6 +3,7 @@
 
 use super::node::NodeId;
 use super::slab::{Ref, Slab};
+use crate::nodes::flags::{FlagsAsked, FlagsTold};
 use crate::nodes::telemetry::Report;
 
 /// What a node tells another. One variant for each thing that nodes talk about.
@@ -17,6 +18,10 @@ pub enum Note {
         /// Which of its reports.
         sequence: u64,
     },
+    /// A replica asks for feature flags.
+    FlagsAsked(FlagsAsked),
+    /// Feature flags, or news of them.
+    FlagsTold(Box<FlagsTold>),
 }
 
 impl Note {
@@ -24,7 +29,8 @@ impl Note {
     fn memory_bytes(&self) -> u64 {
         match self {
             Note::Telemetry(report) => report.memory_bytes(),
-            Note::TelemetryTaken { .. } => 0,
+            Note::FlagsTold(told) => told.memory_bytes(),
+            Note::TelemetryTaken { .. } | Note::FlagsAsked(_) => 0,
         }
     }
 }

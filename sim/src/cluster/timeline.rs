@@ -2,7 +2,7 @@
 
 use super::apply::set_capacity;
 use super::effects::{Active, Effects, Layout, Selection};
-use super::node::{LoadCommand, Message, NodeId};
+use super::node::{FlagCommand, LoadCommand, Message, NodeId};
 use super::settings::{Layer, is_own};
 use super::{Cluster, Event};
 use crate::faults::{Fault, NodeSelector};
@@ -11,7 +11,8 @@ use crate::kernel::draw::Key;
 use crate::kernel::time::{Span, Time};
 use crate::measure::TimelineEvent;
 use crate::scenario::plan::{
-    Action, Arrivals, Condition, DeployPlan, EntryId, LoadId, Phase, Plan, ServiceId, Strategy, Trigger,
+    Action, Arrivals, Condition, DeployPlan, EntryId, FlagChange, LoadId, Phase, Plan, ServiceId, Strategy,
+    Trigger,
 };
 
 /// Where the timeline stands.
@@ -170,6 +171,7 @@ impl Cluster {
                 let layer = Layer { entry: id, node: None, settings: settings.clone() };
                 self.add_layer(now, layer, agenda).map(|()| describe_settings(settings))
             }
+            Action::Flag(change) => Ok(self.change_flag(now, id, change, true, agenda)),
             Action::Scale { service, replicas } => {
                 self.timeline.scales.push((id, *service, *replicas));
                 let before = self.timeline.replicas[service.index()];
@@ -221,9 +223,14 @@ impl Cluster {
         match (&self.core.plan.timeline[entry.index()].action, self.core.recorder.touched(entry)) {
             (Action::Fault(_) | Action::ExtraHop { .. }, 0) => "touched nothing".to_string(),
             (Action::Fault(_) | Action::ExtraHop { .. }, touched) => format!("touched {touched}"),
-            (Action::Deploy(_) | Action::Config(_) | Action::Scale { .. } | Action::Rollback { .. }, _) => {
-                String::new()
-            }
+            (
+                Action::Deploy(_)
+                | Action::Config(_)
+                | Action::Flag(_)
+                | Action::Scale { .. }
+                | Action::Rollback { .. },
+                _,
+            ) => String::new(),
         }
     }
 
@@ -333,6 +340,7 @@ impl Cluster {
                 self.apply_effects(now, agenda);
             }
             Action::Config(_) => self.remove_layers(now, entry, None, agenda)?,
+            Action::Flag(change) => drop(self.change_flag(now, entry, change, false, agenda)),
             Action::Scale { service, .. } => {
                 self.timeline.scales.retain(|(other, _, _)| *other != entry);
                 self.adjust_members(now, *service, agenda);
@@ -351,6 +359,24 @@ impl Cluster {
             Action::Rollback { .. } => {}
         }
         Ok(())
+    }
+
+    /// A flag changes at its server, or changes back; from there the news has to find its way. Says what changes.
+    fn change_flag(
+        &mut self,
+        now: Time,
+        entry: EntryId,
+        change: &FlagChange,
+        begins: bool,
+        agenda: &mut Agenda<Event>,
+    ) -> String {
+        let node = self.core.replica_node(change.server, 0);
+        let command = Message::Flag(FlagCommand { entry, begins });
+        self.with_node(now, node, agenda, |server, cx| server.deliver(node, command, cx));
+        let waits = if self.core.nodes[node.index()].up { "" } else { ", once its server is back" };
+        let rollout = change.rollout_percent.map(|percent| format!(" for {percent} %"));
+        let switch = change.enabled.map(|on| if on { " switched on" } else { " switched off" });
+        format!("{}{}{}{waits}", change.flag, switch.unwrap_or_default(), rollout.unwrap_or_default())
     }
 
     fn roll_back(&mut self, now: Time, of: EntryId, agenda: &mut Agenda<Event>) -> Result<String, String> {
@@ -422,6 +448,7 @@ impl Cluster {
             }
             Action::Fault(_)
             | Action::Config(_)
+            | Action::Flag(_)
             | Action::Scale { .. }
             | Action::ExtraHop { .. }
             | Action::Rollback { .. } => {}
@@ -487,6 +514,9 @@ impl Cluster {
             return;
         }
         self.core.nodes[node.index()].member = member;
+        if !member {
+            self.core.flag_copy_gone(now, node);
+        }
         let up = self.core.nodes[node.index()].up;
         set_capacity(now, &mut self.core.nodes[node.index()], member && up);
         for balancer in &mut self.core.balancers {

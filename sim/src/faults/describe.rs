@@ -10,6 +10,7 @@ impl Action {
             Action::Fault(fault) => fault.kind(),
             Action::Deploy(_) => "deploy",
             Action::Config(_) => "config",
+            Action::Flag(_) => "flag",
             Action::Scale { .. } => "scale",
             Action::ExtraHop { .. } => "extra_hop",
             Action::Rollback { .. } => "rollback",

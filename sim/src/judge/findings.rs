@@ -5,7 +5,7 @@ use super::grid::Grid;
 use super::liveness::{Liveness, LoadRecovery};
 use super::slo::SloVerdict;
 use super::words::{decimal, grouped};
-use super::{Evidence, STOP_ID, caches, chain, jobs, limits, money, monitoring, reached_its_end};
+use super::{Evidence, STOP_ID, caches, chain, flags, jobs, limits, money, monitoring, reached_its_end};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::scenario::plan::Action;
@@ -30,7 +30,7 @@ struct Case<'a> {
 type Finder = fn(&Case<'_>) -> Vec<String>;
 
 /// Every kind, the gravest first.
-const FINDERS: [(&str, Finder); 37] = [
+const FINDERS: [(&str, Finder); 41] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
@@ -50,6 +50,9 @@ const FINDERS: [(&str, Finder); 37] = [
     ("averaged_percentiles", |case| monitoring::averaged(case.evidence)),
     ("silent_replica", |case| monitoring::silent(case.evidence)),
     ("series_overflow", |case| monitoring::overflowing(case.evidence)),
+    ("flags_split", |case| flags::split(case.evidence)),
+    ("flags_unknown", |case| flags::by_default(case.evidence)),
+    ("flags_wrong", |case| flags::wrong(case.evidence)),
     ("nested_retries", nested_retries),
     ("breaker_spin", breaker_spin),
     ("limit_exceeded", |case| limits::exceeded(case.evidence)),
@@ -63,6 +66,7 @@ const FINDERS: [(&str, Finder); 37] = [
     ("stale_commits", |case| jobs::fenced(case.evidence)),
     ("bound_moved", |case| limits::bound_moved(case.evidence)),
     ("saturated", saturated),
+    ("flag_path", |case| flags::heavy_paths(case.evidence)),
     ("stampede", |case| caches::stampedes(case.evidence.measured)),
     ("stale_reads", |case| caches::stale_reads(case.evidence.measured)),
     ("late_fills", |case| caches::late_fills(case.evidence.measured)),
@@ -199,6 +203,7 @@ fn is_fault(action: &Action) -> bool {
         Action::Fault(_) => true,
         Action::Deploy(_)
         | Action::Config(_)
+        | Action::Flag(_)
         | Action::Scale { .. }
         | Action::ExtraHop { .. }
         | Action::Rollback { .. } => false,

@@ -1,6 +1,6 @@
 //! What holds in every run of every scenario. One entry in a table each; always on, never configurable.
 
-use super::{Evidence, money, monitoring};
+use super::{Evidence, flags, money, monitoring};
 use crate::kernel::time::Time;
 use crate::measure::{
     JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, invariant,
@@ -47,7 +47,7 @@ pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
 type Concerns = fn(&Evidence<'_>) -> bool;
 
 /// Invariants that are always on where the scenario has what they are about.
-const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 16] = [
+const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 18] = [
     (Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
         !evidence.measured.monitoring.is_empty()
     }),
@@ -66,6 +66,8 @@ const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 16] = [
     (Invariant { id: invariant::ONE_OUTCOME, check: no_more }, money::has_transfers),
     (Invariant { id: invariant::BANKS_BALANCED, check: no_more }, money::has_transfers),
     (Invariant { id: invariant::SUSPENSE_OWNED, check: money::suspense_owned }, money::has_transfers),
+    (Invariant { id: "flags_sticky", check: flags::noticed }, has_flags),
+    (Invariant { id: "flags_monotone", check: flags::noticed }, has_flags),
 ];
 
 /// An invariant on jobs: the books that are kept beside every scheduler see it broken as it happens, so the finished run
@@ -77,6 +79,10 @@ const fn watched_jobs(id: &'static str) -> (Invariant, Concerns) {
 /// Of an invariant that is looked at with every step, the end of a run shows nothing more.
 fn no_more(_evidence: &Evidence<'_>) -> Vec<String> {
     Vec::new()
+}
+
+fn has_flags(evidence: &Evidence<'_>) -> bool {
+    !evidence.measured.flags.is_empty()
 }
 
 pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<InvariantVerdict> {

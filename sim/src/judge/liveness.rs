@@ -107,6 +107,7 @@ fn last_fault(evidence: &Evidence<'_>) -> LastFault {
             Action::Fault(_) => true,
             Action::Deploy(_)
             | Action::Config(_)
+            | Action::Flag(_)
             | Action::Scale { .. }
             | Action::ExtraHop { .. }
             | Action::Rollback { .. } => false,

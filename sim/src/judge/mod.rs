@@ -4,6 +4,7 @@
 mod caches;
 mod chain;
 mod findings;
+mod flags;
 mod grid;
 mod invariants;
 mod jobs;

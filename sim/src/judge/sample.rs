@@ -113,6 +113,8 @@ fn service(name: &str) -> ServicePlan {
         shared_limits: Vec::new(),
         invalidates: Vec::new(),
         telemetry: None,
+        flags: None,
+        serves_flags: Vec::new(),
         hop_of: None,
     }
 }

@@ -120,6 +120,12 @@ pub(crate) fn grouped(value: u64) -> String {
     text
 }
 
+/// `1 user`, `2 users`.
+pub(super) fn plural(count: u64, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", grouped(count))
+}
+
 /// `value` divided by ten to the power `places`, exactly, without trailing zeros.
 pub(super) fn decimal(value: u64, places: u32) -> String {
     let scale = 10_u64.pow(places);

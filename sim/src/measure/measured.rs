@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AlertMeasured, JobsMeasured, MoneyMeasured, MonitoringMeasured, OutcomeKind};
+use super::{AlertMeasured, FlagsMeasured, JobsMeasured, MoneyMeasured, MonitoringMeasured, OutcomeKind};
 use crate::kernel::time::{Span, Time};
 
 /// Everything a run measured.
@@ -36,6 +36,8 @@ pub struct Measured {
     pub jobs: Vec<JobsMeasured>,
     /// What really happened to money, where there is any.
     pub money: Option<MoneyMeasured>,
+    /// One for each service that keeps feature flags which others follow.
+    pub flags: Vec<FlagsMeasured>,
     /// Violations that nodes or the cluster noticed themselves, by invariant; empty if there are none.
     pub violations: Vec<Violation>,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::Kind;
+use super::flags::Bucketing;
 use super::metrics::Collector;
 use super::service::ServiceNode;
 use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Probes, Reply, Request, Token};
@@ -169,5 +170,39 @@ impl Node for LeakyMetrics {
 
     fn probe(&self, out: &mut Probes) {
         self.inner.probe(out);
+    }
+}
+
+/// A service that tells users apart by the request: what the check of stickiness is for.
+pub(super) struct BucketsByRequest;
+
+impl Kind for BucketsByRequest {
+    fn check_settings(_settings: &Map<String, Value>) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::Reports
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        Box::new(ServiceNode::bucketing(service, plan, Bucketing::Request))
+    }
+}
+
+/// A service that puts users into other buckets with each revision: what the check of rollouts is for.
+pub(super) struct BucketsAnew;
+
+impl Kind for BucketsAnew {
+    fn check_settings(_settings: &Map<String, Value>) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    fn telemetry_role() -> TelemetryRole {
+        TelemetryRole::Reports
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        Box::new(ServiceNode::bucketing(service, plan, Bucketing::Reseeded))
     }
 }

@@ -5,6 +5,7 @@ mod broken;
 mod broken_jobs;
 mod cache;
 mod client;
+pub(crate) mod flags;
 pub(crate) mod jobs;
 mod limit_store;
 mod metrics;
@@ -27,7 +28,7 @@ pub(crate) use client::client;
 
 use crate::cluster::Node;
 use crate::scenario::KindsCheck;
-use crate::scenario::plan::{JobsRole, Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{FlagServed, JobsRole, Plan, ServiceId, TelemetryRole};
 
 /// A kind of service node that a scenario can name in `kind:`.
 pub trait Kind {
@@ -65,6 +66,11 @@ pub trait Kind {
         None
     }
 
+    /// The flags that a service of this kind keeps for others, if that is what it is for.
+    fn flags_served(_settings: &Map<String, Value>) -> Option<Vec<FlagServed>> {
+        None
+    }
+
     /// A replica of `service`. The settings were checked.
     fn build(service: ServiceId, replica: u32, plan: &Arc<Plan>) -> Box<dyn Node>;
 }
@@ -75,6 +81,7 @@ type Ability = fn() -> bool;
 type JobRole = fn() -> JobsRole;
 type CallsItself = fn() -> bool;
 type MostReplicas = fn() -> Option<u32>;
+type Served = fn(&Map<String, Value>) -> Option<Vec<FlagServed>>;
 type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
 
 #[derive(Clone)]
@@ -87,6 +94,7 @@ struct Entry {
     jobs_role: JobRole,
     calls_itself: CallsItself,
     most_replicas: MostReplicas,
+    served: Served,
     build: Build,
 }
 
@@ -116,6 +124,7 @@ impl Default for Kinds {
             .with::<upi::UpiSwitch>("upi-switch")
             .with::<upi::UpiBank<{ upi::SOUND }>>("upi-bank")
             .with::<upi::UpiPsp>("upi-psp")
+            .with::<flags::FlagServer>("flag-server")
     }
 }
 
@@ -134,6 +143,7 @@ impl Kinds {
             jobs_role: K::jobs_role,
             calls_itself: K::calls_itself,
             most_replicas: K::most_replicas,
+            served: K::flags_served,
             build: K::build,
         });
         Kinds { entries: Arc::new(entries) }
@@ -158,6 +168,8 @@ impl Kinds {
             .with::<broken_jobs::Forgetful>("test-forgetful-scheduler")
             .with::<broken_jobs::Hasty>("test-hasty-scheduler")
             .with::<broken_jobs::Alone>("test-lone-enqueuer")
+            .with::<broken::BucketsByRequest>("test-flags-by-request")
+            .with::<broken::BucketsAnew>("test-flags-reseeded")
     }
 
     pub(crate) fn build(
@@ -209,6 +221,11 @@ impl KindsCheck for Kinds {
 
     fn most_replicas(&self, kind: &str) -> Option<u32> {
         self.entries.iter().find(|entry| entry.name == kind).and_then(|entry| (entry.most_replicas)())
+    }
+
+    fn flags_served(&self, kind: &str, settings: &Map<String, Value>) -> Option<Vec<FlagServed>> {
+        let entry = self.entries.iter().find(|entry| entry.name == kind)?;
+        (entry.served)(settings)
     }
 }
 

@@ -11,3 +11,5 @@ pub(super) const STORE: Token = Token(0x00FF_FFFE);
 pub(super) const TICK: Token = Token(0x00FF_FFFD);
 /// A report is due.
 pub(super) const FLUSH: Token = Token(0x00FF_FFFC);
+/// Whoever follows flags, or keeps them, has something to do.
+pub(super) const FLAGS: Token = Token(0x00FF_FFFB);

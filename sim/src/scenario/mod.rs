@@ -34,7 +34,7 @@ pub use write::to_yaml;
 
 use check::{Names, Surroundings};
 use path::Lost;
-use plan::{Edit, JobsRole, Plan, Setting, TelemetryRole};
+use plan::{Edit, FlagServed, JobsRole, Plan, Setting, TelemetryRole};
 use raw::RawScenario;
 use swarm::{Pick, Unfolded};
 use trace::{FromFiles, FromPlan, FromPlans};
@@ -90,6 +90,11 @@ pub trait KindsCheck {
     }
     /// The most replicas a service of a kind may have.
     fn most_replicas(&self, _kind: &str) -> Option<u32> {
+        None
+    }
+
+    /// The flags that a service of this kind keeps for others, if that is what it is for.
+    fn flags_served(&self, _kind: &str, _settings: &Map<String, Value>) -> Option<Vec<FlagServed>> {
         None
     }
 }

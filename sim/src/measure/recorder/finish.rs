@@ -8,7 +8,9 @@ use crate::measure::jobs::JobBook;
 use crate::measure::money::MoneyEnd;
 use crate::measure::monitoring::{AlertMeasured, MonitoringEnd, MonitoringMeasured};
 use crate::measure::watch::Counters;
-use crate::measure::{JobsMeasured, LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured};
+use crate::measure::{
+    FlagsMeasured, JobsMeasured, LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured,
+};
 use crate::scenario::plan::{Plan, ServiceId};
 
 /// What only the arenas know when the run stops.
@@ -25,7 +27,7 @@ pub(crate) struct EndState {
 
 impl Recorder {
     /// Puts everything together. `inside` and `in_flight` were counted in the arenas.
-    pub(crate) fn finish(mut self, plan: &Plan, end: EndState) -> Measured {
+    pub(crate) fn finish(mut self, plan: &Plan, end: EndState, now: Time) -> Measured {
         let (load_end_ns, levels_at_end) =
             self.levels_at_load_end.take().unwrap_or_else(|| (self.now_ns, self.levels.clone()));
         let run_ns = load_end_ns.saturating_sub(u128::from(self.warm_at.as_nanos())).max(1);
@@ -64,14 +66,15 @@ impl Recorder {
         });
         let (monitoring, alerts) = self.monitoring.finish(plan, end.monitoring);
         add_monitoring(&mut systems, &monitoring, &alerts);
-        let end_of_run = Time::from_nanos(u64::try_from(self.now_ns).unwrap_or(u64::MAX));
-        let jobs = jobs_measured(plan, std::mem::take(&mut self.job_books), end_of_run, &mut systems);
+        let jobs = jobs_measured(plan, std::mem::take(&mut self.job_books), now, &mut systems);
         let name = |service: ServiceId| plan.services[service.index()].name.clone();
         let money = self.money.finish(name, &end.money);
         for (service, counts) in money.iter().flat_map(|money| &money.systems) {
             let counts = counts.iter().map(|(count, value)| (count.to_string(), *value));
             systems.entry(service.clone()).or_default().extend(counts);
         }
+        let flags = self.flags.finish(plan, now);
+        add_flags(&mut systems, &flags);
         let loads: Vec<LoadMeasured> = loads.collect();
         let edges = self.edges.into_iter().map(|mut record| {
             record.measured.latency = match record.load {
@@ -96,6 +99,7 @@ impl Recorder {
             money,
             alerts,
             jobs,
+            flags,
             violations: self.violations,
         }
     }
@@ -146,6 +150,16 @@ fn add_monitoring(
         let named =
             counts.into_iter().chain(times).map(|(what, count)| (format!("alert.{name}.{what}"), count));
         systems.entry(service.clone()).or_default().extend(named);
+    }
+}
+
+/// How the copies of flags fared at whoever keeps them, and what was evaluated at whoever follows them.
+fn add_flags(systems: &mut BTreeMap<String, BTreeMap<String, u64>>, flags: &[FlagsMeasured]) {
+    for measured in flags {
+        systems.entry(measured.server.clone()).or_default().extend(measured.counts());
+        for service in &measured.services {
+            systems.entry(service.service.clone()).or_default().extend(service.counts());
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::jobs::{JOBS_CONSISTENT, JobBook};
 pub(crate) use finish::EndState;
 
 use self::finish::share_ppm;
+use super::flags::FlagBooks;
 use super::limits::{LimitKey, LimitWatch};
 use super::money::{Broken, Money};
 use super::monitoring::Monitoring;
@@ -134,6 +135,7 @@ pub(crate) struct Recorder {
     /// Whether the books on jobs are kept.
     pub(crate) keeps_job_books: bool,
     pub(crate) money: Money,
+    pub(crate) flags: FlagBooks,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -192,6 +194,7 @@ impl Recorder {
             job_books: plan.services.iter().map(|_| None).collect(),
             keeps_job_books: true,
             money: Money::default(),
+            flags: FlagBooks::new(plan),
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],

@@ -267,7 +267,8 @@ impl Node for Client {
             | Message::Cancel(_)
             | Message::Fill(_)
             | Message::Invalidate { .. }
-            | Message::Note(_) => {}
+            | Message::Note(_)
+            | Message::Flag(_) => {}
         }
     }
 

@@ -334,6 +334,7 @@ impl Node for Enqueuer {
             | Message::Fill(_)
             | Message::Invalidate { .. }
             | Message::Note(_)
+            | Message::Flag(_)
             | Message::Load(_) => {}
         }
     }

@@ -238,7 +238,8 @@ impl Node for Collector {
             | Message::Cancel(_)
             | Message::Fill(_)
             | Message::Invalidate { .. }
-            | Message::Load(_) => self.inner.deliver(from, message, cx),
+            | Message::Load(_)
+            | Message::Flag(_) => self.inner.deliver(from, message, cx),
         }
     }
 

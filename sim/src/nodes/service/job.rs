@@ -11,6 +11,8 @@ pub(super) struct Job {
     pub(super) request: Request,
     pub(super) demand: Span,
     pub(super) priority: u8,
+    /// The answers of the feature flags that the service looks at, one bit each.
+    pub(super) flags: u64,
     pub(super) state: JobState,
     /// Since when it has been waiting or worked on.
     pub(super) since: Time,
@@ -82,6 +84,7 @@ impl Job {
             request,
             demand,
             priority,
+            flags: 0,
             state: JobState::Waiting,
             since: request.arrived_at,
             worked: Span::ZERO,

@@ -23,8 +23,9 @@ use self::job::{Job, JobState, Purpose};
 pub(super) use self::store_client::{decode, encode_answer};
 use self::verdicts::Alarm;
 use super::Kind;
+use super::flags::{Bucketing, FlagClient};
 use super::telemetry::Agent;
-use super::tokens::{ALARM, FLUSH};
+use super::tokens::{ALARM, FLAGS, FLUSH};
 use crate::cluster::{
     ConfigEdit, Cx, Durable, Line, Message, Node, NodeId, Note, Path, Probes, Ref, Reply, Request, Slab,
     Token,
@@ -80,6 +81,8 @@ pub(super) struct ServiceNode {
     detached: u32,
     /// The system's own monitoring, where the scenario has one.
     telemetry: Option<Box<Agent>>,
+    /// The copy of the feature flags, where the service looks at any.
+    flags: Option<Box<FlagClient>>,
 }
 
 #[derive(Clone, Copy)]
@@ -111,11 +114,18 @@ impl ServiceNode {
             cancellable: BTreeSet::new(),
             serving: false,
             telemetry: own.telemetry.as_ref().map(|telemetry| Box::new(Agent::new(telemetry))),
+            flags: flag_client(own, plan, Bucketing::User),
             behaviour,
             door: None,
             alarm: None,
             detached: 0,
         }
+    }
+
+    /// A replica that tells users apart in another way than by their keys.
+    pub(super) fn bucketing(service: ServiceId, plan: &Arc<Plan>, bucketing: Bucketing) -> ServiceNode {
+        let flags = flag_client(&plan.services[service.index()], plan, bucketing);
+        ServiceNode { flags, ..ServiceNode::new(service, plan, None) }
     }
 
     #[inline]
@@ -131,10 +141,14 @@ impl ServiceNode {
         self.own().queue.discipline == Discipline::ProcessorSharing
     }
 
-    /// The processor time this request takes, a cold start included.
+    /// The processor time this request takes, a cold start included; the same draw whatever its flags are.
     #[inline]
-    fn demand(&self, request: &Request, cx: &Cx<'_>) -> Span {
-        let sampler = &self.samplers[request.operation.index().min(self.samplers.len() - 1)];
+    fn demand(&self, request: &Request, flags: u64, cx: &Cx<'_>) -> Span {
+        let for_flag = self.flags.as_ref().and_then(|client| client.cost(flags, request.operation));
+        let sampler = match for_flag {
+            Some(sampler) => sampler,
+            None => &self.samplers[request.operation.index().min(self.samplers.len() - 1)],
+        };
         let demand = sampler.sample(self.keys().demand, cx.redrawn(request.lineage.raw()));
         let Some(cold) = self.own().cold_start else { return demand };
         let age = cx.now().since(self.started_at);
@@ -178,8 +192,9 @@ impl ServiceNode {
     /// Takes a request in, which holds a place if they are counted.
     #[inline]
     fn accept(&mut self, request: Request, place: Option<InFlight>, cx: &mut Cx<'_>) {
-        let demand = self.demand(&request, cx);
-        let job = Job { place, ..Job::new(request, demand, self.priority(&request)) };
+        let flags = self.flags.as_ref().map_or(0, |client| client.evaluate(&request, cx));
+        let demand = self.demand(&request, flags, cx);
+        let job = Job { place, flags, ..Job::new(request, demand, self.priority(&request)) };
         let job = self.jobs.insert(job);
         if request.cancellable {
             self.cancellable.insert((request.attempt, job));
@@ -467,7 +482,13 @@ impl ServiceNode {
     fn note_came(&mut self, note: Ref, cx: &mut Cx<'_>) {
         let taken = match cx.note(note) {
             Some(Note::TelemetryTaken { life, sequence }) => Some((*life, *sequence)),
-            Some(Note::Telemetry(_)) | None => None,
+            Some(Note::FlagsTold(_)) => {
+                if let Some(client) = &mut self.flags {
+                    client.note_came(note, cx);
+                }
+                None
+            }
+            Some(Note::Telemetry(_) | Note::FlagsAsked(_)) | None => None,
         };
         if let (Some(agent), Some((life, sequence))) = (&mut self.telemetry, taken) {
             agent.taken(life, sequence, cx);
@@ -478,6 +499,13 @@ impl ServiceNode {
         let plan = self.plan.services[self.service.index()].telemetry.as_ref();
         if let (Some(agent), Some(plan)) = (&mut self.telemetry, plan) {
             agent.reconfigured(plan, cx);
+        }
+    }
+
+    fn flags_reconfigured(&mut self, cx: &mut Cx<'_>) {
+        let plan = self.plan.services[self.service.index()].flags.as_ref();
+        if let (Some(client), Some(plan)) = (&mut self.flags, plan) {
+            client.reconfigured(plan, cx);
         }
     }
 
@@ -505,6 +533,9 @@ impl Node for ServiceNode {
             agent.start(cx);
         }
         self.arm_alarm(cx);
+        if let Some(client) = &mut self.flags {
+            client.start(cx);
+        }
     }
 
     fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
@@ -518,7 +549,7 @@ impl Node for ServiceNode {
             Message::Cancel(attempt) => self.cancel(attempt, cx),
             Message::Fill(_) | Message::Invalidate { .. } => self.deliver_to_kind(&message, cx),
             Message::Note(note) => self.note_came(note, cx),
-            Message::Load(_) => {}
+            Message::Load(_) | Message::Flag(_) => {}
         }
         self.arm_alarm(cx);
         self.report(cx);
@@ -529,9 +560,14 @@ impl Node for ServiceNode {
             self.change_door(cx);
             self.serve_next(cx);
             self.telemetry_reconfigured(cx);
+            self.flags_reconfigured(cx);
         } else if token == FLUSH {
             if let Some(agent) = &mut self.telemetry {
                 agent.flush(cx);
+            }
+        } else if token == FLAGS {
+            if let Some(client) = &mut self.flags {
+                client.due(cx);
             }
         } else if token == ALARM {
             self.alarm_rings(cx);
@@ -567,6 +603,9 @@ impl Node for ServiceNode {
         self.codel = Codel::new(self.own().queue.codel);
         if let Some(agent) = &mut self.telemetry {
             agent.crash();
+        }
+        if let Some(client) = &mut self.flags {
+            client.crash(keep);
         }
     }
 
@@ -605,7 +644,14 @@ impl Node for ServiceNode {
         if let Some(agent) = &self.telemetry {
             out.unreported = agent.unreported();
         }
+        if let Some(client) = &self.flags {
+            client.probe(out);
+        }
     }
+}
+
+fn flag_client(own: &ServicePlan, plan: &Arc<Plan>, bucketing: Bucketing) -> Option<Box<FlagClient>> {
+    own.flags.as_ref().map(|flags| Box::new(FlagClient::new(flags, plan, bucketing)))
 }
 
 fn samplers(plan: &ServicePlan) -> Vec<Sampler> {

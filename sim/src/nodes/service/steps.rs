@@ -21,11 +21,11 @@ impl ServiceNode {
             }
             let plan = std::sync::Arc::clone(&self.plan);
             let step = &plan.services[self.service.index()].steps[position];
-            let (request, missed_steps) = (job.request, job.missed_steps);
+            let (request, missed_steps, flags) = (job.request, job.missed_steps, job.flags);
             let mut started = 0;
             let mut group = Ref::NONE;
             for branch in &step.branches {
-                if self.takes(branch, &request, missed_steps, cx) {
+                if self.takes(branch, &request, (missed_steps, flags), cx) {
                     for copy in 0..branch.fan_out {
                         group = cx.call(spec(branch, copy, &request, at, cx.now()), group);
                         started += 1;
@@ -48,11 +48,18 @@ impl ServiceNode {
         }
     }
 
-    fn takes(&self, branch: &BranchPlan, request: &Request, missed_steps: u64, cx: &Cx<'_>) -> bool {
-        let on_miss = branch.loads_for.is_none_or(|cache_step| missed_steps >> cache_step & 1 == 1);
+    fn takes(
+        &self,
+        branch: &BranchPlan,
+        request: &Request,
+        (missed, flags): (u64, u64),
+        cx: &Cx<'_>,
+    ) -> bool {
+        let on_miss = branch.loads_for.is_none_or(|cache_step| missed >> cache_step & 1 == 1);
         let operation = branch.operations.as_ref().is_none_or(|only| only.contains(&request.operation));
+        let flag = branch.gate.is_none_or(|gate| gate.is_open(flags));
         let share = branch.share_ppm >= 1_000_000 || self.draws_branch(branch, request, cx);
-        on_miss && operation && share
+        on_miss && operation && flag && share
     }
 
     /// Whether this request belongs to the share that takes the branch; named by the callee, not by position.

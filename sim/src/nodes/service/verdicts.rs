@@ -168,7 +168,8 @@ impl ServiceNode {
             | Message::Done(_)
             | Message::Cancel(_)
             | Message::Note(_)
-            | Message::Load(_) => {}
+            | Message::Load(_)
+            | Message::Flag(_) => {}
         }
     }
 

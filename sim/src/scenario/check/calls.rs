@@ -120,6 +120,7 @@ impl Checker<'_> {
             fan_out,
             share_ppm: raw.share.as_ref().map_or(1_000_000, |share| share.0),
             operations,
+            gate: None,
             optional: raw.optional.unwrap_or(false),
             on_miss: None,
             loads_for: None,

@@ -178,6 +178,14 @@ pub(crate) fn structural_difference(old: &Plan, new: &Plan) -> Option<Problem> {
         let to = |telemetry: &crate::scenario::plan::TelemetryPlan| (telemetry.to, telemetry.temporality);
         plan.services.iter().map(|service| service.telemetry.as_ref().map(to)).collect::<Vec<_>>()
     };
+    let flags = |plan: &Plan| {
+        let of = |service: &crate::scenario::plan::ServicePlan| {
+            let followed = service.flags.as_ref().map(|flags| (flags.from, flags.uses.clone()));
+            let gates = service.steps.iter().flat_map(|step| &step.branches).map(|branch| branch.gate);
+            (followed, gates.collect::<Vec<_>>(), service.serves_flags.clone())
+        };
+        plan.services.iter().map(of).collect::<Vec<_>>()
+    };
     let links = |plan: &Plan| plan.links.iter().map(|link| (link.from, link.to)).collect::<Vec<_>>();
     let loads = |plan: &Plan| {
         let way = |arrivals: &Arrivals| match arrivals {
@@ -202,6 +210,9 @@ pub(crate) fn structural_difference(old: &Plan, new: &Plan) -> Option<Problem> {
     }
     if reporting(old) != reporting(new) {
         return fixed("who reports to whom, and in differences or sums,");
+    }
+    if flags(old) != flags(new) {
+        return fixed("the set of feature flags and what depends on them");
     }
     if links(old) != links(new) {
         return fixed("the set of links");

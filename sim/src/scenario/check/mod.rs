@@ -7,6 +7,7 @@ mod config;
 mod crossing;
 mod distribution;
 pub(crate) mod faults;
+mod flags;
 mod invalidates;
 mod jobs;
 mod limit_levels;
@@ -142,6 +143,7 @@ impl Checker<'_> {
         self.resolve_invalidations(raw);
         self.resolve_telemetry(raw);
         self.check_jobs(raw);
+        self.resolve_flags(raw);
         self.resolve_links(raw);
         self.resolve_timeline(&raw.timeline, &run);
         self.resolve_slos(&raw.slo, &run);

@@ -119,6 +119,8 @@ impl Checker<'_> {
             shared_limits: Vec::new(),
             invalidates: Vec::new(),
             telemetry: None,
+            flags: None,
+            serves_flags: Vec::new(),
             hop_of: None,
         }
     }
@@ -158,6 +160,8 @@ impl Checker<'_> {
             shared_limits: Vec::new(),
             invalidates: Vec::new(),
             telemetry: None,
+            flags: None,
+            serves_flags: Vec::new(),
             hop_of: Some(entry),
         }
     }

@@ -13,7 +13,7 @@ use crate::scenario::plan::{
 use crate::scenario::raw::{RawCondition, RawDeploy, RawEntry, RawExtraHop, RawScale, RawStrategy};
 
 /// The actions an entry may have.
-const ACTIONS: [&str; 6] = ["fault", "deploy", "config", "scale", "extra_hop", "rollback"];
+const ACTIONS: [&str; 7] = ["fault", "deploy", "config", "flag", "scale", "extra_hop", "rollback"];
 
 impl Checker<'_> {
     /// All entries of the timeline.
@@ -148,6 +148,9 @@ impl Checker<'_> {
             }
             return Some(Action::Config(settings(config)));
         }
+        if let Some(flag) = &raw.flag {
+            return self.flag_change(&path.key("flag"), flag).map(Action::Flag);
+        }
         if let Some(scale) = &raw.scale {
             return self.scale(&path.key("scale"), scale);
         }
@@ -223,8 +226,7 @@ impl Checker<'_> {
         let undone = all.get(of.index())?;
         if undone.fault.is_some() || undone.rollback.is_some() {
             let what = if undone.fault.is_some() { "a fault" } else { "a rollback" };
-            let help =
-                "give a fault a `for` to end it; deploy, config, scale and extra_hop can be rolled back";
+            let help = "give a fault a `for` to end it; deploy, config, flag, scale and extra_hop can be rolled back";
             let message = format!("`{}` is {what}, not a change that can be undone", undone.id.0);
             self.error_at_value(path, message, Some(help.to_string()));
             return None;
@@ -318,6 +320,7 @@ impl Checker<'_> {
             Action::Fault(_) => entry.lasts.is_none(),
             Action::Deploy(_)
             | Action::Config(_)
+            | Action::Flag(_)
             | Action::Scale { .. }
             | Action::ExtraHop { .. }
             | Action::Rollback { .. } => false,
@@ -352,6 +355,7 @@ fn actions_of(raw: &RawEntry) -> Vec<&'static str> {
         raw.fault.is_some(),
         raw.deploy.is_some(),
         raw.config.is_some(),
+        raw.flag.is_some(),
         raw.scale.is_some(),
         raw.extra_hop.is_some(),
         raw.rollback.is_some(),

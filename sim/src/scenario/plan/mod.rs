@@ -3,6 +3,7 @@
 
 mod call;
 mod edit;
+mod flags;
 mod ids;
 mod jobs;
 mod limits;
@@ -17,6 +18,7 @@ mod timeline;
 
 pub use call::*;
 pub use edit::*;
+pub use flags::*;
 pub use ids::*;
 pub use jobs::*;
 pub use limits::*;

@@ -5,7 +5,8 @@ use foreshock_systems::outlier::OutlierConfig;
 use serde_json::{Map, Value};
 
 use super::{
-    AdmissionPlan, EdgeId, EntryId, HostId, LinkId, OperationId, ServiceId, SharedLimitPlan, TelemetryPlan,
+    AdmissionPlan, EdgeId, EntryId, FlagGate, FlagsPlan, HostId, LinkId, OperationId, ServiceId,
+    SharedLimitPlan, TelemetryPlan,
 };
 use crate::kernel::draw::Distribution;
 use crate::kernel::time::Span;
@@ -78,6 +79,10 @@ pub struct ServicePlan {
     pub invalidates: Vec<Invalidates>,
     /// What its replicas report of themselves, and to whom.
     pub telemetry: Option<TelemetryPlan>,
+    /// Feature flags that its replicas follow.
+    pub flags: Option<FlagsPlan>,
+    /// Of a flag server: the names of the flags that it keeps.
+    pub serves_flags: Vec<String>,
     /// Set for a service that only exists while the named extra hop is inserted.
     pub hop_of: Option<EntryId>,
 }
@@ -191,6 +196,8 @@ pub struct BranchPlan {
     pub share_ppm: u32,
     /// Only for these operations; `None` is all.
     pub operations: Option<Vec<OperationId>>,
+    /// Only where this flag is as it has to be; `None` is everywhere.
+    pub gate: Option<FlagGate>,
     /// Whether a failure of this call leaves the request unharmed.
     pub optional: bool,
     /// Set on a call to a cache: index of the step that is needed only on a miss.

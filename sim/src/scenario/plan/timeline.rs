@@ -1,6 +1,6 @@
 //! Faults and changes: what starts them, how long they last, what they do.
 
-use super::{EdgeId, EntryId, LinkId, Party, ServiceId, Setting};
+use super::{EdgeId, EntryId, FlagChange, LinkId, Party, ServiceId, Setting};
 use crate::faults::Fault;
 use crate::kernel::time::{Span, Time};
 
@@ -71,6 +71,8 @@ pub enum Action {
     Deploy(DeployPlan),
     /// Settings change everywhere at once.
     Config(Vec<Setting>),
+    /// A feature flag changes at its server.
+    Flag(FlagChange),
     /// A service gets another number of replicas.
     Scale {
         /// Which service.
@@ -89,7 +91,7 @@ pub enum Action {
         /// Links `from -> hop`, `hop -> to`, `to -> hop`, `hop -> from`.
         links: [LinkId; 4],
     },
-    /// A deploy, config change, scale or extra hop is undone.
+    /// A deploy, config change, flag, scale or extra hop is undone.
     Rollback {
         /// What is undone.
         of: EntryId,

@@ -68,6 +68,12 @@ pub(crate) struct RawCall {
     /// Only requests of these operations make this call.
     #[serde(default)]
     pub(crate) operations: Option<Vec<String>>,
+    /// Only requests for whose user this feature flag is on make this call.
+    #[serde(default)]
+    pub(crate) when_flag: Option<String>,
+    /// Only requests for whose user this feature flag is off make this call.
+    #[serde(default)]
+    pub(crate) unless_flag: Option<String>,
     /// How many equal calls are made at once. Default 1.
     #[serde(default)]
     pub(crate) fan_out: Option<Positive>,

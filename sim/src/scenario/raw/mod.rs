@@ -3,6 +3,7 @@
 
 mod breaker;
 mod calls;
+mod flags;
 mod limits;
 mod load;
 mod network;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 pub(crate) use breaker::*;
 pub(crate) use calls::*;
+pub(crate) use flags::*;
 pub(crate) use limits::*;
 pub(crate) use load::*;
 pub(crate) use network::*;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::flags::RawFlagChange;
 use super::values::RawDistribution;
 use crate::scenario::check::faults::RawFault;
 use crate::scenario::quantity::{Duration, Limit, Positive, Share, Text};
@@ -39,6 +40,9 @@ pub(crate) struct RawEntry {
     /// Settings change everywhere at once: values by path.
     #[serde(default)]
     pub(crate) config: Option<IndexMap<String, Value>>,
+    /// A feature flag changes at its server.
+    #[serde(default)]
+    pub(crate) flag: Option<RawFlagChange>,
     /// A service gets another number of replicas.
     #[serde(default)]
     pub(crate) scale: Option<RawScale>,

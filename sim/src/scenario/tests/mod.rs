@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::plan::{JobsRole, Plan, TelemetryRole};
+use super::plan::{FlagServed, JobsRole, Plan, TelemetryRole};
 use crate::nodes::Kinds;
 
 use super::{Compiled, Files, KindsCheck, ScenarioError, Source, compile};
@@ -38,12 +38,12 @@ impl Files for Traces {
 const JOB_KINDS: [&str; 4] = ["job-scheduler", "job-worker", "job-enqueuer", "job-sink"];
 
 /// Knows plain services, a store of limits without settings, a cache with three, a collector of reports, a writer that
-/// admits everything and needs calls, and jobs.
+/// admits everything and needs calls, flags, and jobs.
 pub(super) struct FewKinds;
 
 impl KindsCheck for FewKinds {
     fn names(&self) -> Vec<String> {
-        let own = ["service", "cache", "limit-store", "metrics", "writer"].map(str::to_string);
+        let own = ["service", "cache", "limit-store", "metrics", "writer", "flag-server"].map(str::to_string);
         let jobs = JOB_KINDS.map(str::to_string);
         own.into_iter().chain(jobs).collect()
     }
@@ -55,6 +55,7 @@ impl KindsCheck for FewKinds {
         let known: &[&str] = match kind {
             "cache" => &["capacity", "ttl", "eviction"],
             "metrics" => &["alerts"],
+            "flag-server" => &["rollouts"],
             _ => &[],
         };
         let unknown = settings.keys().filter(|key| !known.contains(&key.as_str()));
@@ -79,6 +80,15 @@ impl KindsCheck for FewKinds {
 
     fn jobs_role(&self, kind: &str) -> JobsRole {
         Kinds::default().jobs_role(kind)
+    }
+
+    /// Those that are on or off have no percentage here.
+    fn flags_served(&self, kind: &str, settings: &Map<String, Value>) -> Option<Vec<FlagServed>> {
+        let rollouts = settings.get("rollouts").and_then(Value::as_object);
+        let flags = rollouts.into_iter().flatten();
+        let served =
+            flags.map(|(name, share)| FlagServed { name: name.clone(), has_rollout: share.is_string() });
+        (kind == "flag-server").then(|| served.collect())
     }
 }
 
@@ -125,5 +135,7 @@ pub(super) const LIMITS: &str = include_str!("limits.yaml");
 pub(super) const MONITORING: &str = include_str!("monitoring.yaml");
 /// Entries that each seed draws, and marks.
 pub(super) const SWEEPS: &str = include_str!("sweeps.yaml");
+/// Feature flags and changes of them.
+pub(super) const FLAGS: &str = include_str!("flags.yaml");
 /// The example of the design: a config change that cascades.
 pub(super) const CASCADE: &str = include_str!("cascade.yaml");

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::super::plan::*;
-use super::{CASCADE, LARGE, compiled, completed, plan};
+use super::{CASCADE, FLAGS, LARGE, compiled, completed, plan};
 use crate::faults::{ClockChange, Cut, CutMode, Fault, Member, NodeSelector, Which};
 use crate::kernel::draw::Distribution;
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use foreshock_systems::circuit_breaker::WindowConfig;
+use foreshock_systems::feature_flags::{NodeConfig, Offline};
 use foreshock_systems::retry::{BackoffKind, BudgetConfig, Jitter, PushbackRule};
 
 fn entry<'p>(plan: &'p Plan, id: &str) -> &'p EntryPlan {
@@ -327,5 +328,62 @@ fn the_digest_knows_what_a_trace_holds() {
     assert_eq!(digest("1s buy\n"), digest("# same\n1000ms  buy\n"));
     for other in ["1s buy 3\n", "1s\n", "2s buy\n", "1s sell\n", ""] {
         assert_ne!(digest("1s buy\n"), digest(other), "{other:?}");
+    }
+}
+
+#[test]
+fn flags_become_bits_of_a_request_and_gates_of_calls() {
+    let plan = plan(FLAGS);
+    let shop = service(&plan, "shop");
+    let flags = shop.flags.as_ref().unwrap();
+    // In the order in which something depends on them, each with its position at the server.
+    let uses = [("new-page", 0, false), ("old-page", 1, true)].map(|(name, flag, default_on)| FlagUse {
+        flag,
+        name: name.to_string(),
+        default_on,
+    });
+    assert_eq!(flags.uses, uses);
+    let gates: Vec<_> = shop.steps.iter().flat_map(|step| &step.branches).map(|branch| branch.gate).collect();
+    let gate = |position, on| Some(FlagGate { position, on });
+    assert_eq!(gates, [gate(0, false), None, gate(1, true)]);
+    assert_eq!(flags.costs.len(), 1);
+    assert_eq!(
+        (flags.costs[0].gate, flags.boot),
+        (FlagGate { position: 0, on: true }, BootPolicy::Bootstrap)
+    );
+    assert_eq!(
+        flags.node,
+        NodeConfig {
+            poll_interval: Span::from_secs(10),
+            poll_jitter: Span::from_secs(1),
+            fetch_timeout: Span::from_secs(2),
+            stale_after: Span::from_secs(40),
+            streaming: false,
+            offline: Offline::CallersDefault,
+            seed: 0,
+        }
+    );
+    assert_eq!(link_names(&plan, &[flags.ask_link, flags.answer_link]), ["shop -> flags", "flags -> shop"]);
+    assert_eq!(service(&plan, "flags").serves_flags, ["new-page", "old-page"]);
+
+    let cart = service(&plan, "cart").flags.as_ref().unwrap();
+    assert_eq!((cart.boot, cart.node.offline), (BootPolicy::LastKnownGood, Offline::LastKnownGood));
+    assert!(cart.node.streaming && cart.node.stale_after == Span::from_secs(15));
+
+    let change = |rollout_percent, enabled, flag: &str| {
+        Action::Flag(FlagChange { server: flags.from, flag: flag.to_string(), rollout_percent, enabled })
+    };
+    assert_eq!(entry(&plan, "more").action, change(Some(20), None, "new-page"));
+    assert_eq!(entry(&plan, "none").action, change(None, Some(false), "old-page"));
+}
+
+#[test]
+fn a_gate_is_open_for_one_answer_and_shut_for_the_other() {
+    for position in [0, 5, 63] {
+        for on in [false, true] {
+            let gate = FlagGate { position, on };
+            assert_eq!((gate.is_open(0), gate.is_open(1 << position)), (!on, on));
+            assert_eq!(gate.is_open(!(1 << position)), !on);
+        }
     }
 }

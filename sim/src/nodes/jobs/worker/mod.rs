@@ -422,6 +422,7 @@ impl Node for Worker {
             | Message::Fill(_)
             | Message::Invalidate { .. }
             | Message::Note(_)
+            | Message::Flag(_)
             | Message::Load(_) => {}
         }
         cx.occupancy(self.busy, 0);
