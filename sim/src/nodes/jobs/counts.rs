@@ -9,7 +9,8 @@ use crate::measure::Durations;
 /// Digits of the waits that are told apart.
 const DIGITS: u8 = 2;
 
-/// What has happened since the run began, over all restarts.
+/// What has happened since the run began, over all restarts. What a crash took before anybody was told of it, and what
+/// was then done again, is counted both times.
 pub(super) struct Counts {
     pub(super) enqueued: u64,
     pub(super) duplicates: u64,
