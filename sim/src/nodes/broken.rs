@@ -11,7 +11,7 @@ use super::service::ServiceNode;
 use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Probes, Reply, Request, Token};
 use crate::kernel::time::Span;
 use crate::measure::OutcomeKind;
-use crate::scenario::plan::{Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{KindTraits, Plan, ServiceId, TelemetryRole};
 
 /// Works for a time that depends on where the operating system put it: the order of a hash table with a random key.
 pub(super) struct AddressReader {
@@ -132,12 +132,12 @@ impl Kind for LeakyMetrics {
         Vec::new()
     }
 
-    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        Box::new(LeakyMetrics { inner: Collector::new(service, plan), seen: 0 })
+    fn traits() -> KindTraits {
+        KindTraits { telemetry: TelemetryRole::Collects, ..KindTraits::default() }
     }
 
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Collects
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        Box::new(LeakyMetrics { inner: Collector::new(service, plan), seen: 0 })
     }
 }
 
@@ -181,8 +181,8 @@ impl Kind for BucketsByRequest {
         Vec::new()
     }
 
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
+    fn traits() -> KindTraits {
+        KindTraits { telemetry: TelemetryRole::Reports, ..KindTraits::default() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -198,8 +198,8 @@ impl Kind for BucketsAnew {
         Vec::new()
     }
 
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
+    fn traits() -> KindTraits {
+        KindTraits { telemetry: TelemetryRole::Reports, ..KindTraits::default() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Kind;
 use super::jobs::{Flaw, JobEnqueuerKind, JobSchedulerKind, enqueuer, scheduler};
 use crate::cluster::Node;
-use crate::scenario::plan::{JobsRole, Plan, ServiceId};
+use crate::scenario::plan::{JobsRole, KindTraits, Plan, ServiceId};
 
 macro_rules! flawed_schedulers {
     ($( $(#[$doc:meta])* $name:ident($flaw:ident); )*) => {$(
@@ -23,8 +23,8 @@ macro_rules! flawed_schedulers {
                 scheduler(service, plan, Flaw::$flaw)
             }
 
-            fn jobs_role() -> JobsRole {
-                JobsRole::Schedules
+            fn traits() -> KindTraits {
+                KindTraits { jobs: JobsRole::Schedules, has_admission: true, ..KindTraits::default() }
             }
         }
     )*};
@@ -47,11 +47,11 @@ impl Kind for Alone {
         JobEnqueuerKind::check_settings(settings)
     }
 
-    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        enqueuer(service, plan, true)
+    fn traits() -> KindTraits {
+        KindTraits { jobs: JobsRole::Enqueues, ..KindTraits::default() }
     }
 
-    fn jobs_role() -> JobsRole {
-        JobsRole::Enqueues
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        enqueuer(service, plan, true)
     }
 }

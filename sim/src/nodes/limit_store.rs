@@ -11,7 +11,7 @@ use super::Kind;
 use super::service::{Answered, Behaviour, ServiceNode, Verdict, decode, encode_answer};
 use crate::cluster::{Cx, Node, Probes, Ref, Request};
 use crate::kernel::time::Time;
-use crate::scenario::plan::{EdgeId, Plan, ServiceId, ServicePlan, SharedLimitPlan};
+use crate::scenario::plan::{EdgeId, KindTraits, Plan, ServiceId, ServicePlan, SharedLimitPlan};
 
 /// Kind `limit-store`.
 pub(super) struct LimitStoreKind;
@@ -23,8 +23,8 @@ impl Kind for LimitStoreKind {
         settings.keys().map(|key| (key.clone(), message.to_string())).collect()
     }
 
-    fn has_admission() -> bool {
-        true
+    fn traits() -> KindTraits {
+        KindTraits { has_admission: true, ..KindTraits::default() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {

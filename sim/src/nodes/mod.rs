@@ -28,42 +28,16 @@ pub(crate) use client::client;
 
 use crate::cluster::Node;
 use crate::scenario::KindsCheck;
-use crate::scenario::plan::{FlagServed, JobsRole, Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{FlagServed, KindTraits, Plan, ServiceId};
 
 /// A kind of service node that a scenario can name in `kind:`.
 pub trait Kind {
     /// What is wrong with the settings of a service of this kind: key and message, empty if nothing is.
     fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)>;
 
-    /// What this kind has to do with the system's own monitoring.
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::None
-    }
-
-    /// Whether services of this kind obey an `admission`.
-    fn has_admission() -> bool {
-        false
-    }
-
-    /// Whether services of this kind can do nothing without a call.
-    fn needs_calls() -> bool {
-        false
-    }
-
-    /// What this kind has to do with jobs.
-    fn jobs_role() -> JobsRole {
-        JobsRole::None
-    }
-
-    /// Whether it makes its calls when it sees fit instead of step by step for each request, so that calls in a circle
-    /// come to an end.
-    fn calls_itself() -> bool {
-        false
-    }
-
-    /// The most replicas a service of this kind may have; `None` is no bound of the kind's own.
-    fn most_replicas() -> Option<u32> {
-        None
+    /// What is special about this kind.
+    fn traits() -> KindTraits {
+        KindTraits::default()
     }
 
     /// The flags that a service of this kind keeps for others, if that is what it is for.
@@ -76,11 +50,7 @@ pub trait Kind {
 }
 
 type Check = fn(&Map<String, Value>) -> Vec<(String, String)>;
-type Role = fn() -> TelemetryRole;
-type Ability = fn() -> bool;
-type JobRole = fn() -> JobsRole;
-type CallsItself = fn() -> bool;
-type MostReplicas = fn() -> Option<u32>;
+type Traits = fn() -> KindTraits;
 type Served = fn(&Map<String, Value>) -> Option<Vec<FlagServed>>;
 type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
 
@@ -88,12 +58,7 @@ type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
 struct Entry {
     name: String,
     check: Check,
-    role: Role,
-    has_admission: Ability,
-    needs_calls: Ability,
-    jobs_role: JobRole,
-    calls_itself: CallsItself,
-    most_replicas: MostReplicas,
+    traits: Traits,
     served: Served,
     build: Build,
 }
@@ -137,12 +102,7 @@ impl Kinds {
         entries.push(Entry {
             name: name.to_string(),
             check: K::check_settings,
-            role: K::telemetry_role,
-            has_admission: K::has_admission,
-            needs_calls: K::needs_calls,
-            jobs_role: K::jobs_role,
-            calls_itself: K::calls_itself,
-            most_replicas: K::most_replicas,
+            traits: K::traits,
             served: K::flags_served,
             build: K::build,
         });
@@ -197,30 +157,10 @@ impl KindsCheck for Kinds {
         }
     }
 
-    fn telemetry_role(&self, kind: &str) -> TelemetryRole {
+    fn traits(&self, kind: &str) -> KindTraits {
         let entry = self.entries.iter().find(|entry| entry.name == kind);
-        entry.map_or(TelemetryRole::None, |entry| (entry.role)())
-    }
-
-    fn has_admission(&self, kind: &str) -> bool {
-        self.entries.iter().find(|entry| entry.name == kind).is_none_or(|entry| (entry.has_admission)())
-    }
-
-    fn needs_calls(&self, kind: &str) -> bool {
-        self.entries.iter().find(|entry| entry.name == kind).is_some_and(|entry| (entry.needs_calls)())
-    }
-
-    fn jobs_role(&self, kind: &str) -> JobsRole {
-        let entry = self.entries.iter().find(|entry| entry.name == kind);
-        entry.map_or(JobsRole::None, |entry| (entry.jobs_role)())
-    }
-
-    fn calls_itself(&self, kind: &str) -> bool {
-        self.entries.iter().find(|entry| entry.name == kind).is_some_and(|entry| (entry.calls_itself)())
-    }
-
-    fn most_replicas(&self, kind: &str) -> Option<u32> {
-        self.entries.iter().find(|entry| entry.name == kind).and_then(|entry| (entry.most_replicas)())
+        // That a kind is unknown is told elsewhere; nothing else is wrong with it.
+        entry.map_or(KindTraits { has_admission: true, ..KindTraits::default() }, |entry| (entry.traits)())
     }
 
     fn flags_served(&self, kind: &str, settings: &Map<String, Value>) -> Option<Vec<FlagServed>> {

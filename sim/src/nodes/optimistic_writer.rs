@@ -21,7 +21,7 @@ use crate::kernel::agenda::Handle;
 use crate::kernel::draw::Key;
 use crate::kernel::time::Time;
 use crate::measure::OutcomeKind;
-use crate::scenario::plan::{EdgeId, Plan, ServiceId};
+use crate::scenario::plan::{EdgeId, KindTraits, Plan, ServiceId};
 
 /// Kind `optimistic-writer`.
 pub(super) struct OptimisticWriter;
@@ -32,8 +32,8 @@ impl Kind for OptimisticWriter {
         settings.keys().map(|key| (key.clone(), message.to_string())).collect()
     }
 
-    fn needs_calls() -> bool {
-        true
+    fn traits() -> KindTraits {
+        KindTraits { needs_calls: true, ..KindTraits::default() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {

@@ -15,7 +15,7 @@ use super::Kind;
 use super::cache::is_origin;
 use super::service::{Answered, Behaviour, ServiceNode, Verdict};
 use crate::cluster::{Cx, Node, Probes, Ref, Request};
-use crate::scenario::plan::{Plan, ServiceId, ServicePlan, TelemetryRole};
+use crate::scenario::plan::{KindTraits, Plan, ServiceId, ServicePlan, TelemetryRole};
 use crate::scenario::quantity::{Positive, scalar_text};
 
 /// Kind `versioned-store`.
@@ -27,17 +27,13 @@ impl Kind for VersionedStore {
         wrong.collect()
     }
 
-    fn has_admission() -> bool {
-        true
+    fn traits() -> KindTraits {
+        KindTraits { has_admission: true, telemetry: TelemetryRole::Reports, ..KindTraits::default() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let store = Store::new(&plan.services[service.index()], is_origin(plan, service));
         Box::new(ServiceNode::new(service, plan, Some(Box::new(store))))
-    }
-
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
     }
 }
 

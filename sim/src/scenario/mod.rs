@@ -34,7 +34,7 @@ pub use write::to_yaml;
 
 use check::{Names, Surroundings};
 use path::Lost;
-use plan::{Edit, FlagServed, JobsRole, Plan, Setting, TelemetryRole};
+use plan::{Edit, FlagServed, KindTraits, Plan, Setting};
 use raw::RawScenario;
 use swarm::{Pick, Unfolded};
 use trace::{FromFiles, FromPlan, FromPlans};
@@ -66,33 +66,10 @@ pub trait KindsCheck {
     fn names(&self) -> Vec<String>;
     /// What is wrong with the settings of a service of this kind: keys with messages.
     fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)>;
-    /// What a kind has to do with the system's own monitoring.
-    fn telemetry_role(&self, _kind: &str) -> TelemetryRole {
-        TelemetryRole::None
+    /// What is special about a kind.
+    fn traits(&self, _kind: &str) -> KindTraits {
+        KindTraits { has_admission: true, ..KindTraits::default() }
     }
-    /// Whether services of a kind obey an `admission`.
-    fn has_admission(&self, _kind: &str) -> bool {
-        true
-    }
-    /// Whether services of a kind can do nothing without a call.
-    fn needs_calls(&self, _kind: &str) -> bool {
-        false
-    }
-
-    /// What a kind has to do with jobs.
-    fn jobs_role(&self, _kind: &str) -> JobsRole {
-        JobsRole::None
-    }
-
-    /// Whether a kind makes its calls when it sees fit instead of step by step for each request.
-    fn calls_itself(&self, _kind: &str) -> bool {
-        false
-    }
-    /// The most replicas a service of a kind may have.
-    fn most_replicas(&self, _kind: &str) -> Option<u32> {
-        None
-    }
-
     /// The flags that a service of this kind keeps for others, if that is what it is for.
     fn flags_served(&self, _kind: &str, _settings: &Map<String, Value>) -> Option<Vec<FlagServed>> {
         None

@@ -25,7 +25,7 @@ use super::service::{Answered, Behaviour, ServiceNode, Verdict, Woken};
 use crate::cluster::{Cx, Fill, Filled, Node, Probes, Ref, Request};
 use crate::kernel::draw::Key;
 use crate::kernel::time::{Span, Time};
-use crate::scenario::plan::{Plan, ServiceId, ServicePlan, TelemetryRole};
+use crate::scenario::plan::{KindTraits, Plan, ServiceId, ServicePlan, TelemetryRole};
 
 /// Kind `cache`.
 pub(super) struct CacheKind;
@@ -35,17 +35,13 @@ impl Kind for CacheKind {
         read(settings).err().unwrap_or_default()
     }
 
-    fn has_admission() -> bool {
-        true
+    fn traits() -> KindTraits {
+        KindTraits { has_admission: true, telemetry: TelemetryRole::Reports, ..KindTraits::default() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let store = Store::new(&plan.services[service.index()], origin_of(plan, service));
         Box::new(ServiceNode::new(service, plan, Some(Box::new(store))))
-    }
-
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
     }
 }
 

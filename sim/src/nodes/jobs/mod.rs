@@ -22,7 +22,7 @@ use super::Kind;
 use super::service::ServiceNode;
 use crate::cluster::Node;
 use crate::measure::StoredJob;
-use crate::scenario::plan::{JobsRole, Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{JobsRole, KindTraits, Plan, ServiceId, TelemetryRole};
 
 /// The name of the kind of sinks: workers tell them whose lease they have.
 const SINK: &str = "job-sink";
@@ -44,16 +44,17 @@ impl Kind for JobSchedulerKind {
         settings::read(settings).err().unwrap_or_default()
     }
 
+    fn traits() -> KindTraits {
+        KindTraits {
+            telemetry: TelemetryRole::Reports,
+            has_admission: true,
+            jobs: JobsRole::Schedules,
+            ..KindTraits::default()
+        }
+    }
+
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         scheduler(service, plan, Flaw::None)
-    }
-
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
-    }
-
-    fn jobs_role() -> JobsRole {
-        JobsRole::Schedules
     }
 }
 
@@ -71,12 +72,12 @@ impl Kind for JobWorkerKind {
         worker::written(settings).err().unwrap_or_default()
     }
 
-    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        Box::new(worker::Worker::new(service, plan))
+    fn traits() -> KindTraits {
+        KindTraits { jobs: JobsRole::Works, ..KindTraits::default() }
     }
 
-    fn jobs_role() -> JobsRole {
-        JobsRole::Works
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        Box::new(worker::Worker::new(service, plan))
     }
 }
 
@@ -88,12 +89,12 @@ impl Kind for JobEnqueuerKind {
         enqueuer::read(settings).err().unwrap_or_default()
     }
 
-    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        enqueuer(service, plan, false)
+    fn traits() -> KindTraits {
+        KindTraits { jobs: JobsRole::Enqueues, ..KindTraits::default() }
     }
 
-    fn jobs_role() -> JobsRole {
-        JobsRole::Enqueues
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        enqueuer(service, plan, false)
     }
 }
 
@@ -110,13 +111,13 @@ impl Kind for JobSinkKind {
         sink::read(settings).err().unwrap_or_default()
     }
 
+    fn traits() -> KindTraits {
+        KindTraits { telemetry: TelemetryRole::Reports, has_admission: true, ..KindTraits::default() }
+    }
+
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let sink = sink::Sink::new(&plan.services[service.index()]);
         Box::new(ServiceNode::new(service, plan, Some(Box::new(sink))))
-    }
-
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
     }
 }
 

@@ -26,7 +26,9 @@ use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Note, Probe
 use crate::kernel::draw::{Lineage, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::WindowTold;
-use crate::scenario::plan::{Plan, ServiceId, ServicePlan, TelemetryPlan, TelemetryRole, Temporality};
+use crate::scenario::plan::{
+    KindTraits, Plan, ServiceId, ServicePlan, TelemetryPlan, TelemetryRole, Temporality,
+};
 
 /// Kind `metrics`.
 pub(super) struct Metrics;
@@ -36,16 +38,12 @@ impl Kind for Metrics {
         settings::read(settings).err().unwrap_or_default()
     }
 
-    fn has_admission() -> bool {
-        true
+    fn traits() -> KindTraits {
+        KindTraits { has_admission: true, telemetry: TelemetryRole::Collects, ..KindTraits::default() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         Box::new(Collector::new(service, plan))
-    }
-
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Collects
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Defect, Kind, processor_node, settings};
 use crate::cluster::Node;
-use crate::scenario::plan::{Plan, ServiceId};
+use crate::scenario::plan::{KindTraits, Plan, ServiceId};
 
 /// Every defect there is, with the name of the kind that has it.
 pub(in crate::nodes) const DEFECTS: [(&str, Defect); 6] = [
@@ -26,12 +26,8 @@ impl<const DEFECT: usize> Kind for Defective<DEFECT> {
         settings::processor(written).err().unwrap_or_default()
     }
 
-    fn calls_itself() -> bool {
-        true
-    }
-
-    fn most_replicas() -> Option<u32> {
-        Some(1)
+    fn traits() -> KindTraits {
+        KindTraits { calls_itself: true, most_replicas: Some(1), ..KindTraits::default() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::Kind;
 use super::service::ServiceNode;
 use crate::cluster::Node;
-use crate::scenario::plan::{EdgeId, Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{EdgeId, KindTraits, Plan, ServiceId, TelemetryRole};
 
 pub(super) use self::defects::{DEFECTS, Defective};
 use self::processor::Defect;
@@ -30,16 +30,14 @@ impl Kind for Payments {
         settings::processor(written).err().unwrap_or_default()
     }
 
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
-    }
-
-    fn calls_itself() -> bool {
-        true
-    }
-
-    fn most_replicas() -> Option<u32> {
-        Some(1)
+    fn traits() -> KindTraits {
+        KindTraits {
+            telemetry: TelemetryRole::Reports,
+            has_admission: true,
+            calls_itself: true,
+            most_replicas: Some(1),
+            ..KindTraits::default()
+        }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -60,16 +58,14 @@ impl Kind for PaymentProvider {
         settings::provider(written).err().unwrap_or_default()
     }
 
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
-    }
-
-    fn calls_itself() -> bool {
-        true
-    }
-
-    fn most_replicas() -> Option<u32> {
-        Some(1)
+    fn traits() -> KindTraits {
+        KindTraits {
+            telemetry: TelemetryRole::Reports,
+            has_admission: true,
+            calls_itself: true,
+            most_replicas: Some(1),
+            ..KindTraits::default()
+        }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -86,12 +82,13 @@ impl Kind for PaymentClient {
         settings::client(written).err().unwrap_or_default()
     }
 
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
-    }
-
-    fn calls_itself() -> bool {
-        true
+    fn traits() -> KindTraits {
+        KindTraits {
+            telemetry: TelemetryRole::Reports,
+            has_admission: true,
+            calls_itself: true,
+            ..KindTraits::default()
+        }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {

@@ -33,7 +33,7 @@ use crate::cluster::{
 use crate::kernel::draw::{Key, Sampler, chance_ppm};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
-use crate::scenario::plan::{Discipline, OnFull, Plan, ServiceId, ServicePlan, TelemetryRole};
+use crate::scenario::plan::{Discipline, KindTraits, OnFull, Plan, ServiceId, ServicePlan, TelemetryRole};
 
 /// Kind `service`.
 pub(super) struct Service;
@@ -43,16 +43,12 @@ impl Kind for Service {
         settings.keys().map(|key| (key.clone(), "is no setting of kind `service`".to_string())).collect()
     }
 
-    fn has_admission() -> bool {
-        true
+    fn traits() -> KindTraits {
+        KindTraits { has_admission: true, telemetry: TelemetryRole::Reports, ..KindTraits::default() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         Box::new(ServiceNode::new(service, plan, None))
-    }
-
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
     }
 }
 

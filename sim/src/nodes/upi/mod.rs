@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::Kind;
 use super::service::{Behaviour, ServiceNode};
 use crate::cluster::Node;
-use crate::scenario::plan::{Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{KindTraits, Plan, ServiceId, TelemetryRole};
 
 const SWITCH: &str = "upi-switch";
 const BANK: &str = "upi-bank";
@@ -33,16 +33,14 @@ impl Kind for UpiSwitch {
         settings::read_switch(written).err().unwrap_or_default()
     }
 
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
-    }
-
-    fn calls_itself() -> bool {
-        true
-    }
-
-    fn most_replicas() -> Option<u32> {
-        Some(1)
+    fn traits() -> KindTraits {
+        KindTraits {
+            telemetry: TelemetryRole::Reports,
+            has_admission: true,
+            calls_itself: true,
+            most_replicas: Some(1),
+            ..KindTraits::default()
+        }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -65,16 +63,14 @@ impl<const DEFECT: u8> Kind for UpiBank<DEFECT> {
         settings::read_bank(written).err().unwrap_or_default()
     }
 
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
-    }
-
-    fn calls_itself() -> bool {
-        true
-    }
-
-    fn most_replicas() -> Option<u32> {
-        Some(1)
+    fn traits() -> KindTraits {
+        KindTraits {
+            telemetry: TelemetryRole::Reports,
+            has_admission: true,
+            calls_itself: true,
+            most_replicas: Some(1),
+            ..KindTraits::default()
+        }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -90,16 +86,14 @@ impl Kind for UpiPsp {
         settings::read_psp(written).err().unwrap_or_default()
     }
 
-    fn telemetry_role() -> TelemetryRole {
-        TelemetryRole::Reports
-    }
-
-    fn calls_itself() -> bool {
-        true
-    }
-
-    fn most_replicas() -> Option<u32> {
-        Some(1)
+    fn traits() -> KindTraits {
+        KindTraits {
+            telemetry: TelemetryRole::Reports,
+            has_admission: true,
+            calls_itself: true,
+            most_replicas: Some(1),
+            ..KindTraits::default()
+        }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {

@@ -40,7 +40,7 @@ impl Checker<'_> {
                 steps.push(self.step(&path.index(position), step, &mut caller));
             }
             let kind = service.kind.as_deref().unwrap_or(PLAIN_KIND);
-            if steps.is_empty() && self.around.kinds.needs_calls(kind) {
+            if steps.is_empty() && self.around.kinds.traits(kind).needs_calls {
                 let message = format!("a service of kind `{kind}` can do nothing without a call");
                 self.missing(&whole, message, Some("add `calls`".to_string()));
             }

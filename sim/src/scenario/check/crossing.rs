@@ -20,7 +20,7 @@ impl Checker<'_> {
     fn check_replicas_of_kinds(&mut self) {
         for index in 0..self.services.len() {
             let Some(service) = self.services.get(index) else { continue };
-            let Some(most) = self.around.kinds.most_replicas(&service.kind) else { continue };
+            let Some(most) = self.around.kinds.traits(&service.kind).most_replicas else { continue };
             if service.max_replicas > most {
                 let message = format!(
                     "a service of kind `{}` has at most {most} replica, this one gets {}",
@@ -100,7 +100,9 @@ impl Checker<'_> {
     }
 
     fn makes_calls_by_itself(&self, caller: ServiceId) -> bool {
-        self.services.get(caller.index()).is_some_and(|plan| self.around.kinds.calls_itself(&plan.kind))
+        self.services
+            .get(caller.index())
+            .is_some_and(|plan| self.around.kinds.traits(&plan.kind).calls_itself)
     }
 
     fn check_outliers(&mut self) {

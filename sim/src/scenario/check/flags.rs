@@ -97,7 +97,7 @@ impl Checker<'_> {
     fn check_follower(&mut self, at: &Path, id: ServiceId, raw: &RawService) {
         let kind = raw.kind.as_deref().unwrap_or(super::PLAIN_KIND);
         if self.around.kinds.names().iter().any(|known| known == kind)
-            && self.around.kinds.telemetry_role(kind) != TelemetryRole::Reports
+            && self.around.kinds.traits(kind).telemetry != TelemetryRole::Reports
         {
             let name = self.party_name(Party::Service(id)).to_string();
             let message = format!("`{name}` is of kind `{kind}`, which looks at no feature flags");

@@ -32,7 +32,7 @@ impl Checker<'_> {
     }
 
     fn jobs_role(&self, service: &RawService) -> JobsRole {
-        self.around.kinds.jobs_role(service.kind.as_deref().unwrap_or(PLAIN_KIND))
+        self.around.kinds.traits(service.kind.as_deref().unwrap_or(PLAIN_KIND)).jobs
     }
 
     fn check_scheduler(&mut self, path: &Path, index: usize, raw: &RawService) {
@@ -86,7 +86,7 @@ impl Checker<'_> {
         };
         let Some(scheduler) = self.services.get(callee.index()).cloned() else { return };
         let at = self.edge_paths.get(edge.index()).cloned().unwrap_or_default();
-        if self.around.kinds.jobs_role(&scheduler.kind) != JobsRole::Schedules {
+        if self.around.kinds.traits(&scheduler.kind).jobs != JobsRole::Schedules {
             let message = format!(
                 "`{}` is no job scheduler, and the first call of `{name}` has to go to one",
                 scheduler.name

@@ -50,7 +50,7 @@ impl Checker<'_> {
         let admission = service.admission.as_ref()?;
         let path = path.key("admission");
         let kind = service.kind.as_deref().unwrap_or(PLAIN_KIND);
-        if !self.around.kinds.has_admission(kind) {
+        if !self.around.kinds.traits(kind).has_admission {
             let message = format!("services of kind `{kind}` admit everything");
             let help = "put a service of kind `service` with this `admission` in front of it".to_string();
             self.error_at_key(&path, message, Some(help));

@@ -53,7 +53,7 @@ impl Checker<'_> {
     fn check_alerts(&mut self, raw: &RawScenario) {
         for (index, (name, service)) in raw.services.iter().enumerate() {
             let kind = service.kind.as_deref().unwrap_or(super::PLAIN_KIND);
-            if self.around.kinds.telemetry_role(kind) != TelemetryRole::Collects {
+            if self.around.kinds.traits(kind).telemetry != TelemetryRole::Collects {
                 continue;
             }
             let id = ServiceId(index as u32);
@@ -82,7 +82,7 @@ impl Checker<'_> {
         };
         let at = self.service(path, collector)?;
         let plan = self.services.get(at.index())?;
-        let is_collector = self.around.kinds.telemetry_role(&plan.kind) == TelemetryRole::Collects;
+        let is_collector = self.around.kinds.traits(&plan.kind).telemetry == TelemetryRole::Collects;
         let known: Vec<String> = match is_collector {
             true => alerts(&plan.settings).map(|(name, _)| name.clone()).collect(),
             false => Vec::new(),
@@ -99,7 +99,7 @@ impl Checker<'_> {
     fn check_reporter(&mut self, path: &Path, name: &str, raw: &RawService) {
         let kind = raw.kind.as_deref().unwrap_or(super::PLAIN_KIND);
         if self.around.kinds.names().iter().any(|known| known == kind)
-            && self.around.kinds.telemetry_role(kind) != TelemetryRole::Reports
+            && self.around.kinds.traits(kind).telemetry != TelemetryRole::Reports
         {
             let message = format!("`{name}` is of kind `{kind}`, which reports nothing of itself");
             self.error_at_key(path, message, Some("remove `telemetry`".to_string()));
@@ -142,7 +142,7 @@ impl Checker<'_> {
         let service = self.service(path, name)?;
         let plan = self.services.get(service.index())?;
         let (kind, replicas) = (plan.kind.clone(), plan.max_replicas);
-        if self.around.kinds.telemetry_role(&kind) != TelemetryRole::Collects {
+        if self.around.kinds.traits(&kind).telemetry != TelemetryRole::Collects {
             let message = format!("`{name}` is of kind `{kind}`, which collects no reports");
             self.error_at_value(path, message, Some("name a service of kind `metrics`".to_string()));
             return None;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::plan::{FlagServed, JobsRole, Plan, TelemetryRole};
+use super::plan::{FlagServed, KindTraits, Plan};
 use crate::nodes::Kinds;
 
 use super::{Compiled, Files, KindsCheck, ScenarioError, Source, compile};
@@ -62,24 +62,11 @@ impl KindsCheck for FewKinds {
         unknown.map(|key| (key.clone(), format!("a {kind} has no `{key}`"))).collect()
     }
 
-    fn has_admission(&self, kind: &str) -> bool {
-        kind != "writer"
-    }
-
-    fn needs_calls(&self, kind: &str) -> bool {
-        kind == "writer"
-    }
-
-    fn telemetry_role(&self, kind: &str) -> TelemetryRole {
+    fn traits(&self, kind: &str) -> KindTraits {
         match kind {
-            "service" => TelemetryRole::Reports,
-            "metrics" => TelemetryRole::Collects,
-            _ => TelemetryRole::None,
+            "writer" => KindTraits { needs_calls: true, ..KindTraits::default() },
+            _ => KindTraits { has_admission: true, ..Kinds::default().traits(kind) },
         }
-    }
-
-    fn jobs_role(&self, kind: &str) -> JobsRole {
-        Kinds::default().jobs_role(kind)
     }
 
     /// Those that are on or off have no percentage here.
