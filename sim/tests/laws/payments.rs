@@ -92,7 +92,7 @@ fn one_order_with_a_crash(fsync: &str, at_us: u64) -> String {
         &format!(
             "run: {{duration: 1s, drain: 60s}}
 load: [{{name: buyer, to: shop, arrivals: {{trace: '0ms'}}}}]
-timeline: [{{at: {at_us}us, for: 400ms, id: crash, fault: {{crash: {{service: payments, mode: process}}}}}}]"
+timeline: [{{at: {at_us}us, for: 400ms, id: crash, fault: {{crash: {{service: payments, mode: host}}}}}}]"
         ),
     )
 }
@@ -247,7 +247,7 @@ fn wherever_the_switch_dies_a_transfer_is_credited_or_given_back() {
         let crash = format!(
             "run: {{duration: 1s, drain: 60s}}
 load: [{{name: payer, to: app, arrivals: {{trace: '0ms,1ms,2ms'}}}}]
-timeline: [{{at: {}us, for: 100ms, id: crash, fault: {{crash: {{service: switch, mode: process}}}}}}]",
+timeline: [{{at: {}us, for: 100ms, id: crash, fault: {{crash: {{service: switch, mode: host}}}}}}]",
             200 + 750 * place
         );
         let outcome = ran(&transfers("    collect: 50%\n    patience: 2s", "", &crash));
