@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{plan_with, traced};
 
-/// Scenarios are told in a twentieth of their time and in at most so many seconds.
-const FASTER: u64 = 20;
+/// Scenarios are told in a sixtieth of their time.
+const FASTER: u64 = 60;
 
-/// The shipped scenarios with a planted cause, each in a twentieth of its time.
+/// The shipped scenarios with a planted cause, each in a sixtieth of its time.
 fn short_scenarios() -> Vec<Plan> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/why");
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -175,7 +175,7 @@ fn taking_any_candidate_out_of_a_shipped_scenario_leaves_all_other_draws_as_they
         }
     }
     println!("{candidates} candidates taken out, {draws} draws compared");
-    assert!(candidates > 100 && draws > 100_000, "{candidates} candidates, {draws} draws");
+    assert!(candidates > 100 && draws > 30_000, "{candidates} candidates, {draws} draws");
 }
 
 #[test]
