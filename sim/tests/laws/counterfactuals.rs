@@ -159,12 +159,13 @@ fn compared(plan: &Plan, candidate: &Candidate, with: &Decided, without: &Decide
 #[test]
 fn taking_any_candidate_out_of_a_shipped_scenario_leaves_all_other_draws_as_they_are() {
     let kinds = Kinds::default();
-    let (mut candidates, mut draws) = (0, 0);
+    let (mut candidates, mut draws, mut untried) = (0, 0, Vec::new());
     for plan in short_scenarios() {
         let with = decided(&run(&plan, plan.seed, &[], &kinds, &traced()).unwrap());
         for candidate in find(&plan) {
             let Ok(changed) = edited(&plan, &candidate.removal, &kinds) else {
-                panic!("{}: `{}` cannot be taken out", plan.name, candidate.id);
+                untried.push(format!("{}: {}", plan.name, candidate.id));
+                continue;
             };
             let without = decided(&run(&changed, plan.seed, &[], &kinds, &traced()).unwrap());
             match compared(&plan, &candidate, &with, &without) {
@@ -175,6 +176,8 @@ fn taking_any_candidate_out_of_a_shipped_scenario_leaves_all_other_draws_as_they
         }
     }
     println!("{candidates} candidates taken out, {draws} draws compared");
+    // A policy of which a deployment sets one key cannot go: the deployment would set a key of nothing.
+    assert_eq!(untried, ["pool-shrunk-by-deploy: ledger.calls.database.pool"]);
     assert!(candidates > 100 && draws > 30_000, "{candidates} candidates, {draws} draws");
 }
 

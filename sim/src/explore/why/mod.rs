@@ -4,7 +4,7 @@
 //! The order of questions: what failed; without which fault or change it would not have ([`roots`]); if none, without
 //! which growth of a load; if none, which policies of the design. Then how the damage is shared among several causes
 //! ([`shapley`]), what each other candidate is ([`answer::Role`]), by which way it came to this ([`mechanism`]), what
-//! would have helped ([`remedies`]), and whether other seeds say the same ([`confidence`]).
+//! would have helped (`remedies`), and whether other seeds say the same ([`confidence`]).
 
 pub mod answer; // the answer, as data
 pub mod candidates; // what could be taken out
