@@ -12,6 +12,7 @@ use crate::explore::why::mechanism::{Mechanism, PathPart};
 const MOST_ROWS: usize = 9;
 const MOST_REMEDIES: usize = 7;
 const MOST_PARTS: usize = 4;
+const MOST_WAYS: usize = 3;
 
 /// The answer as text; `command` makes the command that shows something of its options.
 pub fn why_to_text(answer: &Answer, command: &dyn Fn(&[String]) -> String, style: Style) -> String {
@@ -106,6 +107,13 @@ fn chain(answer: &Answer, how: &Mechanism) -> String {
             count(full.queue_max)
         );
         row(if position == 0 { "full first" } else { "then" }, Some(full.at_us), text);
+    }
+    if !how.endings.is_empty() {
+        let ways = how.endings.iter().take(MOST_WAYS).map(|ended| {
+            let how = ended.how.replace('_', " ");
+            format!("{} {how} {} (else {})", ended.call, count(ended.attempts), count(ended.attempts_without))
+        });
+        row("fails by", None, ways.collect::<Vec<_>>().join(", "));
     }
     if let Some(lasting) = &how.metastable {
         let by = match &lasting.sustained_by {

@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{plan_with, traced};
 
-/// Scenarios are told in a twentieth of their time and in at most so many seconds.
-const FASTER: u64 = 20;
+/// Scenarios are told in a sixtieth of their time.
+const FASTER: u64 = 60;
 
-/// The shipped scenarios with a planted cause, each in a twentieth of its time.
+/// The shipped scenarios with a planted cause, each in a sixtieth of its time.
 fn short_scenarios() -> Vec<Plan> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/why");
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -159,12 +159,13 @@ fn compared(plan: &Plan, candidate: &Candidate, with: &Decided, without: &Decide
 #[test]
 fn taking_any_candidate_out_of_a_shipped_scenario_leaves_all_other_draws_as_they_are() {
     let kinds = Kinds::default();
-    let (mut candidates, mut draws) = (0, 0);
+    let (mut candidates, mut draws, mut untried) = (0, 0, Vec::new());
     for plan in short_scenarios() {
         let with = decided(&run(&plan, plan.seed, &[], &kinds, &traced()).unwrap());
         for candidate in find(&plan) {
             let Ok(changed) = edited(&plan, &candidate.removal, &kinds) else {
-                panic!("{}: `{}` cannot be taken out", plan.name, candidate.id);
+                untried.push(format!("{}: {}", plan.name, candidate.id));
+                continue;
             };
             let without = decided(&run(&changed, plan.seed, &[], &kinds, &traced()).unwrap());
             match compared(&plan, &candidate, &with, &without) {
@@ -175,7 +176,9 @@ fn taking_any_candidate_out_of_a_shipped_scenario_leaves_all_other_draws_as_they
         }
     }
     println!("{candidates} candidates taken out, {draws} draws compared");
-    assert!(candidates > 100 && draws > 100_000, "{candidates} candidates, {draws} draws");
+    // A policy of which a deployment sets one key cannot go: the deployment would set a key of nothing.
+    assert_eq!(untried, ["pool-shrunk-by-deploy: ledger.calls.database.pool"]);
+    assert!(candidates > 100 && draws > 30_000, "{candidates} candidates, {draws} draws");
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub struct Candidate {
     pub standing: Standing,
     /// What removes it.
     pub removal: Vec<Edit>,
+    /// Of a stage of a load: from when on, and its rate beside the level it is measured by.
+    pub stage: Option<(Time, String)>,
     /// Whom it belongs to.
     subject: Subject,
 }
@@ -121,6 +123,7 @@ fn entry(plan: &Plan, index: usize) -> Candidate {
         kind: entry.action.kind(),
         standing: if by_itself || undoes { Standing::Reaction } else { Standing::Event },
         removal: vec![Edit::Without(entry.id.clone())],
+        stage: None,
         subject: Subject::Entry(EntryId(index as u32)),
     }
 }
@@ -155,7 +158,7 @@ fn stages(plan: &Plan, load: &LoadPlan) -> Vec<Candidate> {
         return Vec::new();
     };
     let numbered = stages.iter().enumerate();
-    let grown = numbered.filter(|(_, stage)| stage.from_milli_per_s.max(stage.to_milli_per_s) > level);
+    let grown = numbered.filter(|(_, stage)| peak(stage) > level);
     let candidates = grown.filter_map(|(index, stage)| {
         let path = format!("{}.stages.{index}", place_of_load(plan, &load.name));
         let id = path.clone();
@@ -165,10 +168,23 @@ fn stages(plan: &Plan, load: &LoadPlan) -> Vec<Candidate> {
             kind: "load_stage",
             standing: Standing::Load,
             removal: vec![set(path, value)],
+            stage: Some((
+                begins(stages, index),
+                format!("{} in place of {}", rate_text(peak(stage)), rate_text(level)),
+            )),
             subject: Subject::Load,
         })
     });
     candidates.collect()
+}
+
+fn peak(stage: &StagePlan) -> u64 {
+    stage.from_milli_per_s.max(stage.to_milli_per_s)
+}
+
+/// When the stage at `index` begins.
+fn begins(stages: &[StagePlan], index: usize) -> Time {
+    stages[..index].iter().fold(Time::ZERO, |at, stage| at + stage.lasts)
 }
 
 /// `200/s`, `0.5/s`.
@@ -236,6 +252,7 @@ fn policies(plan: &Plan, id: EdgeId, edge: &EdgePlan) -> Vec<Candidate> {
                 standing: Standing::Policy,
                 removal: vec![Edit::Without(id.clone())],
                 id,
+                stage: None,
                 subject,
             }
         })
@@ -248,7 +265,7 @@ fn of_service(plan: &Plan, id: ServiceId) -> Vec<Candidate> {
     let place = place_of_service(plan, &service.name);
     let mut found = Vec::new();
     let mut add = |key: &str, kind, standing, removal: Vec<Edit>, subject| {
-        found.push(Candidate { id: format!("{place}.{key}"), kind, standing, removal, subject });
+        found.push(Candidate { id: format!("{place}.{key}"), kind, standing, removal, stage: None, subject });
     };
     let names = |key: &str| names_a_policy(&plan.document, &format!("{place}.{key}"));
     if service.hop_of.is_some() || !names_service(plan, &service.name) {
@@ -262,7 +279,12 @@ fn of_service(plan: &Plan, id: ServiceId) -> Vec<Candidate> {
         let removal = vec![set(format!("{place}.queue.discipline"), json!("fifo"))];
         add("queue.discipline", "discipline", Standing::Policy, removal, Subject::Waiting(id));
     }
-    for key in ["queue.codel", "admission", "drop_expired", "outlier_ejection", "health_check"] {
+    if names("admission") {
+        // It goes on counting, so that what changes one of its settings still finds it.
+        let removal = vec![set(format!("{place}.admission.shadow"), json!(true))];
+        add("admission", "rate_limit", Standing::Policy, removal, Subject::Always);
+    }
+    for key in ["queue.codel", "drop_expired", "outlier_ejection", "health_check"] {
         if names(key) {
             let removal = vec![Edit::Without(format!("{place}.{key}"))];
             add(key, "protection", Standing::Policy, removal, Subject::Always);

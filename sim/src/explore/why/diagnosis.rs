@@ -145,7 +145,7 @@ impl Look<'_, '_> {
     }
 }
 
-/// Of a design that fails on a quiet day: the policies without which it would not.
+/// Of a design that fails on a quiet day: the policies and reactions without which it would not.
 fn flaws(
     replays: &mut Replays<'_>,
     candidates: &[Candidate],
@@ -154,7 +154,7 @@ fn flaws(
     factual: &Ending,
 ) -> BTreeSet<usize> {
     let quiet = only(candidates, with_loads, &BTreeSet::new());
-    let policies = of_standing(candidates, &[Standing::Policy]);
+    let policies = of_standing(candidates, &[Standing::Policy, Standing::Reaction]);
     let worlds: Vec<World> = policies
         .iter()
         .map(|policy| ([quiet.clone(), candidates[*policy].removal.clone()].concat(), seed))

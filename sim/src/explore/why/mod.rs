@@ -4,7 +4,7 @@
 //! The order of questions: what failed; without which fault or change it would not have ([`roots`]); if none, without
 //! which growth of a load; if none, which policies of the design. Then how the damage is shared among several causes
 //! ([`shapley`]), what each other candidate is ([`answer::Role`]), by which way it came to this ([`mechanism`]), what
-//! would have helped ([`remedies`]), and whether other seeds say the same ([`confidence`]).
+//! would have helped (`remedies`), and whether other seeds say the same ([`confidence`]).
 
 pub mod answer; // the answer, as data
 pub mod candidates; // what could be taken out
@@ -221,8 +221,11 @@ impl Case<'_, '_> {
         told.collect()
     }
 
-    /// When a timeline entry started and ended in the run that failed.
+    /// When a timeline entry started and ended in the run that failed, or a stage began.
     fn lifetime(&self, candidate: &Candidate) -> (Option<Time>, Option<Time>) {
+        if let Some((begins, _)) = &candidate.stage {
+            return (Some(*begins), None);
+        }
         let entry = self.failed.plan.timeline.iter().position(|entry| entry.id == candidate.id);
         let measured = entry.and_then(|entry| self.failed.measured.entries.get(entry));
         measured.map_or((None, None), |measured| (measured.started, measured.ended))
@@ -230,6 +233,9 @@ impl Case<'_, '_> {
 
     /// Of a change of several settings, those without any one of which nothing fails.
     fn settings_that_matter(&mut self, candidate: &Candidate) -> Vec<String> {
+        if let Some((_, rates)) = &candidate.stage {
+            return vec![rates.clone()];
+        }
         let entry = self.failed.plan.timeline.iter().find(|entry| entry.id == candidate.id);
         let (settings, key) = match entry.map(|entry| &entry.action) {
             Some(Action::Deploy(deploy)) => (deploy.set.clone(), "deploy.set"),

@@ -123,7 +123,7 @@ fn mildest(replays: &mut Replays<'_>, recipes: &[Recipe], seed: Seed) -> Vec<Opt
             .filter_map(|(recipe, it)| Some((recipe, next_question(it.rungs.len(), &known[recipe])?)))
             .collect();
         if asked.is_empty() {
-            return known.iter().map(|known| mildest_known(known)).collect();
+            return known.iter().map(mildest_known).collect();
         }
         let worlds: Vec<World> =
             asked.iter().map(|(recipe, rung)| (recipes[*recipe].rungs[*rung].edits.clone(), seed)).collect();

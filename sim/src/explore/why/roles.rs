@@ -11,8 +11,9 @@ use super::words::options;
 
 /// With this little of the damage left, whoever was taken out made it what it was.
 const AMPLIFIES_PPM: u64 = 800_000;
-/// A hundredth fewer good requests: whoever was taken out kept it from being worse.
-const WORSE_IN: i64 = 100;
+/// A tenth fewer good requests: whoever was taken out kept it from being worse. Less is what any change does to a
+/// system that fails.
+const WORSE_IN: i64 = 10;
 
 /// A line for each candidate, in their order.
 pub(super) fn but_for(case: &mut Case<'_, '_>) -> Vec<ButFor> {
@@ -76,7 +77,8 @@ fn role(standing: Standing, is_root: bool, left_ppm: u64, good_more: i64, good: 
         good_more.saturating_mul(WORSE_IN).saturating_add(i64::try_from(good).unwrap_or(i64::MAX)) < 0;
     match standing {
         _ if is_root => Role::Root,
-        _ if left_ppm >= AMPLIFIES_PPM && worse => Role::Protects,
+        Standing::Policy | Standing::Reaction if left_ppm >= AMPLIFIES_PPM && worse => Role::Protects,
+        // Of less load fewer requests end well, and a cut gives a full service a rest: that says nothing.
         _ if left_ppm >= AMPLIFIES_PPM => Role::Innocent,
         Standing::Event | Standing::Policy => Role::Amplifier,
         Standing::Load | Standing::Capacity | Standing::Reaction => Role::Condition,

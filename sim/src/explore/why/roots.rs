@@ -63,9 +63,10 @@ fn around(necessary: &[usize], all: &Present, fails: &mut Oracle<'_>) -> Vec<usi
 fn disjoint(all: Present, fails: &mut Oracle<'_>) -> Vec<Vec<usize>> {
     let mut found = Vec::new();
     let mut left = all;
-    while fails(&[left.clone()]).first() == Some(&true) {
+    while fails(std::slice::from_ref(&left)).first() == Some(&true) {
         let list: Vec<usize> = left.iter().copied().collect();
-        let smallest = minimal(&list, &mut |there| fails(&[there.clone()]).first().copied().unwrap_or(false));
+        let smallest =
+            minimal(&list, &mut |there| fails(std::slice::from_ref(there)).first().copied().unwrap_or(false));
         if smallest.is_empty() {
             break;
         }

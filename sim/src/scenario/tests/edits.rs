@@ -235,3 +235,16 @@ fn settings_during_a_run_cannot_change_the_structure() {
         assert!(with_settings(&plan, &[setting(text)], &FewKinds).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_whole_entry_under_a_new_id_is_a_further_entry_of_the_timeline() {
+    let plan = plan(CASCADE);
+    let more = with(&plan, &["timeline.undone={at: 90s, rollback: {of: deploy-v42}}"]).unwrap();
+    let added = more.timeline.last().unwrap();
+    assert_eq!((added.id.as_str(), added.action.kind()), ("undone", "rollback"));
+    assert_eq!(added.trigger, Trigger::At(Time::ZERO + Span::from_secs(90)));
+    assert_eq!(more.timeline.len(), plan.timeline.len() + 1);
+    for wrong in ["timeline.undone=3", "timeline.undone.at=3s", "timeline.undone={at: 90s}"] {
+        assert!(with(&plan, &[wrong]).is_err(), "{wrong}");
+    }
+}

@@ -59,7 +59,8 @@ pub(super) fn metastable(
     let over_index = (over.as_nanos() / run.grid.as_nanos().max(1)) as usize;
     let last = around.end.saturating_sub(AT_END);
     let still = |outcome: &Outcome| onset::ails_in(outcome, evidence.well, last, around.end);
-    if over_index + OUTLIVES > around.end || !still(evidence.failed) {
+    let lasts = over_index + OUTLIVES <= around.end && still(evidence.failed);
+    if !lasts || drains(evidence.failed, over_index, around.end) {
         return Ok(None);
     }
     let mut found = Metastable {
@@ -80,6 +81,17 @@ pub(super) fn metastable(
         }
     }
     Ok(Some(found))
+}
+
+/// Whether what waits is getting less from halfway between `over` and `end` on: then it recovers by itself and only
+/// takes its time.
+fn drains(failed: &Outcome, over: usize, end: usize) -> bool {
+    let waiting = |index: usize| -> u64 {
+        let services = failed.measured.services.iter();
+        services.filter_map(|service| service.intervals.get(index)).map(|it| u64::from(it.queue)).sum()
+    };
+    let halfway = over + end.saturating_sub(over) / 2;
+    waiting(end.saturating_sub(1)) * 4 < waiting(halfway) * 3
 }
 
 /// Loops that are known to sustain failures, as far as this run has their parts, each with what breaks it.

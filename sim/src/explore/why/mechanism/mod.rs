@@ -2,6 +2,7 @@
 //! one loop is broken after the trigger is gone.
 
 pub mod amplification; // attempts for each call
+pub mod endings; // in what way attempts ended more often
 pub mod metastable; // does the failure outlive its trigger, and what sustains it?
 pub mod onset; // when the two runs part
 pub mod path; // where the time of requests went
@@ -11,6 +12,7 @@ pub mod saturation; // who ran out of workers, in which order
 use serde::Serialize;
 
 pub use amplification::Amplified;
+pub use endings::Ended;
 pub use metastable::{Loop, Metastable};
 pub use path::PathPart;
 pub use rollback::RolledBack;
@@ -32,6 +34,8 @@ pub struct Mechanism {
     pub saturation: Vec<Saturated>,
     /// Calls that were repeated.
     pub amplification: Vec<Amplified>,
+    /// In what way attempts failed more often than without the cause.
+    pub endings: Vec<Ended>,
     /// Policies without which the failure would have been small or none.
     pub amplifiers: Vec<String>,
     /// Where the time of requests went before the onset.
@@ -90,6 +94,7 @@ pub fn mechanism(replays: &mut Replays<'_>, evidence: &Evidence<'_>) -> Result<M
         onset_us: found.map(|onset| onset as u64 * grid_us),
         saturation,
         amplification,
+        endings: endings::more_often(evidence.failed, evidence.well),
         amplifiers: evidence.amplifiers.clone(),
         path_before,
         path_after,

@@ -25,8 +25,8 @@ pub struct Saturated {
 /// A service with this share of its workers busy has none to spare.
 const SATURATED_PPM: u32 = 950_000;
 
-/// Services that ran out of workers for at least three intervals between `onset` and `end` and did not in the run
-/// without the cause, in the order in which they did.
+/// Services that ran out of workers for three intervals in a row between `onset` and `end`, and for twice as long as in
+/// the run without the cause, in the order in which they did.
 pub fn saturated(failed: &Outcome, well: &Outcome, onset: usize, end: usize, grid_us: u64) -> Vec<Saturated> {
     let warm = (failed.plan.run.warmup.as_nanos() / failed.plan.run.grid.as_nanos().max(1)) as usize;
     let services = failed.measured.services.iter();
@@ -35,9 +35,10 @@ pub fn saturated(failed: &Outcome, well: &Outcome, onset: usize, end: usize, gri
             let intervals = service.intervals.get(..end.min(service.intervals.len()))?;
             let first = first_saturated(intervals, onset.saturating_sub(BEFORE_ONSET))?;
             let other = well.measured.services.iter().find(|other| other.name == service.name);
-            let anyway = other
-                .and_then(|other| other.intervals.get(first..end.min(other.intervals.len())))
-                .is_some_and(|others| first_saturated(others, 0).is_some());
+            let full = |intervals: &[ServiceInterval]| intervals.iter().filter(|it| is_full(it)).count();
+            let without = other.and_then(|other| other.intervals.get(first..end.min(other.intervals.len())));
+            // Full anyway, for half as long or longer.
+            let anyway = full(without.unwrap_or(&[])) * 2 >= full(&intervals[first..]);
             if anyway {
                 return None;
             }
@@ -66,8 +67,12 @@ pub fn saturated(failed: &Outcome, well: &Outcome, onset: usize, end: usize, gri
 const BEFORE_ONSET: usize = 10;
 
 fn first_saturated(intervals: &[ServiceInterval], from: usize) -> Option<usize> {
-    let is_full = |index: usize| intervals.get(index).is_some_and(|it| it.utilization_ppm >= SATURATED_PPM);
+    let is_full = |index: usize| intervals.get(index).is_some_and(is_full);
     (from..intervals.len()).find(|index| (*index..index + 3).all(is_full))
+}
+
+fn is_full(interval: &ServiceInterval) -> bool {
+    interval.utilization_ppm >= SATURATED_PPM
 }
 
 fn mean_busy(intervals: &[ServiceInterval]) -> u64 {
