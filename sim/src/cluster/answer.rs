@@ -214,6 +214,7 @@ impl Engine<'_> {
             | Action::Deploy(_)
             | Action::Config(_)
             | Action::Scale { .. }
+            | Action::Publish(_)
             | Action::Rollback { .. } => None,
         }
     }

@@ -194,6 +194,7 @@ impl Effects {
                 | Action::Deploy(_)
                 | Action::Config(_)
                 | Action::Scale { .. }
+                | Action::Publish(_)
                 | Action::Rollback { .. } => {}
             }
         }

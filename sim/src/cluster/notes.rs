@@ -3,6 +3,7 @@
 
 use super::node::NodeId;
 use super::slab::{Ref, Slab};
+use crate::nodes::config::Told;
 use crate::nodes::telemetry::Report;
 
 /// What a node tells another. One variant for each thing that nodes talk about.
@@ -17,6 +18,8 @@ pub enum Note {
         /// Which of its reports.
         sequence: u64,
     },
+    /// What a configuration server says to a replica that follows it.
+    Config(Box<Told>),
 }
 
 impl Note {
@@ -25,6 +28,7 @@ impl Note {
         match self {
             Note::Telemetry(report) => report.memory_bytes(),
             Note::TelemetryTaken { .. } => 0,
+            Note::Config(told) => told.memory_bytes(),
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::kernel::draw::Key;
 use crate::kernel::time::{Span, Time};
 use crate::measure::TimelineEvent;
 use crate::scenario::plan::{
-    Action, Arrivals, Condition, DeployPlan, EntryId, LoadId, Phase, Plan, ServiceId, Strategy, Trigger,
+    Action, Arrivals, Condition, DeployPlan, EntryId, LoadId, Phase, Plan, PublishPlan, ServiceId, Strategy,
+    Trigger,
 };
 
 /// Where the timeline stands.
@@ -186,6 +187,7 @@ impl Cluster {
                     base.services[hop.index()].name
                 ))
             }
+            Action::Publish(publish) => self.publish(now, id, publish, agenda),
             Action::Rollback { of } => self.roll_back(now, *of, agenda),
         };
         match started {
@@ -221,9 +223,14 @@ impl Cluster {
         match (&self.core.plan.timeline[entry.index()].action, self.core.recorder.touched(entry)) {
             (Action::Fault(_) | Action::ExtraHop { .. }, 0) => "touched nothing".to_string(),
             (Action::Fault(_) | Action::ExtraHop { .. }, touched) => format!("touched {touched}"),
-            (Action::Deploy(_) | Action::Config(_) | Action::Scale { .. } | Action::Rollback { .. }, _) => {
-                String::new()
-            }
+            (
+                Action::Deploy(_)
+                | Action::Config(_)
+                | Action::Scale { .. }
+                | Action::Publish(_)
+                | Action::Rollback { .. },
+                _,
+            ) => String::new(),
         }
     }
 
@@ -348,9 +355,36 @@ impl Cluster {
                 self.remove_layers(now, entry, None, agenda)?;
                 self.schedule_replacements(now, entry, deploy, agenda);
             }
+            Action::Publish(publish) => {
+                let server = self.core.replica_node(publish.server, 0);
+                if !self.core.nodes[server.index()].up {
+                    return Err(format!("{} is down", self.core.nodes[server.index()].name));
+                }
+                let message = Message::Entry { entry, begins: false };
+                self.with_node(now, server, agenda, |node, cx| node.deliver(server, message, cx));
+            }
             Action::Rollback { .. } => {}
         }
         Ok(())
+    }
+
+    /// Somebody at the server releases settings.
+    fn publish(
+        &mut self,
+        now: Time,
+        entry: EntryId,
+        publish: &PublishPlan,
+        agenda: &mut Agenda<Event>,
+    ) -> Result<String, String> {
+        let server = self.core.replica_node(publish.server, 0);
+        if !self.core.nodes[server.index()].up {
+            return Err(format!("{} is down", self.core.nodes[server.index()].name));
+        }
+        let message = Message::Entry { entry, begins: true };
+        self.with_node(now, server, agenda, |node, cx| node.deliver(server, message, cx));
+        let set: Vec<String> = publish.set.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let whom = if publish.canary.is_some() { " for canaries" } else { "" };
+        Ok(format!("{}: {}{whom}", publish.application, set.join(", ")))
     }
 
     fn roll_back(&mut self, now: Time, of: EntryId, agenda: &mut Agenda<Event>) -> Result<String, String> {
@@ -423,6 +457,7 @@ impl Cluster {
             Action::Fault(_)
             | Action::Config(_)
             | Action::Scale { .. }
+            | Action::Publish(_)
             | Action::ExtraHop { .. }
             | Action::Rollback { .. } => {}
         }

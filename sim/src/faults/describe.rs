@@ -12,6 +12,7 @@ impl Action {
             Action::Config(_) => "config",
             Action::Scale { .. } => "scale",
             Action::ExtraHop { .. } => "extra_hop",
+            Action::Publish(_) => "publish",
             Action::Rollback { .. } => "rollback",
         }
     }

@@ -200,6 +200,7 @@ fn is_fault(action: &Action) -> bool {
         Action::Deploy(_)
         | Action::Config(_)
         | Action::Scale { .. }
+        | Action::Publish(_)
         | Action::ExtraHop { .. }
         | Action::Rollback { .. } => false,
     }

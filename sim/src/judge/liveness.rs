@@ -108,6 +108,7 @@ fn last_fault(evidence: &Evidence<'_>) -> LastFault {
             Action::Deploy(_)
             | Action::Config(_)
             | Action::Scale { .. }
+            | Action::Publish(_)
             | Action::ExtraHop { .. }
             | Action::Rollback { .. } => false,
         };

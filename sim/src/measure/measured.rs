@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AlertMeasured, JobsMeasured, MoneyMeasured, MonitoringMeasured, OutcomeKind};
+use super::{AlertMeasured, ConfigsMeasured, JobsMeasured, MoneyMeasured, MonitoringMeasured, OutcomeKind};
 use crate::kernel::time::{Span, Time};
 
 /// Everything a run measured.
@@ -34,6 +34,8 @@ pub struct Measured {
     pub alerts: BTreeMap<(String, String), AlertMeasured>,
     /// One for each job scheduler: what its jobs truly came to.
     pub jobs: Vec<JobsMeasured>,
+    /// One for each configuration server that released something.
+    pub configs: Vec<ConfigsMeasured>,
     /// What really happened to money, where there is any.
     pub money: Option<MoneyMeasured>,
     /// Violations that nodes or the cluster noticed themselves, by invariant; empty if there are none.

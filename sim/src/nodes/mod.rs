@@ -5,6 +5,7 @@ mod broken;
 mod broken_jobs;
 mod cache;
 mod client;
+pub mod config;
 pub(crate) mod jobs;
 mod limit_store;
 mod metrics;
@@ -27,7 +28,7 @@ pub(crate) use client::client;
 
 use crate::cluster::Node;
 use crate::scenario::KindsCheck;
-use crate::scenario::plan::{JobsRole, Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{ConfigRole, JobsRole, Plan, ServiceId, TelemetryRole};
 
 /// A kind of service node that a scenario can name in `kind:`.
 pub trait Kind {
@@ -54,6 +55,11 @@ pub trait Kind {
         JobsRole::None
     }
 
+    /// What this kind has to do with configuration.
+    fn config_role() -> ConfigRole {
+        ConfigRole::None
+    }
+
     /// Whether it makes its calls when it sees fit instead of step by step for each request, so that calls in a circle
     /// come to an end.
     fn calls_itself() -> bool {
@@ -73,6 +79,7 @@ type Check = fn(&Map<String, Value>) -> Vec<(String, String)>;
 type Role = fn() -> TelemetryRole;
 type Ability = fn() -> bool;
 type JobRole = fn() -> JobsRole;
+type ConfRole = fn() -> ConfigRole;
 type CallsItself = fn() -> bool;
 type MostReplicas = fn() -> Option<u32>;
 type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
@@ -85,6 +92,7 @@ struct Entry {
     has_admission: Ability,
     needs_calls: Ability,
     jobs_role: JobRole,
+    config_role: ConfRole,
     calls_itself: CallsItself,
     most_replicas: MostReplicas,
     build: Build,
@@ -110,6 +118,7 @@ impl Default for Kinds {
             .with::<jobs::JobWorkerKind>("job-worker")
             .with::<jobs::JobEnqueuerKind>("job-enqueuer")
             .with::<jobs::JobSinkKind>("job-sink")
+            .with::<config::ConfigServer>("config-server")
             .with::<payments::PaymentClient>("payment-client")
             .with::<payments::Payments>("payments")
             .with::<payments::PaymentProvider>("payment-provider")
@@ -132,6 +141,7 @@ impl Kinds {
             has_admission: K::has_admission,
             needs_calls: K::needs_calls,
             jobs_role: K::jobs_role,
+            config_role: K::config_role,
             calls_itself: K::calls_itself,
             most_replicas: K::most_replicas,
             build: K::build,
@@ -143,7 +153,16 @@ impl Kinds {
     #[must_use]
     pub fn with_test_kinds(self) -> Kinds {
         let defects = payments::DEFECTS.map(|(name, _)| name);
-        self.with::<payments::Defective<0>>(defects[0])
+        let config = config::DEFECTS.map(|(name, _)| name);
+        self.with::<config::Defective<0>>(config[0])
+            .with::<config::Defective<1>>(config[1])
+            .with::<config::Defective<2>>(config[2])
+            .with::<config::Defective<3>>(config[3])
+            .with::<config::Defective<4>>(config[4])
+            .with::<config::Defective<5>>(config[5])
+            .with::<config::Defective<6>>(config[6])
+            .with::<config::Naive>("test-naive-service")
+            .with::<payments::Defective<0>>(defects[0])
             .with::<payments::Defective<1>>(defects[1])
             .with::<payments::Defective<2>>(defects[2])
             .with::<payments::Defective<3>>(defects[3])
@@ -201,6 +220,11 @@ impl KindsCheck for Kinds {
     fn jobs_role(&self, kind: &str) -> JobsRole {
         let entry = self.entries.iter().find(|entry| entry.name == kind);
         entry.map_or(JobsRole::None, |entry| (entry.jobs_role)())
+    }
+
+    fn config_role(&self, kind: &str) -> ConfigRole {
+        let entry = self.entries.iter().find(|entry| entry.name == kind);
+        entry.map_or(ConfigRole::None, |entry| (entry.config_role)())
     }
 
     fn calls_itself(&self, kind: &str) -> bool {

@@ -216,7 +216,11 @@ impl Node for Writer {
             Message::Request(request) => self.arrive(request, cx),
             Message::Done(done) => self.call_done(&done, cx),
             Message::Cancel(attempt) => self.cancel(attempt, cx),
-            Message::Fill(_) | Message::Invalidate { .. } | Message::Note(_) | Message::Load(_) => {}
+            Message::Fill(_)
+            | Message::Invalidate { .. }
+            | Message::Note(_)
+            | Message::Entry { .. }
+            | Message::Load(_) => {}
         }
         cx.occupancy(self.jobs.len() as u32, 0);
     }

@@ -3,6 +3,7 @@
 //! anything and never opens a file: whoever compiles hands in the text and a reader for trace files.
 
 mod check;
+pub(crate) mod config_value;
 mod diagnostic;
 mod digest;
 mod edit;
@@ -32,9 +33,10 @@ pub use edit::parse_setting;
 pub use schema::json_schema;
 pub use write::to_yaml;
 
+pub(crate) use check::configs::scope_of as config_scope;
 use check::{Names, Surroundings};
 use path::Lost;
-use plan::{Edit, JobsRole, Plan, Setting, TelemetryRole};
+use plan::{ConfigRole, Edit, JobsRole, Plan, Setting, TelemetryRole};
 use raw::RawScenario;
 use swarm::{Pick, Unfolded};
 use trace::{FromFiles, FromPlan, FromPlans};
@@ -82,6 +84,11 @@ pub trait KindsCheck {
     /// What a kind has to do with jobs.
     fn jobs_role(&self, _kind: &str) -> JobsRole {
         JobsRole::None
+    }
+
+    /// What a kind has to do with configuration.
+    fn config_role(&self, _kind: &str) -> ConfigRole {
+        ConfigRole::None
     }
 
     /// Whether a kind makes its calls when it sees fit instead of step by step for each request.

@@ -235,7 +235,11 @@ impl Case<'_, '_> {
             Some(Action::Deploy(deploy)) => (deploy.set.clone(), "deploy.set"),
             Some(Action::Config(settings)) => (settings.clone(), "config"),
             Some(
-                Action::Fault(_) | Action::Scale { .. } | Action::ExtraHop { .. } | Action::Rollback { .. },
+                Action::Fault(_)
+                | Action::Scale { .. }
+                | Action::Publish(_)
+                | Action::ExtraHop { .. }
+                | Action::Rollback { .. },
             )
             | None => return Vec::new(),
         };

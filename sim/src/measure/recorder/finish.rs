@@ -8,7 +8,10 @@ use crate::measure::jobs::JobBook;
 use crate::measure::money::MoneyEnd;
 use crate::measure::monitoring::{AlertMeasured, MonitoringEnd, MonitoringMeasured};
 use crate::measure::watch::Counters;
-use crate::measure::{JobsMeasured, LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured};
+use crate::measure::{
+    ConfigBook, ConfigsMeasured, JobsMeasured, LimitMeasured, LinkMeasured, LoadMeasured, Measured,
+    SloMeasured,
+};
 use crate::scenario::plan::{Plan, ServiceId};
 
 /// What only the arenas know when the run stops.
@@ -66,6 +69,7 @@ impl Recorder {
         add_monitoring(&mut systems, &monitoring, &alerts);
         let end_of_run = Time::from_nanos(u64::try_from(self.now_ns).unwrap_or(u64::MAX));
         let jobs = jobs_measured(plan, std::mem::take(&mut self.job_books), end_of_run, &mut systems);
+        let configs = configs_measured(plan, &self.config_books, end_of_run, &mut systems);
         let name = |service: ServiceId| plan.services[service.index()].name.clone();
         let money = self.money.finish(name, &end.money);
         for (service, counts) in money.iter().flat_map(|money| &money.systems) {
@@ -93,6 +97,7 @@ impl Recorder {
             systems,
             limits,
             monitoring,
+            configs,
             money,
             alerts,
             jobs,
@@ -125,6 +130,21 @@ fn jobs_measured(
     let measured = kept.map(|(service, book)| {
         let measured = book.finish(service.name.clone(), now);
         systems.entry(service.name.clone()).or_default().extend(measured.counts());
+        measured
+    });
+    measured.collect()
+}
+
+/// What the books say of configuration, among what the servers show.
+fn configs_measured(
+    plan: &Plan,
+    books: &BTreeMap<ServiceId, Box<ConfigBook>>,
+    now: Time,
+    systems: &mut BTreeMap<String, BTreeMap<String, u64>>,
+) -> Vec<ConfigsMeasured> {
+    let measured = books.iter().map(|(service, book)| {
+        let measured = book.finish(plan.services[service.index()].name.clone(), now);
+        systems.entry(measured.server.clone()).or_default().extend(measured.counts());
         measured
     });
     measured.collect()

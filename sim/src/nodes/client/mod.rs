@@ -267,6 +267,7 @@ impl Node for Client {
             | Message::Cancel(_)
             | Message::Fill(_)
             | Message::Invalidate { .. }
+            | Message::Entry { .. }
             | Message::Note(_) => {}
         }
     }

@@ -329,6 +329,7 @@ impl Node for Enqueuer {
             | Message::Fill(_)
             | Message::Invalidate { .. }
             | Message::Note(_)
+            | Message::Entry { .. }
             | Message::Load(_) => {}
         }
     }

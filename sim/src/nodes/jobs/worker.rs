@@ -519,6 +519,7 @@ impl Node for Worker {
             | Message::Fill(_)
             | Message::Invalidate { .. }
             | Message::Note(_)
+            | Message::Entry { .. }
             | Message::Load(_) => {}
         }
         cx.occupancy(self.busy, 0);

@@ -238,6 +238,7 @@ impl Node for Collector {
             | Message::Cancel(_)
             | Message::Fill(_)
             | Message::Invalidate { .. }
+            | Message::Entry { .. }
             | Message::Load(_) => self.inner.deliver(from, message, cx),
         }
     }

@@ -23,8 +23,9 @@ use self::job::{Job, JobState, Purpose};
 pub(super) use self::store_client::{decode, encode_answer};
 use self::verdicts::Alarm;
 use super::Kind;
+use super::config::{ConfigClient, Told};
 use super::telemetry::Agent;
-use super::tokens::{ALARM, FLUSH};
+use super::tokens::{ALARM, CONFIG, FLUSH};
 use crate::cluster::{
     ConfigEdit, Cx, Durable, Line, Message, Node, NodeId, Note, Path, Probes, Ref, Reply, Request, Slab,
     Token,
@@ -32,7 +33,7 @@ use crate::cluster::{
 use crate::kernel::draw::{Key, Sampler, chance_ppm};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
-use crate::scenario::plan::{Discipline, OnFull, Plan, ServiceId, ServicePlan, TelemetryRole};
+use crate::scenario::plan::{ConfigRole, Discipline, OnFull, Plan, ServiceId, ServicePlan, TelemetryRole};
 
 /// Kind `service`.
 pub(super) struct Service;
@@ -52,6 +53,10 @@ impl Kind for Service {
 
     fn telemetry_role() -> TelemetryRole {
         TelemetryRole::Reports
+    }
+
+    fn config_role() -> ConfigRole {
+        ConfigRole::Follows
     }
 }
 
@@ -80,6 +85,8 @@ pub(super) struct ServiceNode {
     detached: u32,
     /// The system's own monitoring, where the scenario has one.
     telemetry: Option<Box<Agent>>,
+    /// What follows a configuration server, where the scenario has one.
+    config: Option<Box<ConfigClient>>,
 }
 
 #[derive(Clone, Copy)]
@@ -111,11 +118,20 @@ impl ServiceNode {
             cancellable: BTreeSet::new(),
             serving: false,
             telemetry: own.telemetry.as_ref().map(|telemetry| Box::new(Agent::new(telemetry))),
+            config: own.config_client.as_ref().map(|plan| Box::new(ConfigClient::new(service, plan))),
             behaviour,
             door: None,
             alarm: None,
             detached: 0,
         }
+    }
+
+    /// The same, with a client that believes whatever comes.
+    pub(super) fn with_naive_config_client(mut self) -> ServiceNode {
+        if let Some(config) = &mut self.config {
+            config.believe_everything();
+        }
+        self
     }
 
     #[inline]
@@ -163,6 +179,12 @@ impl ServiceNode {
 
     #[inline]
     fn arrive(&mut self, request: Request, cx: &mut Cx<'_>) {
+        if let Some(config) = &mut self.config
+            && !config.takes_requests()
+        {
+            cx.reply(&request, Reply::refusal(OutcomeKind::Rejected));
+            return;
+        }
         if let Some(behaviour) = &mut self.behaviour
             && let Some(Answered { missed, value }) = behaviour.answer_at_door(&request, cx)
         {
@@ -178,8 +200,15 @@ impl ServiceNode {
     /// Takes a request in, which holds a place if they are counted.
     #[inline]
     fn accept(&mut self, request: Request, place: Option<InFlight>, cx: &mut Cx<'_>) {
-        let demand = self.demand(&request, cx);
-        let job = Job { place, ..Job::new(request, demand, self.priority(&request)) };
+        let mut demand = self.demand(&request, cx);
+        let mut is_spoilt = false;
+        if let Some(behaviour) = &self.behaviour {
+            demand = behaviour.demand(&request, demand);
+        }
+        if let Some(config) = &mut self.config {
+            (demand, is_spoilt) = config.begin_request(demand, request.lineage.raw(), cx);
+        }
+        let job = Job { place, is_spoilt, ..Job::new(request, demand, self.priority(&request)) };
         let job = self.jobs.insert(job);
         if request.cancellable {
             self.cancellable.insert((request.attempt, job));
@@ -313,7 +342,10 @@ impl ServiceNode {
         job.path.service_ns += job.worked.as_nanos();
         job.state = JobState::Calling;
         cx.worked(&job.request, Time::from_nanos(now.as_nanos() - job.worked.as_nanos()));
-        if error_ppm > 0 && chance_ppm(key.draw(cx.redrawn(job.request.lineage.raw())), error_ppm) {
+        let is_spoilt = job.is_spoilt;
+        if is_spoilt
+            || error_ppm > 0 && chance_ppm(key.draw(cx.redrawn(job.request.lineage.raw())), error_ppm)
+        {
             self.finish(at, OutcomeKind::Error, cx);
             return;
         }
@@ -467,6 +499,13 @@ impl ServiceNode {
     fn note_came(&mut self, note: Ref, cx: &mut Cx<'_>) {
         let taken = match cx.note(note) {
             Some(Note::TelemetryTaken { life, sequence }) => Some((*life, *sequence)),
+            Some(Note::Config(told)) => {
+                let told = Told::clone(told);
+                if let Some(config) = &mut self.config {
+                    config.told(told, cx);
+                }
+                None
+            }
             Some(Note::Telemetry(_)) | None => None,
         };
         if let (Some(agent), Some((life, sequence))) = (&mut self.telemetry, taken) {
@@ -501,6 +540,9 @@ impl Node for ServiceNode {
             behaviour.start(cx);
         }
         self.open_door(cx);
+        if let Some(config) = &mut self.config {
+            config.start(cx);
+        }
         if let Some(agent) = &mut self.telemetry {
             agent.start(cx);
         }
@@ -511,12 +553,15 @@ impl Node for ServiceNode {
         match message {
             Message::Request(request) => self.arrive(request, cx),
             Message::Done(done) => {
-                if !self.store_answered(&done, cx) && !self.kind_call_done(&done, cx) {
+                let is_question = self.config.as_mut().is_some_and(|config| config.call_done(&done));
+                if !is_question && !self.store_answered(&done, cx) && !self.kind_call_done(&done, cx) {
                     self.call_done(&done, cx);
                 }
             }
             Message::Cancel(attempt) => self.cancel(attempt, cx),
-            Message::Fill(_) | Message::Invalidate { .. } => self.deliver_to_kind(&message, cx),
+            Message::Fill(_) | Message::Invalidate { .. } | Message::Entry { .. } => {
+                self.deliver_to_kind(&message, cx);
+            }
             Message::Note(note) => self.note_came(note, cx),
             Message::Load(_) => {}
         }
@@ -532,6 +577,10 @@ impl Node for ServiceNode {
         } else if token == FLUSH {
             if let Some(agent) = &mut self.telemetry {
                 agent.flush(cx);
+            }
+        } else if token == CONFIG {
+            if let Some(config) = &mut self.config {
+                config.expire(cx);
             }
         } else if token == ALARM {
             self.alarm_rings(cx);
@@ -565,6 +614,9 @@ impl Node for ServiceNode {
         self.waiting = 0;
         self.busy = 0;
         self.codel = Codel::new(self.own().queue.codel);
+        if let Some(config) = &mut self.config {
+            config.crash();
+        }
         if let Some(agent) = &mut self.telemetry {
             agent.crash();
         }
@@ -590,6 +642,9 @@ impl Node for ServiceNode {
         if let Some(behaviour) = &mut self.behaviour {
             behaviour.reconfigure(&own);
         }
+        if let (Some(config), Some(plan)) = (&mut self.config, &own.config_client) {
+            config.reconfigure(plan);
+        }
         Ok(())
     }
 
@@ -601,6 +656,9 @@ impl Node for ServiceNode {
         }
         if let Some(behaviour) = &self.behaviour {
             behaviour.probe(out);
+        }
+        if let Some(config) = &self.config {
+            config.probe(out);
         }
         if let Some(agent) = &self.telemetry {
             out.unreported = agent.unreported();

@@ -119,6 +119,7 @@ impl Checker<'_> {
             shared_limits: Vec::new(),
             invalidates: Vec::new(),
             telemetry: None,
+            config_client: None,
             hop_of: None,
         }
     }
@@ -158,6 +159,7 @@ impl Checker<'_> {
             shared_limits: Vec::new(),
             invalidates: Vec::new(),
             telemetry: None,
+            config_client: None,
             hop_of: Some(entry),
         }
     }

@@ -286,7 +286,7 @@ impl Checker<'_> {
             }
             return;
         }
-        let invariant = ALWAYS_ON.iter().any(|prefix| id.starts_with(prefix)) || invariant::ALL.contains(&id);
+        let invariant = ALWAYS_ON.iter().any(|prefix| id.starts_with(prefix)) || invariant::ALL.contains(&id) || config_invariant::ALL.contains(&id);
         if !invariant && !self.names.has_slo(id) {
             let mut known = self.names.slo_ids();
             known.push(LIVENESS);

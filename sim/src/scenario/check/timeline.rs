@@ -13,7 +13,7 @@ use crate::scenario::plan::{
 use crate::scenario::raw::{RawCondition, RawDeploy, RawEntry, RawExtraHop, RawScale, RawStrategy};
 
 /// The actions an entry may have.
-const ACTIONS: [&str; 6] = ["fault", "deploy", "config", "scale", "extra_hop", "rollback"];
+const ACTIONS: [&str; 7] = ["fault", "deploy", "config", "scale", "extra_hop", "publish", "rollback"];
 
 impl Checker<'_> {
     /// All entries of the timeline.
@@ -154,6 +154,9 @@ impl Checker<'_> {
         if let Some(hop) = &raw.extra_hop {
             return self.extra_hop(&path.key("extra_hop"), hop);
         }
+        if let Some(publish) = &raw.publish {
+            return self.publish(&path.key("publish"), publish, &raw.id.0);
+        }
         let of = &raw.rollback.as_ref()?.of;
         self.rollback(&path.key("rollback").key("of"), of, all)
     }
@@ -223,8 +226,7 @@ impl Checker<'_> {
         let undone = all.get(of.index())?;
         if undone.fault.is_some() || undone.rollback.is_some() {
             let what = if undone.fault.is_some() { "a fault" } else { "a rollback" };
-            let help =
-                "give a fault a `for` to end it; deploy, config, scale and extra_hop can be rolled back";
+            let help = "give a fault a `for` to end it; deploy, config, scale, publish and extra_hop can be rolled back";
             let message = format!("`{}` is {what}, not a change that can be undone", undone.id.0);
             self.error_at_value(path, message, Some(help.to_string()));
             return None;
@@ -319,6 +321,7 @@ impl Checker<'_> {
             Action::Deploy(_)
             | Action::Config(_)
             | Action::Scale { .. }
+            | Action::Publish(_)
             | Action::ExtraHop { .. }
             | Action::Rollback { .. } => false,
         };
@@ -354,6 +357,7 @@ fn actions_of(raw: &RawEntry) -> Vec<&'static str> {
         raw.config.is_some(),
         raw.scale.is_some(),
         raw.extra_hop.is_some(),
+        raw.publish.is_some(),
         raw.rollback.is_some(),
     ];
     ACTIONS.into_iter().zip(given).filter_map(|(action, given)| given.then_some(action)).collect()

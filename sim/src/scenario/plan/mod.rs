@@ -2,6 +2,7 @@
 //! Built only by `check`; the simulation reads it and never changes it.
 
 mod call;
+mod configs;
 mod edit;
 mod ids;
 mod jobs;
@@ -16,6 +17,7 @@ mod telemetry;
 mod timeline;
 
 pub use call::*;
+pub use configs::*;
 pub use edit::*;
 pub use ids::*;
 pub use jobs::*;

@@ -5,7 +5,8 @@ use foreshock_systems::outlier::OutlierConfig;
 use serde_json::{Map, Value};
 
 use super::{
-    AdmissionPlan, EdgeId, EntryId, HostId, LinkId, OperationId, ServiceId, SharedLimitPlan, TelemetryPlan,
+    AdmissionPlan, ConfigClientPlan, EdgeId, EntryId, HostId, LinkId, OperationId, ServiceId,
+    SharedLimitPlan, TelemetryPlan,
 };
 use crate::kernel::draw::Distribution;
 use crate::kernel::time::Span;
@@ -78,6 +79,8 @@ pub struct ServicePlan {
     pub invalidates: Vec<Invalidates>,
     /// What its replicas report of themselves, and to whom.
     pub telemetry: Option<TelemetryPlan>,
+    /// The configuration server that its replicas follow.
+    pub config_client: Option<ConfigClientPlan>,
     /// Set for a service that only exists while the named extra hop is inserted.
     pub hop_of: Option<EntryId>,
 }

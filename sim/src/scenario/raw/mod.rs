@@ -3,6 +3,7 @@
 
 mod breaker;
 mod calls;
+mod configs;
 mod limits;
 mod load;
 mod network;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 pub(crate) use breaker::*;
 pub(crate) use calls::*;
+pub(crate) use configs::*;
 pub(crate) use limits::*;
 pub(crate) use load::*;
 pub(crate) use network::*;

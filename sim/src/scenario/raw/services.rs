@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::breaker::RawOutlier;
 use super::calls::RawStep;
+use super::configs::RawConfigClient;
 use super::limits::RawAdmission;
 use super::telemetry::RawTelemetry;
 use super::values::{OneOrMany, RawDistribution};
@@ -93,6 +94,9 @@ pub(crate) struct RawService {
     /// What its replicas report of themselves, and to whom.
     #[serde(default)]
     pub(crate) telemetry: Option<RawTelemetry>,
+    /// The configuration server that its replicas follow.
+    #[serde(default)]
+    pub(crate) config_client: Option<RawConfigClient>,
     /// Memory of a replica. Has no effect yet.
     #[serde(default)]
     pub(crate) memory: Option<Bytes>,

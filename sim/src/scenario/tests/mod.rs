@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::plan::{JobsRole, Plan, TelemetryRole};
+use super::plan::{ConfigRole, JobsRole, Plan, TelemetryRole};
 use crate::nodes::Kinds;
 
 use super::{Compiled, Files, KindsCheck, ScenarioError, Source, compile};
@@ -34,8 +34,8 @@ impl Files for Traces {
     }
 }
 
-/// The kinds that jobs need: their settings are those of the kinds themselves.
-const JOB_KINDS: [&str; 4] = ["job-scheduler", "job-worker", "job-enqueuer", "job-sink"];
+/// The kinds that jobs and configuration need: their settings are those of the kinds themselves.
+const JOB_KINDS: [&str; 5] = ["job-scheduler", "job-worker", "job-enqueuer", "job-sink", "config-server"];
 
 /// Knows plain services, a store of limits without settings, a cache with three, a collector of reports, a writer that
 /// admits everything and needs calls, and jobs.
@@ -79,6 +79,10 @@ impl KindsCheck for FewKinds {
 
     fn jobs_role(&self, kind: &str) -> JobsRole {
         Kinds::default().jobs_role(kind)
+    }
+
+    fn config_role(&self, kind: &str) -> ConfigRole {
+        Kinds::default().config_role(kind)
     }
 }
 

@@ -41,7 +41,11 @@ pub(super) fn rolled_back(
     let plan = &evidence.failed.plan;
     let entry = plan.timeline.iter().find(|entry| entry.id == *id)?;
     match entry.action {
-        Action::Deploy(_) | Action::Config(_) | Action::Scale { .. } | Action::ExtraHop { .. } => {}
+        Action::Deploy(_)
+        | Action::Config(_)
+        | Action::Scale { .. }
+        | Action::Publish(_)
+        | Action::ExtraHop { .. } => {}
         Action::Fault(_) | Action::Rollback { .. } => return None,
     }
     let at = onset + DECIDED_AFTER;
