@@ -382,9 +382,8 @@ impl Cluster {
         }
         let message = Message::Entry { entry, begins: true };
         self.with_node(now, server, agenda, |node, cx| node.deliver(server, message, cx));
-        let set: Vec<String> = publish.set.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-        let whom = if publish.canary.is_some() { " for canaries" } else { "" };
-        Ok(format!("{}: {}{whom}", publish.application, set.join(", ")))
+        let whom = if publish.canary.is_some() { ", for some of the instances" } else { "" };
+        Ok(format!("{}: {}{whom}", publish.application, publish.text))
     }
 
     fn roll_back(&mut self, now: Time, of: EntryId, agenda: &mut Agenda<Event>) -> Result<String, String> {

@@ -107,7 +107,12 @@ struct Watcher {
     heard_at: Time,
     broken: BTreeSet<Guarantee>,
     is_misled: bool,
+    /// Since when something stands in the log that was not looked at.
+    unchecked_since: Option<Time>,
 }
+
+/// A log is looked at when nothing was added to it for so long: what is told in several messages is judged as a whole.
+const SETTLED: Span = Span::from_millis(500);
 
 /// Entries of a log before it is begun anew; only replicas that cannot reach their server come so far.
 const MOST_ENTRIES: usize = 4_096;
@@ -221,17 +226,24 @@ impl ConfigBook {
             self.age_max = self.age_max.max(now.since(watcher.heard_at));
             watcher.heard_at = now;
         }
-        let mut has_changed = false;
-        for entry in log {
-            has_changed |= watcher.write_down(entry);
-        }
-        if !has_changed {
-            return Vec::new();
-        }
         let states = self.states.get(&watcher.scope).map_or(&[] as &[State], Vec::as_slice);
-        watcher.follow(states, instance);
-        let broken = watcher.check(instance);
-        watcher.bound();
+        let is_due = watcher.unchecked_since.is_some_and(|since| now.since(since) >= SETTLED);
+        let broken = if is_due { watcher.check(states, instance) } else { Vec::new() };
+        for entry in log {
+            if watcher.write_down(entry) {
+                watcher.unchecked_since = Some(now);
+            }
+        }
+        broken
+    }
+
+    /// Looks at everything that was not looked at yet.
+    pub(crate) fn close(&mut self) -> Vec<Broken> {
+        let mut broken = Vec::new();
+        for (instance, watcher) in &mut self.watchers {
+            let states = self.states.get(&watcher.scope).map_or(&[] as &[State], Vec::as_slice);
+            broken.extend(watcher.check(states, instance));
+        }
         broken
     }
 
@@ -307,6 +319,7 @@ impl Watcher {
             heard_at: now,
             broken: BTreeSet::new(),
             is_misled: false,
+            unchecked_since: None,
         }
     }
 
@@ -360,7 +373,9 @@ impl Watcher {
         self.known_states = states.len();
     }
 
-    fn check(&mut self, instance: &str) -> Vec<Broken> {
+    fn check(&mut self, states: &[State], instance: &str) -> Vec<Broken> {
+        self.unchecked_since = None;
+        self.follow(states, instance);
         let mut broken = Vec::new();
         for violation in watch_log::violations(&self.log, &self.truth) {
             let guarantee = violation.guarantee();
@@ -368,6 +383,7 @@ impl Watcher {
                 broken.push((name_of(guarantee), format!("{instance}: {violation}")));
             }
         }
+        self.bound();
         broken
     }
 
@@ -447,8 +463,8 @@ mod tests {
             LogEntry::Begun { from: Revision(2) },
             LogEntry::Bookmark(Revision(3)),
         ];
-        let broken: Vec<&str> =
-            book.heard(&scope(), "shop/1", log, Time::ZERO).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(book.heard(&scope(), "shop/1", log, Time::ZERO), [], "more of it may be on its way");
+        let broken: Vec<&str> = book.close().into_iter().map(|(id, _)| id).collect();
         assert_eq!(broken, [config_invariant::RESUMABLE]);
         let acts = |number: i64| set(number).into_iter().collect::<BTreeMap<_, _>>();
         assert_eq!(book.in_force(&scope(), "shop/1", Revision(3), &acts(3), Time::ZERO), None);

@@ -29,6 +29,8 @@ pub(crate) struct EndState {
 impl Recorder {
     /// Puts everything together. `inside` and `in_flight` were counted in the arenas.
     pub(crate) fn finish(mut self, plan: &Plan, end: EndState) -> Measured {
+        let unseen: Vec<_> = self.config_books.values_mut().flat_map(|book| book.close()).collect();
+        self.config_broken(unseen, Time::from_nanos(u64::try_from(self.now_ns).unwrap_or(u64::MAX)));
         let (load_end_ns, levels_at_end) =
             self.levels_at_load_end.take().unwrap_or_else(|| (self.now_ns, self.levels.clone()));
         let run_ns = load_end_ns.saturating_sub(u128::from(self.warm_at.as_nanos())).max(1);

@@ -112,6 +112,9 @@ impl ConfigClient {
     /// The process starts.
     pub(in crate::nodes) fn start(&mut self, cx: &mut Cx<'_>) {
         self.stop(cx);
+        if !cx.is_member() {
+            return; // nobody has started it yet
+        }
         self.life += 1;
         self.instance = instance(cx.plan(), self.service, cx.replica());
         self.errors = Some(cx.key("config_errors"));

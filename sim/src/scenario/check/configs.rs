@@ -13,6 +13,7 @@ use crate::kernel::time::Span;
 use crate::scenario::config_value;
 use crate::scenario::path::Path;
 use crate::scenario::plan::{Action, ConfigClientPlan, ConfigRole, PublishPlan, ServiceId};
+use crate::scenario::quantity::scalar_text;
 use crate::scenario::raw::{
     RawApply, RawConfigClient, RawOnStoreDown, RawPolicy, RawPublish, RawService, RawTransport,
 };
@@ -197,7 +198,13 @@ impl Checker<'_> {
         for (index, instance) in raw.instances.iter().flatten().enumerate() {
             self.check_instance(&path.key("instances").index(index), instance);
         }
-        Some(Action::Publish(PublishPlan { server, application: raw.application.clone(), set, canary }))
+        let texts: Vec<String> = raw
+            .set
+            .iter()
+            .map(|(name, value)| format!("{name} = {}", scalar_text(value).unwrap_or_default()))
+            .collect();
+        let (application, text) = (raw.application.clone(), texts.join(", "));
+        Some(Action::Publish(PublishPlan { server, application, set, text, canary }))
     }
 
     /// An instance is `service/replica`, from 1.

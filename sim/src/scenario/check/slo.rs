@@ -16,7 +16,7 @@ use crate::scenario::suggest;
 /// The id under which the liveness check fails.
 const LIVENESS: &str = "liveness";
 /// What ids of invariants start with, and the id under which a run fails that reached a bound.
-const ALWAYS_ON: [&str; 5] = ["conservation", "little_law", "every_end_is_timed", "jobs_", "stop"];
+const ALWAYS_ON: [&str; 6] = ["conservation", "little_law", "every_end_is_timed", "jobs_", "config_", "stop"];
 
 /// The targets a metric can have.
 struct Targets {
@@ -286,7 +286,7 @@ impl Checker<'_> {
             }
             return;
         }
-        let invariant = ALWAYS_ON.iter().any(|prefix| id.starts_with(prefix)) || invariant::ALL.contains(&id) || config_invariant::ALL.contains(&id);
+        let invariant = ALWAYS_ON.iter().any(|prefix| id.starts_with(prefix)) || invariant::ALL.contains(&id);
         if !invariant && !self.names.has_slo(id) {
             let mut known = self.names.slo_ids();
             known.push(LIVENESS);

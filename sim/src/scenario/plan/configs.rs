@@ -38,6 +38,8 @@ pub struct PublishPlan {
     pub application: String,
     /// What changes, by name.
     pub set: Vec<(String, Value)>,
+    /// The same, as it was written.
+    pub text: String,
     /// Whom it reaches; `None` is everybody.
     pub canary: Option<CanaryRule>,
 }
