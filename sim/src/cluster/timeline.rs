@@ -383,7 +383,7 @@ impl Cluster {
         let message = Message::Entry { entry, begins: true };
         self.with_node(now, server, agenda, |node, cx| node.deliver(server, message, cx));
         let whom = if publish.canary.is_some() { ", for some of the instances" } else { "" };
-        Ok(format!("{}: {}{whom}", publish.application, publish.text))
+        Ok(format!("{}: {}{whom}", publish.application, describe_settings(&publish.written)))
     }
 
     fn roll_back(&mut self, now: Time, of: EntryId, agenda: &mut Agenda<Event>) -> Result<String, String> {

@@ -113,6 +113,7 @@ fn service(name: &str) -> ServicePlan {
         shared_limits: Vec::new(),
         invalidates: Vec::new(),
         telemetry: None,
+        config_client: None,
         hop_of: None,
     }
 }

@@ -12,8 +12,7 @@ use crate::kernel::draw::name_hash;
 use crate::kernel::time::Span;
 use crate::scenario::config_value;
 use crate::scenario::path::Path;
-use crate::scenario::plan::{Action, ConfigClientPlan, ConfigRole, PublishPlan, ServiceId};
-use crate::scenario::quantity::scalar_text;
+use crate::scenario::plan::{Action, ConfigClientPlan, ConfigRole, PublishPlan, ServiceId, Setting};
 use crate::scenario::raw::{
     RawApply, RawConfigClient, RawOnStoreDown, RawPolicy, RawPublish, RawService, RawTransport,
 };
@@ -198,13 +197,12 @@ impl Checker<'_> {
         for (index, instance) in raw.instances.iter().flatten().enumerate() {
             self.check_instance(&path.key("instances").index(index), instance);
         }
-        let texts: Vec<String> = raw
-            .set
-            .iter()
-            .map(|(name, value)| format!("{name} = {}", scalar_text(value).unwrap_or_default()))
-            .collect();
-        let (application, text) = (raw.application.clone(), texts.join(", "));
-        Some(Action::Publish(PublishPlan { server, application, set, text, canary }))
+        let setting = |(name, value): (&String, &serde_json::Value)| Setting {
+            path: name.clone(),
+            value: value.clone(),
+        };
+        let (application, written) = (raw.application.clone(), raw.set.iter().map(setting).collect());
+        Some(Action::Publish(PublishPlan { server, application, set, written, canary }))
     }
 
     /// An instance is `service/replica`, from 1.

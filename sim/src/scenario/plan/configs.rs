@@ -2,7 +2,7 @@
 
 use foreshock_systems::config_manager::{CanaryRule, ClientConfig, Value};
 
-use super::{EdgeId, ServiceId};
+use super::{EdgeId, ServiceId, Setting};
 
 /// What a kind of node has to do with configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct ConfigClientPlan {
 }
 
 /// A release of settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PublishPlan {
     /// By which server.
     pub server: ServiceId,
@@ -38,8 +38,8 @@ pub struct PublishPlan {
     pub application: String,
     /// What changes, by name.
     pub set: Vec<(String, Value)>,
-    /// The same, as it was written.
-    pub text: String,
+    /// The same, as it was written: names are paths.
+    pub written: Vec<Setting>,
     /// Whom it reaches; `None` is everybody.
     pub canary: Option<CanaryRule>,
 }

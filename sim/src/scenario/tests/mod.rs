@@ -129,5 +129,7 @@ pub(super) const LIMITS: &str = include_str!("limits.yaml");
 pub(super) const MONITORING: &str = include_str!("monitoring.yaml");
 /// Entries that each seed draws, and marks.
 pub(super) const SWEEPS: &str = include_str!("sweeps.yaml");
+/// A service that follows a configuration server in every way.
+pub(super) const CONFIGS: &str = include_str!("configs.yaml");
 /// The example of the design: a config change that cascades.
 pub(super) const CASCADE: &str = include_str!("cascade.yaml");
