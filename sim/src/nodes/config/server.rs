@@ -43,6 +43,9 @@ struct Counts {
     polls: u64,
     pushes: u64,
     restarts: u64,
+    /// Of lives that are over.
+    snapshots: u64,
+    too_late: u64,
 }
 
 /// A configuration server at work.
@@ -346,6 +349,9 @@ impl Behaviour for Desk {
             None => None,
             Some(server) => {
                 self.counts.restarts += 1;
+                let stats = server.stats();
+                self.counts.snapshots += stats.snapshots;
+                self.counts.too_late += stats.too_late;
                 let entropy = cx.key("power").draw(self.counts.restarts);
                 server.into_store().crash(self.keep, entropy)
             }
@@ -421,8 +427,8 @@ impl Behaviour for Desk {
             ("watches_begun", self.counts.watches_begun),
             ("polls", self.counts.polls),
             ("pushes", self.counts.pushes),
-            ("snapshots", stats.snapshots),
-            ("too_late", stats.too_late),
+            ("snapshots", self.counts.snapshots + stats.snapshots),
+            ("too_late", self.counts.too_late + stats.too_late),
         ] {
             out.counts.insert(name, count);
         }
