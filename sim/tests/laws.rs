@@ -11,6 +11,8 @@ mod bounds;
 mod caches;
 #[path = "laws/clocks.rs"]
 mod clocks;
+#[path = "laws/config.rs"]
+mod config;
 #[path = "laws/counterfactuals.rs"]
 mod counterfactuals;
 #[path = "laws/cuts.rs"]

@@ -215,6 +215,7 @@ impl Engine<'_> {
             | Action::Config(_)
             | Action::Flag(_)
             | Action::Scale { .. }
+            | Action::Publish(_)
             | Action::Rollback { .. } => None,
         }
     }

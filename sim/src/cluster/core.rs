@@ -291,6 +291,7 @@ impl Core {
             + self.attempts.memory_bytes()
             + self.notes.memory_bytes()
             + self.recorder.job_memory_bytes()
+            + self.recorder.config_memory_bytes()
     }
 }
 

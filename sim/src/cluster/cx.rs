@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use foreshock_systems::config_manager::watch_log::LogEntry;
+use foreshock_systems::config_manager::{ReleaseId, Revision, Scope, Value as ConfigValue};
 use foreshock_systems::feature_flags::definition::Event as FlagEvent;
 use serde_json::Value;
 
@@ -17,9 +19,10 @@ use crate::kernel::draw::{Key, Lineage, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
     Departure, FlagSeen, JobBook, LegDone, LimitKey, MoneyProbe, Movement, OrderEnd, OrderPlaced,
-    OutcomeKind, Violation, WindowTold, invariant,
+    OutcomeKind, Released, Violation, WindowTold, invariant,
 };
 use crate::nodes::jobs::Body;
+use crate::scenario::config_scope;
 use crate::scenario::plan::{EdgeId, LimitRule, LinkId, LoadId, Party, Plan, ServiceId};
 
 /// Wake-up tokens keep this many bits; the others tell the lives of a process apart.
@@ -499,6 +502,44 @@ impl Cx<'_> {
         let recorder = &mut self.engine.core.recorder;
         let broken = recorder.money.audit(service, probe);
         recorder.money_broken(broken, now);
+    }
+
+    /// At a configuration server: a release has taken effect. For measurement, as all that follows about configuration.
+    pub(crate) fn config_released(&mut self, application: &str, at: (ReleaseId, Revision), what: Released) {
+        let Some(scope) = config_scope(application) else { return };
+        let (server, now) = (self.service(), self.engine.now);
+        let book = self.engine.core.recorder.config_books.entry(server).or_default();
+        book.released(&scope, at, &what, now);
+    }
+
+    /// This replica was told something by its configuration server.
+    pub(crate) fn config_heard(
+        &mut self,
+        server: ServiceId,
+        scope: &Scope,
+        instance: &str,
+        log: Vec<LogEntry>,
+    ) {
+        let now = self.engine.now;
+        let recorder = &mut self.engine.core.recorder;
+        let broken = recorder.config_books.entry(server).or_default().heard(scope, instance, log, now);
+        recorder.config_broken(broken, now);
+    }
+
+    /// This replica acts upon these values from now on.
+    pub(crate) fn config_in_force(
+        &mut self,
+        server: ServiceId,
+        scope: &Scope,
+        instance: &str,
+        revision: Revision,
+        values: &BTreeMap<String, ConfigValue>,
+    ) {
+        let now = self.engine.now;
+        let recorder = &mut self.engine.core.recorder;
+        let book = recorder.config_books.entry(server).or_default();
+        let broken = book.in_force(scope, instance, revision, values, now);
+        recorder.config_broken(broken, now);
     }
 
     /// Something that must never happen was seen.

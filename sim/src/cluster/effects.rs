@@ -195,6 +195,7 @@ impl Effects {
                 | Action::Config(_)
                 | Action::Flag(_)
                 | Action::Scale { .. }
+                | Action::Publish(_)
                 | Action::Rollback { .. } => {}
             }
         }

@@ -119,6 +119,13 @@ pub enum Message {
     },
     /// A note has come: to be read with [`Cx::note`] while it is being delivered.
     Note(Ref),
+    /// At a node that an entry of the timeline is about: it begins, or is undone.
+    Entry {
+        /// Which.
+        entry: EntryId,
+        /// Whether it begins.
+        begins: bool,
+    },
     /// More load, or less again: for the clients of a load only.
     Load(LoadCommand),
     /// People change a flag, or take a change back: for whoever keeps flags only.

@@ -3,6 +3,7 @@
 
 use super::node::NodeId;
 use super::slab::{Ref, Slab};
+use crate::nodes::config::Told;
 use crate::nodes::flags::{FlagsAsked, FlagsTold};
 use crate::nodes::telemetry::Report;
 
@@ -22,6 +23,8 @@ pub enum Note {
     FlagsAsked(FlagsAsked),
     /// Feature flags, or news of them.
     FlagsTold(Box<FlagsTold>),
+    /// What a configuration server says to a replica that follows it.
+    Config(Box<Told>),
 }
 
 impl Note {
@@ -31,6 +34,7 @@ impl Note {
             Note::Telemetry(report) => report.memory_bytes(),
             Note::FlagsTold(told) => told.memory_bytes(),
             Note::TelemetryTaken { .. } | Note::FlagsAsked(_) => 0,
+            Note::Config(told) => told.memory_bytes(),
         }
     }
 }

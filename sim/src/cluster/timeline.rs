@@ -11,8 +11,8 @@ use crate::kernel::draw::Key;
 use crate::kernel::time::{Span, Time};
 use crate::measure::TimelineEvent;
 use crate::scenario::plan::{
-    Action, Arrivals, Condition, DeployPlan, EntryId, FlagChange, LoadId, Phase, Plan, ServiceId, Strategy,
-    Trigger,
+    Action, Arrivals, Condition, DeployPlan, EntryId, FlagChange, LoadId, Phase, Plan, PublishPlan,
+    ServiceId, Strategy, Trigger,
 };
 
 /// Where the timeline stands.
@@ -188,6 +188,7 @@ impl Cluster {
                     base.services[hop.index()].name
                 ))
             }
+            Action::Publish(publish) => self.publish(now, id, publish, agenda),
             Action::Rollback { of } => self.roll_back(now, *of, agenda),
         };
         match started {
@@ -228,6 +229,7 @@ impl Cluster {
                 | Action::Config(_)
                 | Action::Flag(_)
                 | Action::Scale { .. }
+                | Action::Publish(_)
                 | Action::Rollback { .. },
                 _,
             ) => String::new(),
@@ -356,6 +358,14 @@ impl Cluster {
                 self.remove_layers(now, entry, None, agenda)?;
                 self.schedule_replacements(now, entry, deploy, agenda);
             }
+            Action::Publish(publish) => {
+                let server = self.core.replica_node(publish.server, 0);
+                if !self.core.nodes[server.index()].up {
+                    return Err(format!("{} is down", self.core.nodes[server.index()].name));
+                }
+                let message = Message::Entry { entry, begins: false };
+                self.with_node(now, server, agenda, |node, cx| node.deliver(server, message, cx));
+            }
             Action::Rollback { .. } => {}
         }
         Ok(())
@@ -377,6 +387,24 @@ impl Cluster {
         let rollout = change.rollout_percent.map(|percent| format!(" for {percent} %"));
         let switch = change.enabled.map(|on| if on { " switched on" } else { " switched off" });
         format!("{}{}{}{waits}", change.flag, switch.unwrap_or_default(), rollout.unwrap_or_default())
+    }
+
+    /// Somebody at the server releases settings.
+    fn publish(
+        &mut self,
+        now: Time,
+        entry: EntryId,
+        publish: &PublishPlan,
+        agenda: &mut Agenda<Event>,
+    ) -> Result<String, String> {
+        let server = self.core.replica_node(publish.server, 0);
+        if !self.core.nodes[server.index()].up {
+            return Err(format!("{} is down", self.core.nodes[server.index()].name));
+        }
+        let message = Message::Entry { entry, begins: true };
+        self.with_node(now, server, agenda, |node, cx| node.deliver(server, message, cx));
+        let whom = if publish.canary.is_some() { ", for some of the instances" } else { "" };
+        Ok(format!("{}: {}{whom}", publish.application, describe_settings(&publish.written)))
     }
 
     fn roll_back(&mut self, now: Time, of: EntryId, agenda: &mut Agenda<Event>) -> Result<String, String> {
@@ -450,6 +478,7 @@ impl Cluster {
             | Action::Config(_)
             | Action::Flag(_)
             | Action::Scale { .. }
+            | Action::Publish(_)
             | Action::ExtraHop { .. }
             | Action::Rollback { .. } => {}
         }

@@ -13,6 +13,7 @@ impl Action {
             Action::Flag(_) => "flag",
             Action::Scale { .. } => "scale",
             Action::ExtraHop { .. } => "extra_hop",
+            Action::Publish(_) => "publish",
             Action::Rollback { .. } => "rollback",
         }
     }

@@ -5,7 +5,9 @@ use super::grid::Grid;
 use super::liveness::{Liveness, LoadRecovery};
 use super::slo::SloVerdict;
 use super::words::{decimal, grouped};
-use super::{Evidence, STOP_ID, caches, chain, flags, jobs, limits, money, monitoring, reached_its_end};
+use super::{
+    Evidence, STOP_ID, caches, chain, configs, flags, jobs, limits, money, monitoring, reached_its_end,
+};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::scenario::plan::Action;
@@ -30,7 +32,7 @@ struct Case<'a> {
 type Finder = fn(&Case<'_>) -> Vec<String>;
 
 /// Every kind, the gravest first.
-const FINDERS: [(&str, Finder); 41] = [
+const FINDERS: [(&str, Finder); 44] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
@@ -65,6 +67,9 @@ const FINDERS: [(&str, Finder); 41] = [
     ("stale_writes_refused", |case| jobs::kept_out(case.evidence)),
     ("stale_commits", |case| jobs::fenced(case.evidence)),
     ("bound_moved", |case| limits::bound_moved(case.evidence)),
+    ("slow_releases", |case| configs::slow_releases(case.evidence.measured)),
+    ("refused_releases", |case| configs::refused_releases(case.evidence)),
+    ("failed_boots", |case| configs::failed_boots(case.evidence.measured)),
     ("saturated", saturated),
     ("flag_path", |case| flags::heavy_paths(case.evidence)),
     ("stampede", |case| caches::stampedes(case.evidence.measured)),
@@ -205,6 +210,7 @@ fn is_fault(action: &Action) -> bool {
         | Action::Config(_)
         | Action::Flag(_)
         | Action::Scale { .. }
+        | Action::Publish(_)
         | Action::ExtraHop { .. }
         | Action::Rollback { .. } => false,
     }

@@ -3,7 +3,8 @@
 use super::{Evidence, flags, money, monitoring};
 use crate::kernel::time::Time;
 use crate::measure::{
-    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, invariant,
+    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, config_invariant,
+    invariant,
 };
 
 /// What became of one invariant.
@@ -47,7 +48,7 @@ pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
 type Concerns = fn(&Evidence<'_>) -> bool;
 
 /// Invariants that are always on where the scenario has what they are about.
-const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 18] = [
+const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 25] = [
     (Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
         !evidence.measured.monitoring.is_empty()
     }),
@@ -56,6 +57,13 @@ const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 18] = [
     watched_jobs(JOBS_FENCED),
     watched_jobs(JOBS_TICKED_ONCE),
     watched_jobs(JOBS_CONSISTENT),
+    watched_config(config_invariant::ORDERED),
+    watched_config(config_invariant::UNIQUE),
+    watched_config(config_invariant::ATOMIC),
+    watched_config(config_invariant::RELIABLE),
+    watched_config(config_invariant::RESUMABLE),
+    watched_config(config_invariant::BOOKMARKABLE),
+    watched_config(config_invariant::EFFECTIVE),
     (Invariant { id: invariant::CAPTURED_ONCE, check: no_more }, money::has_cards),
     (Invariant { id: invariant::CHARGED_ONCE, check: no_more }, money::has_cards),
     (Invariant { id: invariant::WITHIN_AUTHORIZED, check: no_more }, money::has_cards),
@@ -74,6 +82,11 @@ const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 18] = [
 /// has nothing to add.
 const fn watched_jobs(id: &'static str) -> (Invariant, Concerns) {
     (Invariant { id, check: no_more }, |evidence| !evidence.measured.jobs.is_empty())
+}
+
+/// An invariant on configuration, seen broken as it happens.
+const fn watched_config(id: &'static str) -> (Invariant, Concerns) {
+    (Invariant { id, check: no_more }, |evidence| !evidence.measured.configs.is_empty())
 }
 
 /// Of an invariant that is looked at with every step, the end of a run shows nothing more.

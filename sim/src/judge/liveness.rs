@@ -109,6 +109,7 @@ fn last_fault(evidence: &Evidence<'_>) -> LastFault {
             | Action::Config(_)
             | Action::Flag(_)
             | Action::Scale { .. }
+            | Action::Publish(_)
             | Action::ExtraHop { .. }
             | Action::Rollback { .. } => false,
         };

@@ -3,6 +3,7 @@
 
 mod caches;
 mod chain;
+mod configs;
 mod findings;
 mod flags;
 mod grid;

@@ -115,6 +115,7 @@ fn service(name: &str) -> ServicePlan {
         telemetry: None,
         flags: None,
         serves_flags: Vec::new(),
+        config_client: None,
         hop_of: None,
     }
 }

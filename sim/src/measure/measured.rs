@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{AlertMeasured, FlagsMeasured, JobsMeasured, MoneyMeasured, MonitoringMeasured, OutcomeKind};
+use super::{
+    AlertMeasured, ConfigsMeasured, FlagsMeasured, JobsMeasured, MoneyMeasured, MonitoringMeasured,
+    OutcomeKind,
+};
 use crate::kernel::time::{Span, Time};
 
 /// Everything a run measured.
@@ -34,6 +37,8 @@ pub struct Measured {
     pub alerts: BTreeMap<(String, String), AlertMeasured>,
     /// One for each job scheduler: what its jobs truly came to.
     pub jobs: Vec<JobsMeasured>,
+    /// One for each configuration server that released something.
+    pub configs: Vec<ConfigsMeasured>,
     /// What really happened to money, where there is any.
     pub money: Option<MoneyMeasured>,
     /// One for each service that keeps feature flags which others follow.

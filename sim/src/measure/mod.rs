@@ -1,6 +1,7 @@
 //! Measuring: counters, histograms, time series on a fixed grid. Reads the simulation, never changes it, and
 //! its memory does not grow with virtual time.
 
+mod configs;
 mod flags;
 mod histogram;
 mod jobs;
@@ -13,6 +14,7 @@ mod recorder;
 mod trace;
 mod watch;
 
+pub use configs::ConfigsMeasured;
 pub use flags::{CopiesMeasured, EvaluationsMeasured, FlagsMeasured};
 pub use jobs::{
     JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, JobsMeasured,
@@ -32,6 +34,7 @@ pub use monitoring::{
 pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
+pub(crate) use configs::{ConfigBook, Released, config_invariant};
 pub(crate) use flags::FlagSeen;
 pub(crate) use histogram::Durations;
 pub(crate) use jobs::{Broken, JobBook, StoredJob};

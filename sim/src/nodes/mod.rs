@@ -5,6 +5,7 @@ mod broken;
 mod broken_jobs;
 mod cache;
 mod client;
+pub mod config;
 pub(crate) mod flags;
 pub(crate) mod jobs;
 mod limit_store;
@@ -83,6 +84,7 @@ impl Default for Kinds {
             .with::<jobs::JobWorkerKind>("job-worker")
             .with::<jobs::JobEnqueuerKind>("job-enqueuer")
             .with::<jobs::JobSinkKind>("job-sink")
+            .with::<config::ConfigServer>("config-server")
             .with::<payments::PaymentClient>("payment-client")
             .with::<payments::Payments>("payments")
             .with::<payments::PaymentProvider>("payment-provider")
@@ -113,7 +115,16 @@ impl Kinds {
     #[must_use]
     pub fn with_test_kinds(self) -> Kinds {
         let defects = payments::DEFECTS.map(|(name, _)| name);
-        self.with::<payments::Defective<0>>(defects[0])
+        let config = config::DEFECTS.map(|(name, _)| name);
+        self.with::<config::Defective<0>>(config[0])
+            .with::<config::Defective<1>>(config[1])
+            .with::<config::Defective<2>>(config[2])
+            .with::<config::Defective<3>>(config[3])
+            .with::<config::Defective<4>>(config[4])
+            .with::<config::Defective<5>>(config[5])
+            .with::<config::Defective<6>>(config[6])
+            .with::<config::Naive>("test-naive-service")
+            .with::<payments::Defective<0>>(defects[0])
             .with::<payments::Defective<1>>(defects[1])
             .with::<payments::Defective<2>>(defects[2])
             .with::<payments::Defective<3>>(defects[3])

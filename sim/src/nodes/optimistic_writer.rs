@@ -220,6 +220,7 @@ impl Node for Writer {
             | Message::Invalidate { .. }
             | Message::Note(_)
             | Message::Load(_)
+            | Message::Entry { .. }
             | Message::Flag(_) => {}
         }
         cx.occupancy(self.jobs.len() as u32, 0);

@@ -3,6 +3,7 @@
 //! anything and never opens a file: whoever compiles hands in the text and a reader for trace files.
 
 mod check;
+pub(crate) mod config_value;
 mod diagnostic;
 mod digest;
 mod edit;
@@ -32,6 +33,7 @@ pub use edit::parse_setting;
 pub use schema::json_schema;
 pub use write::to_yaml;
 
+pub(crate) use check::configs::scope_of as config_scope;
 use check::{Names, Surroundings};
 use path::Lost;
 use plan::{Edit, FlagServed, KindTraits, Plan, Setting};

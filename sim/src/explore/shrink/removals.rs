@@ -140,6 +140,9 @@ fn paths_about(document: &Value, gone: &[&str]) -> Option<Vec<Vec<Step>>> {
         if is_gone(service.get("telemetry").and_then(|telemetry| telemetry.get("to"))) {
             paths.push(vec![key("services"), key(name), key("telemetry")]);
         }
+        if is_gone(service.get("config_client").and_then(|client| client.get("to"))) {
+            paths.push(vec![key("services"), key(name), key("config_client")]);
+        }
         if is_gone(service.get("invalidates")) {
             paths.push(vec![key("services"), key(name), key("invalidates")]);
         }

@@ -13,7 +13,7 @@ pub struct Seeds {
 }
 
 /// Reads a seed: a number, or the hash of a commit (7 to 40 hexadecimal digits, of which the first 16 count).
-/// What is all decimal digits and small enough is a number.
+/// What is all decimal digits is a number, unless it is as long as a whole hash.
 ///
 /// # Errors
 /// A sentence that says what to write instead.
@@ -22,7 +22,9 @@ pub fn parse_seed(text: &str) -> Result<u64, String> {
     if is_number && let Ok(seed) = text.parse() {
         return Ok(seed);
     }
-    let is_hash = (7..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // A whole hash of digits alone would be a hash; anything shorter was meant as a number.
+    let lengths = if is_number { 40..=40 } else { 7..=40 };
+    let is_hash = lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let hash = text.get(..text.len().min(16)).filter(|_| is_hash);
     hash.and_then(|digits| u64::from_str_radix(digits, 16).ok()).ok_or_else(|| match is_number {
         true => format!("`{text}` is too large: the greatest seed is {}", u64::MAX),

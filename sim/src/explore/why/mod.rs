@@ -240,6 +240,7 @@ impl Case<'_, '_> {
         let (settings, key) = match entry.map(|entry| &entry.action) {
             Some(Action::Deploy(deploy)) => (deploy.set.clone(), "deploy.set"),
             Some(Action::Config(settings)) => (settings.clone(), "config"),
+            Some(Action::Publish(publish)) => (publish.written.clone(), "publish.set"),
             Some(
                 Action::Fault(_)
                 | Action::Flag(_)

@@ -9,7 +9,8 @@ use crate::measure::money::MoneyEnd;
 use crate::measure::monitoring::{AlertMeasured, MonitoringEnd, MonitoringMeasured};
 use crate::measure::watch::Counters;
 use crate::measure::{
-    FlagsMeasured, JobsMeasured, LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured,
+    ConfigBook, ConfigsMeasured, FlagsMeasured, JobsMeasured, LimitMeasured, LinkMeasured, LoadMeasured,
+    Measured, SloMeasured,
 };
 use crate::scenario::plan::{Plan, ServiceId};
 
@@ -28,6 +29,8 @@ pub(crate) struct EndState {
 impl Recorder {
     /// Puts everything together. `inside` and `in_flight` were counted in the arenas.
     pub(crate) fn finish(mut self, plan: &Plan, end: EndState, now: Time) -> Measured {
+        let unseen: Vec<_> = self.config_books.values_mut().flat_map(|book| book.close()).collect();
+        self.config_broken(unseen, now);
         let (load_end_ns, levels_at_end) =
             self.levels_at_load_end.take().unwrap_or_else(|| (self.now_ns, self.levels.clone()));
         let run_ns = load_end_ns.saturating_sub(u128::from(self.warm_at.as_nanos())).max(1);
@@ -67,6 +70,7 @@ impl Recorder {
         let (monitoring, alerts) = self.monitoring.finish(plan, end.monitoring);
         add_monitoring(&mut systems, &monitoring, &alerts);
         let jobs = jobs_measured(plan, std::mem::take(&mut self.job_books), now, &mut systems);
+        let configs = configs_measured(plan, &self.config_books, now, &mut systems);
         let name = |service: ServiceId| plan.services[service.index()].name.clone();
         let money = self.money.finish(name, &end.money);
         for (service, counts) in money.iter().flat_map(|money| &money.systems) {
@@ -96,6 +100,7 @@ impl Recorder {
             systems,
             limits,
             monitoring,
+            configs,
             money,
             alerts,
             jobs,
@@ -129,6 +134,21 @@ fn jobs_measured(
     let measured = kept.map(|(service, book)| {
         let measured = book.finish(service.name.clone(), now);
         systems.entry(service.name.clone()).or_default().extend(measured.counts());
+        measured
+    });
+    measured.collect()
+}
+
+/// What the books say of configuration, among what the servers show.
+fn configs_measured(
+    plan: &Plan,
+    books: &BTreeMap<ServiceId, Box<ConfigBook>>,
+    now: Time,
+    systems: &mut BTreeMap<String, BTreeMap<String, u64>>,
+) -> Vec<ConfigsMeasured> {
+    let measured = books.iter().map(|(service, book)| {
+        let measured = book.finish(plan.services[service.index()].name.clone(), now);
+        systems.entry(measured.server.clone()).or_default().extend(measured.counts());
         measured
     });
     measured.collect()

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use foreshock_systems::circuit_breaker::{Reason, State, Transition};
 use foreshock_systems::retry::GiveUpReason;
 
+use super::configs::ConfigBook;
 use super::histogram::Durations;
 use super::jobs::{JOBS_CONSISTENT, JobBook};
 pub(crate) use finish::EndState;
@@ -136,6 +137,8 @@ pub(crate) struct Recorder {
     pub(crate) keeps_job_books: bool,
     pub(crate) money: Money,
     pub(crate) flags: FlagBooks,
+    /// By configuration server.
+    pub(crate) config_books: BTreeMap<ServiceId, Box<ConfigBook>>,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -195,6 +198,7 @@ impl Recorder {
             keeps_job_books: true,
             money: Money::default(),
             flags: FlagBooks::new(plan),
+            config_books: BTreeMap::new(),
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],
@@ -260,6 +264,21 @@ impl Recorder {
 
     pub(crate) fn job_memory_bytes(&self) -> u64 {
         self.job_books.iter().flatten().map(|book| book.memory_bytes()).sum()
+    }
+
+    pub(crate) fn config_memory_bytes(&self) -> u64 {
+        self.config_books.values().map(|book| book.memory_bytes()).sum()
+    }
+
+    /// What the books on configuration say is wrong.
+    pub(crate) fn config_broken(
+        &mut self,
+        broken: impl IntoIterator<Item = (&'static str, String)>,
+        at: Time,
+    ) {
+        for (invariant, witness) in broken {
+            self.violation(Violation { invariant: invariant.to_string(), at, witness });
+        }
     }
 
     pub(crate) fn violation(&mut self, violation: Violation) {

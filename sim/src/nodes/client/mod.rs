@@ -268,6 +268,7 @@ impl Node for Client {
             | Message::Fill(_)
             | Message::Invalidate { .. }
             | Message::Note(_)
+            | Message::Entry { .. }
             | Message::Flag(_) => {}
         }
     }

@@ -210,7 +210,10 @@ impl FlagClient {
     pub(in crate::nodes) fn note_came(&mut self, note: Ref, cx: &mut Cx<'_>) {
         let input = match cx.note(note) {
             Some(Note::FlagsTold(told)) => told.input.clone(),
-            Some(Note::Telemetry(_) | Note::TelemetryTaken { .. } | Note::FlagsAsked(_)) | None => return,
+            Some(
+                Note::Telemetry(_) | Note::TelemetryTaken { .. } | Note::FlagsAsked(_) | Note::Config(_),
+            )
+            | None => return,
         };
         if cx.is_member() {
             self.hear(input, cx);

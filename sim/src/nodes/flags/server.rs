@@ -242,6 +242,7 @@ impl Node for Server {
             | Message::Cancel(_)
             | Message::Fill(_)
             | Message::Invalidate { .. }
+            | Message::Entry { .. }
             | Message::Load(_) => self.inner.deliver(from, message, cx),
         }
     }

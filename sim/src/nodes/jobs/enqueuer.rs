@@ -335,6 +335,7 @@ impl Node for Enqueuer {
             | Message::Invalidate { .. }
             | Message::Note(_)
             | Message::Flag(_)
+            | Message::Entry { .. }
             | Message::Load(_) => {}
         }
     }

@@ -237,6 +237,7 @@ impl Node for Collector {
             | Message::Fill(_)
             | Message::Invalidate { .. }
             | Message::Load(_)
+            | Message::Entry { .. }
             | Message::Flag(_) => self.inner.deliver(from, message, cx),
         }
     }

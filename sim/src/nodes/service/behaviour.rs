@@ -2,8 +2,8 @@
 //! Knows nothing of lines and workers.
 
 use crate::cluster::{Cx, Done, Durable, Fill, Filled, Probes, Ref, Request};
-use crate::kernel::time::Time;
-use crate::scenario::plan::ServicePlan;
+use crate::kernel::time::{Span, Time};
+use crate::scenario::plan::{EntryId, ServicePlan};
 
 /// What a kind has to say, beside that it is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +90,12 @@ pub(in crate::nodes) trait Behaviour {
     fn answer_at_door(&mut self, _request: &Request, _cx: &mut Cx<'_>) -> Option<Answered> {
         None
     }
+    /// How much work a request is, by what it asks for.
+    fn demand(&self, _request: &Request, usual: Span) -> Span {
+        usual
+    }
+    /// An entry of the timeline that is about this node begins, or is undone.
+    fn entry(&mut self, _entry: EntryId, _begins: bool, _cx: &mut Cx<'_>) {}
     /// The process dies. The next thing it is told is that it starts.
     fn crash(&mut self, _keep: Durable) {}
 }

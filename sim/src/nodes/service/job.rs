@@ -39,6 +39,8 @@ pub(super) struct Job {
     pub(super) place: Option<InFlight>,
     /// Whether it failed for overload further down.
     pub(super) starved: bool,
+    /// Whether the values of a configuration server that it began with make it fail.
+    pub(super) is_spoilt: bool,
     pub(super) path: Path,
 }
 
@@ -101,6 +103,7 @@ impl Job {
             answered: Answered::default(),
             place: None,
             starved: false,
+            is_spoilt: false,
             path: Path::default(),
         }
     }

@@ -23,9 +23,10 @@ use self::job::{Job, JobState, Purpose};
 pub(super) use self::store_client::{decode, encode_answer};
 use self::verdicts::Alarm;
 use super::Kind;
+use super::config::{ConfigClient, Told};
 use super::flags::{Bucketing, FlagClient};
 use super::telemetry::Agent;
-use super::tokens::{ALARM, FLAGS, FLUSH};
+use super::tokens::{ALARM, CONFIG, FLAGS, FLUSH};
 use crate::cluster::{
     ConfigEdit, Cx, Durable, Line, Message, Node, NodeId, Note, Path, Probes, Ref, Reply, Request, Slab,
     Token,
@@ -33,7 +34,9 @@ use crate::cluster::{
 use crate::kernel::draw::{Key, Sampler, chance_ppm};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
-use crate::scenario::plan::{Discipline, KindTraits, OnFull, Plan, ServiceId, ServicePlan, TelemetryRole};
+use crate::scenario::plan::{
+    ConfigRole, Discipline, KindTraits, OnFull, Plan, ServiceId, ServicePlan, TelemetryRole,
+};
 
 /// Kind `service`.
 pub(super) struct Service;
@@ -44,7 +47,12 @@ impl Kind for Service {
     }
 
     fn traits() -> KindTraits {
-        KindTraits { has_admission: true, telemetry: TelemetryRole::Reports, ..KindTraits::default() }
+        KindTraits {
+            telemetry: TelemetryRole::Reports,
+            config: ConfigRole::Follows,
+            has_admission: true,
+            ..KindTraits::default()
+        }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -79,6 +87,8 @@ pub(super) struct ServiceNode {
     telemetry: Option<Box<Agent>>,
     /// The copy of the feature flags, where the service looks at any.
     flags: Option<Box<FlagClient>>,
+    /// What follows a configuration server, where the scenario has one.
+    config: Option<Box<ConfigClient>>,
 }
 
 #[derive(Clone, Copy)]
@@ -111,6 +121,7 @@ impl ServiceNode {
             serving: false,
             telemetry: own.telemetry.as_ref().map(|telemetry| Box::new(Agent::new(telemetry))),
             flags: flag_client(own, plan, Bucketing::User),
+            config: own.config_client.as_ref().map(|plan| Box::new(ConfigClient::new(service, plan))),
             behaviour,
             door: None,
             alarm: None,
@@ -122,6 +133,14 @@ impl ServiceNode {
     pub(super) fn bucketing(service: ServiceId, plan: &Arc<Plan>, bucketing: Bucketing) -> ServiceNode {
         let flags = flag_client(&plan.services[service.index()], plan, bucketing);
         ServiceNode { flags, ..ServiceNode::new(service, plan, None) }
+    }
+
+    /// The same, with a client that believes whatever comes.
+    pub(super) fn with_naive_config_client(mut self) -> ServiceNode {
+        if let Some(config) = &mut self.config {
+            config.believe_everything();
+        }
+        self
     }
 
     #[inline]
@@ -173,6 +192,12 @@ impl ServiceNode {
 
     #[inline]
     fn arrive(&mut self, request: Request, cx: &mut Cx<'_>) {
+        if let Some(config) = &mut self.config
+            && !config.takes_requests()
+        {
+            cx.reply(&request, Reply::refusal(OutcomeKind::Rejected));
+            return;
+        }
         if let Some(behaviour) = &mut self.behaviour
             && let Some(Answered { missed, value }) = behaviour.answer_at_door(&request, cx)
         {
@@ -189,8 +214,15 @@ impl ServiceNode {
     #[inline]
     fn accept(&mut self, request: Request, place: Option<InFlight>, cx: &mut Cx<'_>) {
         let flags = self.flags.as_ref().map_or(0, |client| client.evaluate(&request, cx));
-        let demand = self.demand(&request, flags, cx);
-        let job = Job { place, flags, ..Job::new(request, demand, self.priority(&request)) };
+        let mut demand = self.demand(&request, flags, cx);
+        let mut is_spoilt = false;
+        if let Some(behaviour) = &self.behaviour {
+            demand = behaviour.demand(&request, demand);
+        }
+        if let Some(config) = &mut self.config {
+            (demand, is_spoilt) = config.begin_request(demand, request.lineage.raw(), cx);
+        }
+        let job = Job { place, flags, is_spoilt, ..Job::new(request, demand, self.priority(&request)) };
         let job = self.jobs.insert(job);
         if request.cancellable {
             self.cancellable.insert((request.attempt, job));
@@ -324,7 +356,10 @@ impl ServiceNode {
         job.path.service_ns += job.worked.as_nanos();
         job.state = JobState::Calling;
         cx.worked(&job.request, Time::from_nanos(now.as_nanos() - job.worked.as_nanos()));
-        if error_ppm > 0 && chance_ppm(key.draw(cx.redrawn(job.request.lineage.raw())), error_ppm) {
+        let is_spoilt = job.is_spoilt;
+        if is_spoilt
+            || error_ppm > 0 && chance_ppm(key.draw(cx.redrawn(job.request.lineage.raw())), error_ppm)
+        {
             self.finish(at, OutcomeKind::Error, cx);
             return;
         }
@@ -484,6 +519,13 @@ impl ServiceNode {
                 }
                 None
             }
+            Some(Note::Config(told)) => {
+                let told = Told::clone(told);
+                if let Some(config) = &mut self.config {
+                    config.told(told, cx);
+                }
+                None
+            }
             Some(Note::Telemetry(_) | Note::FlagsAsked(_)) | None => None,
         };
         if let (Some(agent), Some((life, sequence))) = (&mut self.telemetry, taken) {
@@ -525,6 +567,9 @@ impl Node for ServiceNode {
             behaviour.start(cx);
         }
         self.open_door(cx);
+        if let Some(config) = &mut self.config {
+            config.start(cx);
+        }
         if let Some(agent) = &mut self.telemetry {
             agent.start(cx);
         }
@@ -538,12 +583,15 @@ impl Node for ServiceNode {
         match message {
             Message::Request(request) => self.arrive(request, cx),
             Message::Done(done) => {
-                if !self.store_answered(&done, cx) && !self.kind_call_done(&done, cx) {
+                let is_question = self.config.as_mut().is_some_and(|config| config.call_done(&done));
+                if !is_question && !self.store_answered(&done, cx) && !self.kind_call_done(&done, cx) {
                     self.call_done(&done, cx);
                 }
             }
             Message::Cancel(attempt) => self.cancel(attempt, cx),
-            Message::Fill(_) | Message::Invalidate { .. } => self.deliver_to_kind(&message, cx),
+            Message::Fill(_) | Message::Invalidate { .. } | Message::Entry { .. } => {
+                self.deliver_to_kind(&message, cx);
+            }
             Message::Note(note) => self.note_came(note, cx),
             Message::Load(_) | Message::Flag(_) => {}
         }
@@ -564,6 +612,10 @@ impl Node for ServiceNode {
         } else if token == FLAGS {
             if let Some(client) = &mut self.flags {
                 client.due(cx);
+            }
+        } else if token == CONFIG {
+            if let Some(config) = &mut self.config {
+                config.expire(cx);
             }
         } else if token == ALARM {
             self.alarm_rings(cx);
@@ -597,6 +649,9 @@ impl Node for ServiceNode {
         self.waiting = 0;
         self.busy = 0;
         self.codel = Codel::new(self.own().queue.codel);
+        if let Some(config) = &mut self.config {
+            config.crash();
+        }
         if let Some(agent) = &mut self.telemetry {
             agent.crash();
         }
@@ -625,6 +680,9 @@ impl Node for ServiceNode {
         if let Some(behaviour) = &mut self.behaviour {
             behaviour.reconfigure(&own);
         }
+        if let (Some(config), Some(plan)) = (&mut self.config, &own.config_client) {
+            config.reconfigure(plan);
+        }
         Ok(())
     }
 
@@ -636,6 +694,9 @@ impl Node for ServiceNode {
         }
         if let Some(behaviour) = &self.behaviour {
             behaviour.probe(out);
+        }
+        if let Some(config) = &self.config {
+            config.probe(out);
         }
         if let Some(agent) = &self.telemetry {
             out.unreported = agent.unreported();

@@ -24,10 +24,12 @@ impl ServiceNode {
             let (request, missed_steps, flags) = (job.request, job.missed_steps, job.flags);
             let mut started = 0;
             let mut group = Ref::NONE;
+            let patience = self.config.as_ref().and_then(|config| config.call_deadline());
             for branch in &step.branches {
                 if self.takes(branch, &request, (missed_steps, flags), cx) {
                     for copy in 0..branch.fan_out {
-                        group = cx.call(spec(branch, copy, &request, at, cx.now()), group);
+                        let spec = CallSpec { patience, ..spec(branch, copy, &request, at, cx.now()) };
+                        group = cx.call(spec, group);
                         started += 1;
                     }
                 }

@@ -164,6 +164,7 @@ impl ServiceNode {
                 }
             }
             Message::Invalidate { key, version } => behaviour.invalidate(*key, *version, cx),
+            Message::Entry { entry, begins } => behaviour.entry(*entry, *begins, cx),
             Message::Request(_)
             | Message::Done(_)
             | Message::Cancel(_)

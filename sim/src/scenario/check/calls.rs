@@ -47,10 +47,12 @@ impl Checker<'_> {
             self.resolve_misses(&path, &service.calls, &mut steps);
             // Last, so that a store that is asked changes no other call's occurrence.
             let admission = self.admission(&whole, raw, service, &mut caller);
+            let config_client = self.config_client(&whole, service, &mut caller);
             if let Some(plan) = self.services.get_mut(index) {
                 plan.pools = pools;
                 plan.steps = steps;
                 plan.admission = admission;
+                plan.config_client = config_client;
             }
         }
     }

@@ -4,6 +4,7 @@
 mod breaker;
 mod calls;
 mod config;
+pub(crate) mod configs;
 mod crossing;
 mod distribution;
 pub(crate) mod faults;

@@ -121,6 +121,7 @@ impl Checker<'_> {
             telemetry: None,
             flags: None,
             serves_flags: Vec::new(),
+            config_client: None,
             hop_of: None,
         }
     }
@@ -162,6 +163,7 @@ impl Checker<'_> {
             telemetry: None,
             flags: None,
             serves_flags: Vec::new(),
+            config_client: None,
             hop_of: Some(entry),
         }
     }

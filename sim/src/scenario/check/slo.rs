@@ -16,7 +16,8 @@ use crate::scenario::suggest;
 /// The id under which the liveness check fails.
 const LIVENESS: &str = "liveness";
 /// What ids of invariants start with, and the id under which a run fails that reached a bound.
-const ALWAYS_ON: [&str; 6] = ["conservation", "flags_", "little_law", "every_end_is_timed", "jobs_", "stop"];
+const ALWAYS_ON: [&str; 7] =
+    ["config_", "conservation", "every_end_is_timed", "flags_", "jobs_", "little_law", "stop"];
 
 /// The targets a metric can have.
 struct Targets {

@@ -13,7 +13,7 @@ use crate::scenario::plan::{
 use crate::scenario::raw::{RawCondition, RawDeploy, RawEntry, RawExtraHop, RawScale, RawStrategy};
 
 /// The actions an entry may have.
-const ACTIONS: [&str; 7] = ["fault", "deploy", "config", "flag", "scale", "extra_hop", "rollback"];
+const ACTIONS: [&str; 8] = ["fault", "deploy", "config", "flag", "publish", "scale", "extra_hop", "rollback"];
 
 impl Checker<'_> {
     /// All entries of the timeline.
@@ -157,6 +157,9 @@ impl Checker<'_> {
         if let Some(hop) = &raw.extra_hop {
             return self.extra_hop(&path.key("extra_hop"), hop);
         }
+        if let Some(publish) = &raw.publish {
+            return self.publish(&path.key("publish"), publish, &raw.id.0);
+        }
         let of = &raw.rollback.as_ref()?.of;
         self.rollback(&path.key("rollback").key("of"), of, all)
     }
@@ -226,7 +229,7 @@ impl Checker<'_> {
         let undone = all.get(of.index())?;
         if undone.fault.is_some() || undone.rollback.is_some() {
             let what = if undone.fault.is_some() { "a fault" } else { "a rollback" };
-            let help = "give a fault a `for` to end it; deploy, config, flag, scale and extra_hop can be rolled back";
+            let help = "give a fault a `for` to end it; deploy, config, flag, publish, scale and extra_hop can be rolled back";
             let message = format!("`{}` is {what}, not a change that can be undone", undone.id.0);
             self.error_at_value(path, message, Some(help.to_string()));
             return None;
@@ -322,6 +325,7 @@ impl Checker<'_> {
             | Action::Config(_)
             | Action::Flag(_)
             | Action::Scale { .. }
+            | Action::Publish(_)
             | Action::ExtraHop { .. }
             | Action::Rollback { .. } => false,
         };
@@ -356,6 +360,7 @@ fn actions_of(raw: &RawEntry) -> Vec<&'static str> {
         raw.deploy.is_some(),
         raw.config.is_some(),
         raw.flag.is_some(),
+        raw.publish.is_some(),
         raw.scale.is_some(),
         raw.extra_hop.is_some(),
         raw.rollback.is_some(),

@@ -1,6 +1,6 @@
 //! What a scenario has to know of a kind of node to check what is written about its services.
 
-use super::{JobsRole, TelemetryRole};
+use super::{ConfigRole, JobsRole, TelemetryRole};
 
 /// What is special about a kind; by default nothing is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct KindTraits {
     pub telemetry: TelemetryRole,
     /// What it has to do with jobs.
     pub jobs: JobsRole,
+    /// What it has to do with configuration.
+    pub config: ConfigRole,
     /// Whether its services obey an `admission`.
     pub has_admission: bool,
     /// Whether its services can do nothing without a call.

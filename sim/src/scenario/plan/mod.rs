@@ -2,6 +2,7 @@
 //! Built only by `check`; the simulation reads it and never changes it.
 
 mod call;
+mod configs;
 mod edit;
 mod flags;
 mod ids;
@@ -18,6 +19,7 @@ mod telemetry;
 mod timeline;
 
 pub use call::*;
+pub use configs::*;
 pub use edit::*;
 pub use flags::*;
 pub use ids::*;

@@ -5,8 +5,8 @@ use foreshock_systems::outlier::OutlierConfig;
 use serde_json::{Map, Value};
 
 use super::{
-    AdmissionPlan, EdgeId, EntryId, FlagGate, FlagsPlan, HostId, LinkId, OperationId, ServiceId,
-    SharedLimitPlan, TelemetryPlan,
+    AdmissionPlan, ConfigClientPlan, EdgeId, EntryId, FlagGate, FlagsPlan, HostId, LinkId, OperationId,
+    ServiceId, SharedLimitPlan, TelemetryPlan,
 };
 use crate::kernel::draw::Distribution;
 use crate::kernel::time::Span;
@@ -83,6 +83,8 @@ pub struct ServicePlan {
     pub flags: Option<FlagsPlan>,
     /// Of a flag server: the names of the flags that it keeps.
     pub serves_flags: Vec<String>,
+    /// The configuration server that its replicas follow.
+    pub config_client: Option<ConfigClientPlan>,
     /// Set for a service that only exists while the named extra hop is inserted.
     pub hop_of: Option<EntryId>,
 }

@@ -1,6 +1,6 @@
 //! Faults and changes: what starts them, how long they last, what they do.
 
-use super::{EdgeId, EntryId, FlagChange, LinkId, Party, ServiceId, Setting};
+use super::{EdgeId, EntryId, FlagChange, LinkId, Party, PublishPlan, ServiceId, Setting};
 use crate::faults::Fault;
 use crate::kernel::time::{Span, Time};
 
@@ -91,7 +91,9 @@ pub enum Action {
         /// Links `from -> hop`, `hop -> to`, `to -> hop`, `hop -> from`.
         links: [LinkId; 4],
     },
-    /// A deploy, config change, flag, scale or extra hop is undone.
+    /// A configuration server releases settings; undone, it restores the release before.
+    Publish(PublishPlan),
+    /// A deploy, config change, flag, scale, extra hop or release is undone.
     Rollback {
         /// What is undone.
         of: EntryId,

@@ -3,6 +3,7 @@
 
 mod breaker;
 mod calls;
+mod configs;
 mod flags;
 mod limits;
 mod load;
@@ -22,6 +23,7 @@ use serde_json::Value;
 
 pub(crate) use breaker::*;
 pub(crate) use calls::*;
+pub(crate) use configs::*;
 pub(crate) use flags::*;
 pub(crate) use limits::*;
 pub(crate) use load::*;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::breaker::RawOutlier;
 use super::calls::RawStep;
+use super::configs::RawConfigClient;
 use super::flags::RawFlags;
 use super::limits::RawAdmission;
 use super::telemetry::RawTelemetry;
@@ -97,6 +98,8 @@ pub(crate) struct RawService {
     /// Feature flags that its replicas follow.
     #[serde(default)]
     pub(crate) flags: Option<RawFlags>,
+    /// The configuration server that its replicas follow.
+    pub(crate) config_client: Option<RawConfigClient>,
     /// Memory of a replica. Has no effect yet.
     #[serde(default)]
     pub(crate) memory: Option<Bytes>,

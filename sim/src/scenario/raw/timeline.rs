@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::configs::RawPublish;
 use super::flags::RawFlagChange;
 use super::values::RawDistribution;
 use crate::scenario::check::faults::RawFault;
@@ -49,6 +50,9 @@ pub(crate) struct RawEntry {
     /// Requests over a link go through a proxy first.
     #[serde(default)]
     pub(crate) extra_hop: Option<RawExtraHop>,
+    /// A configuration server releases settings.
+    #[serde(default)]
+    pub(crate) publish: Option<RawPublish>,
     /// An earlier change is undone.
     #[serde(default)]
     pub(crate) rollback: Option<RawRollback>,

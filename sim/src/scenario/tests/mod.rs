@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::plan::{FlagServed, KindTraits, Plan};
+use super::plan::{FlagServed, KindTraits, Plan, TelemetryRole};
 use crate::nodes::Kinds;
 
 use super::{Compiled, Files, KindsCheck, ScenarioError, Source, compile};
@@ -34,8 +34,8 @@ impl Files for Traces {
     }
 }
 
-/// The kinds that jobs need: their settings are those of the kinds themselves.
-const JOB_KINDS: [&str; 4] = ["job-scheduler", "job-worker", "job-enqueuer", "job-sink"];
+/// The kinds that jobs and configuration need: their settings are those of the kinds themselves.
+const JOB_KINDS: [&str; 5] = ["job-scheduler", "job-worker", "job-enqueuer", "job-sink", "config-server"];
 
 /// Knows plain services, a store of limits without settings, a cache with three, a collector of reports, a writer that
 /// admits everything and needs calls, flags, and jobs.
@@ -65,7 +65,16 @@ impl KindsCheck for FewKinds {
     fn traits(&self, kind: &str) -> KindTraits {
         match kind {
             "writer" => KindTraits { needs_calls: true, ..KindTraits::default() },
-            _ => KindTraits { has_admission: true, ..Kinds::default().traits(kind) },
+            // Of the others it knows what they have to do with jobs and configuration.
+            _ => {
+                let KindTraits { jobs, config, .. } = Kinds::default().traits(kind);
+                let telemetry = match kind {
+                    "service" => TelemetryRole::Reports,
+                    "metrics" => TelemetryRole::Collects,
+                    _ => TelemetryRole::None,
+                };
+                KindTraits { telemetry, jobs, config, has_admission: true, ..KindTraits::default() }
+            }
         }
     }
 
@@ -124,5 +133,7 @@ pub(super) const MONITORING: &str = include_str!("monitoring.yaml");
 pub(super) const SWEEPS: &str = include_str!("sweeps.yaml");
 /// Feature flags and changes of them.
 pub(super) const FLAGS: &str = include_str!("flags.yaml");
+/// A service that follows a configuration server in every way.
+pub(super) const CONFIGS: &str = include_str!("configs.yaml");
 /// The example of the design: a config change that cascades.
 pub(super) const CASCADE: &str = include_str!("cascade.yaml");

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::plan::Edit;
 use super::super::{edited, materialized, parse_setting, to_yaml};
-use super::{CASCADE, FewKinds, LARGE, SWEEPS, compiled_bytes};
+use super::{CASCADE, CONFIGS, FewKinds, LARGE, SWEEPS, compiled_bytes};
 use crate::kernel::draw::Seed;
 
 /// One way to damage a text.
@@ -140,7 +140,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn damaged_scenarios_never_panic(whole in prop::sample::select(vec![CASCADE, LARGE, SWEEPS]), damages in prop::collection::vec(damage(), 1..4)) {
+    fn damaged_scenarios_never_panic(whole in prop::sample::select(vec![CASCADE, CONFIGS, LARGE, SWEEPS]), damages in prop::collection::vec(damage(), 1..4)) {
         let mut text = whole.as_bytes().to_vec();
         for one in &damages {
             text = damaged(text, one);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::plan::*;
-use super::{CASCADE, FLAGS, LARGE, compiled, completed, plan};
+use super::{CASCADE, CONFIGS, FLAGS, LARGE, compiled, completed, plan};
 use crate::faults::{ClockChange, Cut, CutMode, Fault, Member, NodeSelector, Which};
 use crate::kernel::draw::Distribution;
 use crate::kernel::time::{Span, Time};
@@ -386,4 +386,25 @@ fn a_gate_is_open_for_one_answer_and_shut_for_the_other() {
             assert_eq!(gate.is_open(!(1 << position)), !on);
         }
     }
+}
+
+#[test]
+fn a_service_follows_a_server_as_it_is_written() {
+    use foreshock_systems::config_manager::{Apply, OnStoreDown, Transport, Value};
+    let plan = plan(CONFIGS);
+    let client = service(&plan, "api").config_client.as_ref().unwrap();
+    let edge = &plan.edges[client.edge.index()];
+    assert_eq!(edge.name, "api -> config");
+    assert_eq!(edge.policy.timeout, Some(Span::from_secs(22)), "as long as a poll may take");
+    let config = &client.client;
+    let poll = Transport::Poll { hold: Span::from_secs(20), pause: Span::from_secs(1) };
+    assert_eq!((config.transport, config.apply), (poll, Apply::Immediately));
+    assert_eq!(config.on_store_down, OnStoreDown::FailFastAtBoot);
+    assert_eq!(config.view.scopes[0].as_str(), "shop/default/application");
+    assert_eq!(client.defaults, [("slowdown".to_string(), Value::Integer(1_000))]);
+    assert!(!client.is_cached);
+    let Action::Publish(publish) = &entry(&plan, "gray").action else { panic!("it is a release") };
+    assert_eq!(publish.set, [("slowdown".to_string(), Value::Integer(2_000))]);
+    let rule = publish.canary.as_ref().unwrap();
+    assert_eq!((rule.share_ppm, rule.reaches("api/2")), (100_000, true));
 }

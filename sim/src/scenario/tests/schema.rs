@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::quantity::{FORMATS, format_named};
 use super::super::{json_schema, parse};
-use super::{CASCADE, FLAGS, LARGE, LIMITS, MONITORING, SWEEPS};
+use super::{CASCADE, CONFIGS, FLAGS, LARGE, LIMITS, MONITORING, SWEEPS};
 
 fn every_schema<'s>(schema: &'s Value, visit: &mut dyn FnMut(&'s Value)) {
     visit(schema);
@@ -66,7 +66,7 @@ fn names_of_types_are_those_of_users() {
 
 /// All keys of the schema that a document does not use.
 fn unused(schema: &Value) -> Vec<String> {
-    let documents = [LARGE, CASCADE, LIMITS, MONITORING, SWEEPS, FLAGS]
+    let documents = [LARGE, CASCADE, CONFIGS, FLAGS, LIMITS, MONITORING, SWEEPS]
         .map(|text| parse::parse(text.as_bytes()).unwrap().0.to_value());
     let mut used = std::collections::BTreeSet::new();
     for document in &documents {

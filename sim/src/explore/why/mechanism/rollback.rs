@@ -45,6 +45,7 @@ pub(super) fn rolled_back(
         | Action::Config(_)
         | Action::Flag(_)
         | Action::Scale { .. }
+        | Action::Publish(_)
         | Action::ExtraHop { .. } => {}
         Action::Fault(_) | Action::Rollback { .. } => return None,
     }

@@ -423,6 +423,7 @@ impl Node for Worker {
             | Message::Invalidate { .. }
             | Message::Note(_)
             | Message::Flag(_)
+            | Message::Entry { .. }
             | Message::Load(_) => {}
         }
         cx.occupancy(self.busy, 0);
