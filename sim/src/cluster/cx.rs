@@ -12,8 +12,8 @@ use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Lineage, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
-    Departure, JobBook, LegDone, LimitKey, MoneyProbe, Movement, OrderEnd, OrderPlaced, OutcomeKind,
-    Violation, WindowTold, invariant,
+    Departure, JobBook, LegDone, LimitKey, MoneyProbe, Movement, NoticeFact, OrderEnd, OrderPlaced,
+    OutcomeKind, Violation, WindowTold, invariant,
 };
 use crate::nodes::jobs::Body;
 use crate::scenario::plan::{EdgeId, LimitRule, LinkId, LoadId, Party, Plan, ServiceId};
@@ -434,7 +434,7 @@ impl Cx<'_> {
         let now = self.engine.now;
         let recorder = &mut self.engine.core.recorder;
         let broken = recorder.money.order_ended(order, end);
-        recorder.money_broken(broken, now);
+        recorder.books_broken(broken, now);
     }
 
     /// This processor has made a payment for an order.
@@ -448,7 +448,7 @@ impl Cx<'_> {
         let now = self.engine.now;
         let recorder = &mut self.engine.core.recorder;
         let broken = recorder.money.moved(movement);
-        recorder.money_broken(broken, now);
+        recorder.books_broken(broken, now);
     }
 
     /// This bank has carried out a leg of a transfer.
@@ -456,7 +456,7 @@ impl Cx<'_> {
         let now = self.engine.now;
         let recorder = &mut self.engine.core.recorder;
         let broken = recorder.money.leg_done(leg);
-        recorder.money_broken(broken, now);
+        recorder.books_broken(broken, now);
     }
 
     /// All debits and all credits of this processor's ledger after a step.
@@ -472,7 +472,15 @@ impl Cx<'_> {
         let (service, now) = (self.service(), self.engine.now);
         let recorder = &mut self.engine.core.recorder;
         let broken = recorder.money.audit(service, probe);
-        recorder.money_broken(broken, now);
+        recorder.books_broken(broken, now);
+    }
+
+    /// Something has happened to what `notifier` tells people: for its books, which no node sees.
+    pub(crate) fn notice(&mut self, notifier: ServiceId, fact: NoticeFact) {
+        let now = self.engine.now;
+        let recorder = &mut self.engine.core.recorder;
+        let broken = recorder.notifications.note(notifier, fact, now);
+        recorder.books_broken(broken, now);
     }
 
     /// Something that must never happen was seen.

@@ -1,9 +1,9 @@
 //! What holds in every run of every scenario. One entry in a table each; always on, never configurable.
 
-use super::{Evidence, money, monitoring};
+use super::{Evidence, money, monitoring, notifications};
 use crate::kernel::time::Time;
 use crate::measure::{
-    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, invariant,
+    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, invariant, notified,
 };
 
 /// What became of one invariant.
@@ -47,7 +47,7 @@ pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
 type Concerns = fn(&Evidence<'_>) -> bool;
 
 /// Invariants that are always on where the scenario has what they are about.
-const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 16] = [
+const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 21] = [
     (Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
         !evidence.measured.monitoring.is_empty()
     }),
@@ -66,6 +66,11 @@ const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 16] = [
     (Invariant { id: invariant::ONE_OUTCOME, check: no_more }, money::has_transfers),
     (Invariant { id: invariant::BANKS_BALANCED, check: no_more }, money::has_transfers),
     (Invariant { id: invariant::SUSPENSE_OWNED, check: money::suspense_owned }, money::has_transfers),
+    (Invariant { id: notified::DELIVERED, check: notifications::delivered }, notifications::has_notifiers),
+    (Invariant { id: notified::OPTED_OUT, check: no_more }, notifications::has_notifiers),
+    (Invariant { id: notified::DIGEST, check: no_more }, notifications::has_notifiers),
+    (Invariant { id: notified::CONSERVED, check: notifications::conserved }, notifications::has_notifiers),
+    (Invariant { id: notified::ALERTS, check: notifications::alerts_told }, notifications::has_routers),
 ];
 
 /// An invariant on jobs: the books that are kept beside every scheduler see it broken as it happens, so the finished run

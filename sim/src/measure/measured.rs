@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{AlertMeasured, JobsMeasured, MoneyMeasured, MonitoringMeasured, OutcomeKind};
+use super::{
+    AlertMeasured, JobsMeasured, MoneyMeasured, MonitoringMeasured, NotificationsMeasured, OutcomeKind,
+};
 use crate::kernel::time::{Span, Time};
 
 /// Everything a run measured.
@@ -36,6 +38,8 @@ pub struct Measured {
     pub jobs: Vec<JobsMeasured>,
     /// What really happened to money, where there is any.
     pub money: Option<MoneyMeasured>,
+    /// What people were really told, where there is anybody who tells.
+    pub notifications: Option<NotificationsMeasured>,
     /// Violations that nodes or the cluster noticed themselves, by invariant; empty if there are none.
     pub violations: Vec<Violation>,
 }

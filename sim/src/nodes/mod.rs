@@ -8,6 +8,7 @@ mod client;
 pub(crate) mod jobs;
 mod limit_store;
 mod metrics;
+mod notification;
 mod optimistic_writer;
 mod payments;
 mod service;
@@ -26,13 +27,18 @@ use serde_json::{Map, Value};
 pub(crate) use client::client;
 
 use crate::cluster::Node;
-use crate::scenario::KindsCheck;
 use crate::scenario::plan::{JobsRole, Plan, ServiceId, TelemetryRole};
+use crate::scenario::{Around, KindsCheck};
 
 /// A kind of service node that a scenario can name in `kind:`.
 pub trait Kind {
     /// What is wrong with the settings of a service of this kind: key and message, empty if nothing is.
     fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)>;
+
+    /// What is wrong with settings that are well in themselves, given what is around the service.
+    fn check_around(_settings: &Map<String, Value>, _around: &Around<'_>) -> Vec<(String, String)> {
+        Vec::new()
+    }
 
     /// What this kind has to do with the system's own monitoring.
     fn telemetry_role() -> TelemetryRole {
@@ -70,6 +76,7 @@ pub trait Kind {
 }
 
 type Check = fn(&Map<String, Value>) -> Vec<(String, String)>;
+type CheckAround = fn(&Map<String, Value>, &Around<'_>) -> Vec<(String, String)>;
 type Role = fn() -> TelemetryRole;
 type Ability = fn() -> bool;
 type JobRole = fn() -> JobsRole;
@@ -81,6 +88,7 @@ type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
 struct Entry {
     name: String,
     check: Check,
+    check_around: CheckAround,
     role: Role,
     has_admission: Ability,
     needs_calls: Ability,
@@ -116,6 +124,9 @@ impl Default for Kinds {
             .with::<upi::UpiSwitch>("upi-switch")
             .with::<upi::UpiBank<{ upi::SOUND }>>("upi-bank")
             .with::<upi::UpiPsp>("upi-psp")
+            .with::<notification::Notifier<{ notification::SOUND }>>("notifier")
+            .with::<notification::NotificationProvider>("notification-provider")
+            .with::<notification::AlertRouter<{ notification::SOUND }>>("alert-router")
     }
 }
 
@@ -128,6 +139,7 @@ impl Kinds {
         entries.push(Entry {
             name: name.to_string(),
             check: K::check_settings,
+            check_around: K::check_around,
             role: K::telemetry_role,
             has_admission: K::has_admission,
             needs_calls: K::needs_calls,
@@ -151,6 +163,11 @@ impl Kinds {
             .with::<payments::Defective<5>>(defects[5])
             .with::<upi::UpiBank<{ upi::FORGETFUL }>>("test-upi-bank-forgetful")
             .with::<upi::UpiBank<{ upi::GENEROUS }>>("test-upi-bank-generous")
+            .with::<notification::Notifier<{ notification::SWALLOWS }>>("test-notifier-swallows")
+            .with::<notification::Notifier<{ notification::IGNORES_OPT_OUTS }>>("test-notifier-pushy")
+            .with::<notification::Notifier<{ notification::DIGESTS_AGAIN }>>("test-notifier-digests-again")
+            .with::<notification::Notifier<{ notification::LOSES_WRITES }>>("test-notifier-loses-writes")
+            .with::<notification::AlertRouter<{ notification::SWALLOWS }>>("test-alert-router-swallows")
             .with::<broken::AddressReader>("test-address")
             .with::<broken::Forgetful>("test-forgetful")
             .with::<broken::LeakyMetrics>("test-leaky-metrics")
@@ -183,6 +200,16 @@ impl KindsCheck for Kinds {
             Some(entry) => (entry.check)(settings),
             None => Vec::new(),
         }
+    }
+
+    fn check_around(
+        &self,
+        kind: &str,
+        settings: &Map<String, Value>,
+        around: &Around<'_>,
+    ) -> Vec<(String, String)> {
+        let entry = self.entries.iter().find(|entry| entry.name == kind);
+        entry.map_or_else(Vec::new, |entry| (entry.check_around)(settings, around))
     }
 
     fn telemetry_role(&self, kind: &str) -> TelemetryRole {

@@ -60,6 +60,15 @@ pub trait Files {
     fn read(&self, relative: &str) -> Result<String, String>;
 }
 
+/// What is around a service, as far as settings may refer to it.
+#[derive(Clone, Debug)]
+pub struct Around<'a> {
+    /// Names of the operations of the scenario.
+    pub operations: &'a [String],
+    /// Whom it calls, in the order in which they are written: name and settings.
+    pub callees: &'a [(&'a str, &'a Map<String, Value>)],
+}
+
 /// Knows the kinds of services and their settings.
 pub trait KindsCheck {
     /// The names of all kinds.
@@ -82,6 +91,16 @@ pub trait KindsCheck {
     /// What a kind has to do with jobs.
     fn jobs_role(&self, _kind: &str) -> JobsRole {
         JobsRole::None
+    }
+
+    /// What is wrong with settings that are well in themselves, given what is around the service.
+    fn check_around(
+        &self,
+        _kind: &str,
+        _settings: &Map<String, Value>,
+        _around: &Around<'_>,
+    ) -> Vec<(String, String)> {
+        Vec::new()
     }
 
     /// Whether a kind makes its calls when it sees fit instead of step by step for each request.

@@ -7,6 +7,7 @@ use crate::kernel::time::Time;
 use crate::measure::jobs::JobBook;
 use crate::measure::money::MoneyEnd;
 use crate::measure::monitoring::{AlertMeasured, MonitoringEnd, MonitoringMeasured};
+use crate::measure::notifications::NoticeProbe;
 use crate::measure::watch::Counters;
 use crate::measure::{JobsMeasured, LimitMeasured, LinkMeasured, LoadMeasured, Measured, SloMeasured};
 use crate::scenario::plan::{Plan, ServiceId};
@@ -21,6 +22,8 @@ pub(crate) struct EndState {
     pub(crate) systems: BTreeMap<String, BTreeMap<String, u64>>,
     pub(crate) monitoring: MonitoringEnd,
     pub(crate) money: MoneyEnd,
+    /// Of those that notify: whether they run, and what they still have to do.
+    pub(crate) notices: Vec<(ServiceId, bool, NoticeProbe)>,
 }
 
 impl Recorder {
@@ -72,6 +75,10 @@ impl Recorder {
             let counts = counts.iter().map(|(count, value)| (count.to_string(), *value));
             systems.entry(service.clone()).or_default().extend(counts);
         }
+        let notifications = self.notifications.finish(name, &end.notices, end_of_run);
+        for (service, counts) in notifications.iter().flat_map(|notifications| &notifications.systems) {
+            systems.entry(service.clone()).or_default().extend(counts.clone());
+        }
         let loads: Vec<LoadMeasured> = loads.collect();
         let edges = self.edges.into_iter().map(|mut record| {
             record.measured.latency = match record.load {
@@ -94,6 +101,7 @@ impl Recorder {
             limits,
             monitoring,
             money,
+            notifications,
             alerts,
             jobs,
             violations: self.violations,

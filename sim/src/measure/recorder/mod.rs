@@ -16,6 +16,7 @@ use self::finish::share_ppm;
 use super::limits::{LimitKey, LimitWatch};
 use super::money::{Broken, Money};
 use super::monitoring::Monitoring;
+use super::notifications::Notifications;
 use super::watch::{Counters, Watch};
 use super::{
     BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LoadInterval, LoadMeasured, OutcomeKind,
@@ -134,6 +135,7 @@ pub(crate) struct Recorder {
     /// Whether the books on jobs are kept.
     pub(crate) keeps_job_books: bool,
     pub(crate) money: Money,
+    pub(crate) notifications: Notifications,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -192,6 +194,7 @@ impl Recorder {
             job_books: plan.services.iter().map(|_| None).collect(),
             keeps_job_books: true,
             money: Money::default(),
+            notifications: Notifications::default(),
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],
@@ -266,8 +269,8 @@ impl Recorder {
         }
     }
 
-    /// What the books on money say is wrong.
-    pub(crate) fn money_broken(&mut self, broken: impl IntoIterator<Item = Broken>, at: Time) {
+    /// What the books on money or on notifications say is wrong.
+    pub(crate) fn books_broken(&mut self, broken: impl IntoIterator<Item = Broken>, at: Time) {
         for (invariant, witness) in broken {
             self.violation(Violation { invariant: invariant.to_string(), at, witness });
         }
