@@ -7,11 +7,12 @@ use crate::kernel::time::{Span, Time};
 
 /// An alert as it was last heard of.
 struct Heard {
+    /// From when on it is to be told.
     since: Time,
     ends_at: Time,
     within: Span,
-    /// A receiver knows, or the router has said that it could not be told.
-    is_done: bool,
+    /// A receiver knows that it fires.
+    is_known: bool,
 }
 
 /// The books on one router.
@@ -29,21 +30,21 @@ pub(super) struct AlertBook {
 }
 
 impl AlertBook {
+    /// Alerts come again by themselves; what receivers know they go on knowing.
     pub(super) fn restarted(&mut self) {
-        self.alerts.clear();
+        self.alerts.retain(|_, heard| heard.is_known);
     }
 
     pub(super) fn heard(&mut self, alert: u64, ends_at: Time, within: Span, now: Time) {
         self.heard += 1;
-        let is_known = self.alerts.get(&alert).is_some_and(|heard| heard.ends_at > now);
-        if is_known {
-            if let Some(heard) = self.alerts.get_mut(&alert) {
-                heard.ends_at = ends_at;
-            }
-            return;
+        let is_new = self.alerts.get(&alert).is_none_or(|heard| heard.ends_at <= now);
+        self.distinct += u64::from(is_new);
+        let heard =
+            self.alerts.entry(alert).or_insert(Heard { since: now, ends_at, within, is_known: false });
+        heard.ends_at = ends_at;
+        if is_new {
+            heard.since = now;
         }
-        self.distinct += 1;
-        self.alerts.insert(alert, Heard { since: now, ends_at, within, is_done: false });
     }
 
     pub(super) fn sent(&mut self, is_first: bool) {
@@ -51,19 +52,28 @@ impl AlertBook {
         self.attempts += 1;
     }
 
-    pub(super) fn told(&mut self, alerts: &[u64]) {
-        for alert in alerts {
-            if let Some(heard) = self.alerts.get_mut(alert).filter(|heard| !heard.is_done) {
-                heard.is_done = true;
-                self.told += 1;
+    /// A receiver knows that some fire and that others are over.
+    pub(super) fn told(&mut self, firing: &[u64], resolved: &[u64], now: Time) {
+        for alert in firing {
+            if let Some(heard) = self.alerts.get_mut(alert) {
+                self.told += u64::from(!std::mem::replace(&mut heard.is_known, true));
+            }
+        }
+        for alert in resolved {
+            if let Some(heard) = self.alerts.get_mut(alert) {
+                (heard.is_known, heard.since) = (false, heard.since.max(now));
+                if heard.ends_at <= now {
+                    self.alerts.remove(alert);
+                }
             }
         }
     }
 
-    pub(super) fn failed(&mut self, alerts: &[u64]) {
+    /// They are said not to be told: the next tick decides anew.
+    pub(super) fn failed(&mut self, alerts: &[u64], now: Time) {
         for alert in alerts {
             if let Some(heard) = self.alerts.get_mut(alert) {
-                heard.is_done = true;
+                heard.since = now;
             }
         }
     }
@@ -77,7 +87,7 @@ impl AlertBook {
     /// Alerts that still fire and of which nobody was told in time.
     pub(super) fn untold(&self, excused: &BTreeSet<u64>, now: Time) -> Vec<Broken> {
         let late = self.alerts.iter().filter(|(alert, heard)| {
-            !heard.is_done
+            !heard.is_known
                 && heard.ends_at > now
                 && heard.since + heard.within < now
                 && !excused.contains(alert)

@@ -72,8 +72,8 @@ pub(crate) enum NoticeFact {
     AlertHeard { alert: u64, ends_at: Time, within: Span },
     /// A router calls a receiver.
     NotificationSent { is_first: bool },
-    /// A receiver knows of these alerts.
-    AlertsTold(Vec<u64>),
+    /// A receiver knows that these alerts fire, and that those are over.
+    AlertsTold { firing: Vec<u64>, resolved: Vec<u64> },
     /// A router says that a receiver could not be told of these.
     AlertsFailed(Vec<u64>),
 }
@@ -152,8 +152,12 @@ impl Notifications {
             NoticeFact::NotificationSent { is_first } => {
                 self.routers.entry(service).or_default().sent(is_first);
             }
-            NoticeFact::AlertsTold(alerts) => self.routers.entry(service).or_default().told(&alerts),
-            NoticeFact::AlertsFailed(alerts) => self.routers.entry(service).or_default().failed(&alerts),
+            NoticeFact::AlertsTold { firing, resolved } => {
+                self.routers.entry(service).or_default().told(&firing, &resolved, now);
+            }
+            NoticeFact::AlertsFailed(alerts) => {
+                self.routers.entry(service).or_default().failed(&alerts, now);
+            }
         }
         Vec::new()
     }

@@ -126,7 +126,7 @@ impl Notifier {
             cx.notice(self.service, NoticeFact::Found(kept(&delivery)));
         }
         let mut out = Vec::new();
-        let clock = WallClock { origin_unix_s: self.settings.starts_at_s };
+        let clock = WallClock { origin_unix_s: self.settings.wall_clock_s };
         // A store that was just opened takes writes, and nothing is to be written yet but what is due.
         let _ = delivery.set_clock(now, clock, &mut out);
         self.delivery = Some(delivery);

@@ -27,8 +27,8 @@ pub(super) struct Settings {
     categories: BTreeMap<String, CategorySettings>,
     /// By the name of the service.
     providers: BTreeMap<String, ProviderSettings>,
-    retry_after: Span,
-    retry_up_to: Span,
+    retry_base: Span,
+    retry_cap: Span,
     rounds: u32,
     unknown: UnknownRule,
     starvation: Starvation,
@@ -37,7 +37,7 @@ pub(super) struct Settings {
     /// Whose hours are quiet, and when.
     pub(super) quiet: Option<Quiet>,
     /// What the wall clock shows at the start, in seconds of the day.
-    pub(super) starts_at_s: i64,
+    pub(super) wall_clock_s: i64,
 }
 
 /// Quiet hours.
@@ -89,15 +89,15 @@ const KEYS: [&str; 13] = [
     "fsync",
     "categories",
     "providers",
-    "retry_after",
-    "retry_up_to",
+    "retry_base",
+    "retry_cap",
     "rounds",
     "unknown",
     "aging",
     "key_ttl",
     "max_pending",
     "quiet_hours",
-    "starts_at",
+    "wall_clock",
 ];
 const CATEGORY_KEYS: [&str; 8] =
     ["channels", "priority", "critical", "opted_out", "quiet_hours", "digest", "throttle", "ttl"];
@@ -108,10 +108,10 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Wrong> {
     let mut wrong = Wrong::new();
     let mut reader = Reader { map: written, at: String::new(), wrong: &mut wrong };
     reader.refuse_unknown(&KEYS, "kind `notifier`");
-    let retry_after = reader.positive_span("retry_after").unwrap_or(Span::from_secs(15));
-    let retry_up_to = reader.positive_span("retry_up_to").unwrap_or(Span::from_secs(600).max(retry_after));
-    if retry_up_to < retry_after {
-        reader.wrong_at("retry_up_to", format!("is below `retry_after`, which is {retry_after}; raise it"));
+    let retry_base = reader.positive_span("retry_base").unwrap_or(Span::from_secs(15));
+    let retry_cap = reader.positive_span("retry_cap").unwrap_or(Span::from_secs(600).max(retry_base));
+    if retry_cap < retry_base {
+        reader.wrong_at("retry_cap", format!("is below `retry_base`, which is {retry_base}; raise it"));
     }
     let read = Settings {
         store: store(&mut reader),
@@ -127,8 +127,8 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Wrong> {
             })
             .into_iter()
             .collect(),
-        retry_after,
-        retry_up_to,
+        retry_base,
+        retry_cap,
         rounds: reader.value("rounds", Positive::read).map_or(8, |rounds| rounds.0),
         unknown: reader
             .choice(
@@ -140,7 +140,7 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Wrong> {
         key_ttl: reader.positive_span("key_ttl").unwrap_or(Span::from_secs(86_400)),
         max_pending: reader.value("max_pending", Positive::read).map_or(1_000_000, |most| most.0),
         quiet: quiet(&mut reader),
-        starts_at_s: minute(&mut reader, "starts_at").map_or(0, |minute| i64::from(minute) * 60),
+        wall_clock_s: minute(&mut reader, "wall_clock").map_or(0, |minute| i64::from(minute) * 60),
     };
     if wrong.is_empty() { Ok(read) } else { Err(wrong) }
 }
@@ -178,7 +178,7 @@ fn quiet(reader: &mut Reader<'_>) -> Option<Quiet> {
     let mut inner = Reader { map, at: "quiet_hours.".to_string(), wrong: reader.wrong };
     inner.refuse_unknown(&["from", "until", "share"], "quiet hours");
     for key in ["from", "until"].into_iter().filter(|key| !map.contains_key(*key)) {
-        inner.missing(&format!("lack `{key}`: add `{key}: \"22:00\"`"));
+        inner.missing(&format!("has no `{key}`: add `{key}: \"22:00\"`"));
     }
     let share_ppm = inner.value("share", Share::read).map_or(1_000_000, |share| share.0);
     let hours = Minutes { from: minute(&mut inner, "from")?, until: minute(&mut inner, "until")? };
@@ -203,7 +203,7 @@ fn category(reader: &mut Reader<'_>) -> Option<CategorySettings> {
     let usual = USUAL;
     let priority = reader.value("priority", Count::read).map_or(u32::from(usual.priority), |value| value.0);
     if priority > 3 {
-        reader.wrong_at("priority", "is 0 (urgent) to 3");
+        reader.wrong_at("priority", "is out of range; write 0 (urgent) to 3");
     }
     Some(CategorySettings {
         channels: channels(reader),
@@ -381,8 +381,8 @@ impl Settings {
         config.categories = categories.collect();
         config.providers = providers;
         config.retry.max_attempts = self.rounds;
-        config.retry.backoff.base = self.retry_after;
-        config.retry.backoff.cap = self.retry_up_to;
+        config.retry.backoff.base = self.retry_base;
+        config.retry.backoff.cap = self.retry_cap;
         config.unknown = self.unknown;
         config.starvation = self.starvation;
         config.keep_keys = self.key_ttl;

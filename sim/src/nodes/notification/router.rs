@@ -33,7 +33,8 @@ struct Heard {
 #[derive(Clone)]
 struct UnderWay {
     id: NotificationId,
-    alerts: Vec<u64>,
+    firing: Vec<u64>,
+    resolved: Vec<u64>,
 }
 
 #[derive(Default)]
@@ -150,6 +151,7 @@ impl Router {
         let Some(edge) = self.edges.get(&notification.receiver).copied() else { return };
         let is_first = notification.attempt == 1;
         let alerts: Vec<u64> = notification.firing.iter().map(|alert| alert.labels.fingerprint()).collect();
+        let resolved = notification.resolved.iter().map(|alert| alert.labels.fingerprint()).collect();
         self.counts.told_firing += if is_first { alerts.len() as u64 } else { 0 };
         self.counts.most_in_one = self.counts.most_in_one.max(alerts.len() as u64);
         cx.notice(self.service, NoticeFact::NotificationSent { is_first });
@@ -165,7 +167,7 @@ impl Router {
             alerts.first().and_then(|alert| self.heard.get(alert)).map_or(LoadId(0), |heard| heard.load);
         let group = name_hash(&notification.group);
         self.unanswered.insert(notification.id, alerts.clone());
-        let at = self.under_way.insert(UnderWay { id: notification.id, alerts });
+        let at = self.under_way.insert(UnderWay { id: notification.id, firing: alerts, resolved });
         cx.call(
             CallSpec {
                 edge,
@@ -301,11 +303,11 @@ impl Behaviour for Router {
     }
 
     fn call_done(&mut self, done: &Done, cx: &mut Cx<'_>) -> Option<Woken> {
-        let UnderWay { id, alerts } = self.under_way.remove(Ref::unpack(done.token))?.clone();
+        let UnderWay { id, firing, resolved } = self.under_way.remove(Ref::unpack(done.token))?.clone();
         if done.outcome == OutcomeKind::Ok {
             self.counts.delivered += 1;
             self.unanswered.remove(&id);
-            cx.notice(self.service, NoticeFact::AlertsTold(alerts));
+            cx.notice(self.service, NoticeFact::AlertsTold { firing, resolved });
             // A late answer to what was given up is none: the next tick decides anew.
             let _ = self.handle(Input::Delivered(id), cx);
         } else {

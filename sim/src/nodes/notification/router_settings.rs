@@ -31,8 +31,8 @@ pub(super) struct Settings {
     pub(super) resolve_timeout: Span,
     notify_timeout: Span,
     attempts: u32,
-    retry_after: Span,
-    retry_up_to: Span,
+    retry_base: Span,
+    retry_cap: Span,
 }
 
 const KEYS: [&str; 11] = [
@@ -45,8 +45,8 @@ const KEYS: [&str; 11] = [
     "resolve_timeout",
     "notify_timeout",
     "attempts",
-    "retry_after",
-    "retry_up_to",
+    "retry_base",
+    "retry_cap",
 ];
 const ROUTE_KEYS: [&str; 8] = [
     "receiver",
@@ -67,10 +67,10 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Wrong> {
     let mut wrong = Wrong::new();
     let mut reader = Reader { map: written, at: String::new(), wrong: &mut wrong };
     reader.refuse_unknown(&KEYS, "kind `alert-router`");
-    let retry_after = reader.positive_span("retry_after").unwrap_or(Span::from_millis(500));
-    let retry_up_to = reader.positive_span("retry_up_to").unwrap_or(Span::from_secs(60).max(retry_after));
-    if retry_up_to < retry_after {
-        reader.wrong_at("retry_up_to", format!("is below `retry_after`, which is {retry_after}; raise it"));
+    let retry_base = reader.positive_span("retry_base").unwrap_or(Span::from_millis(500));
+    let retry_cap = reader.positive_span("retry_cap").unwrap_or(Span::from_secs(60).max(retry_base));
+    if retry_cap < retry_base {
+        reader.wrong_at("retry_cap", format!("is below `retry_base`, which is {retry_base}; raise it"));
     }
     let in_memory = reader.choice("store", &[("wal", false), ("memory", true)]).unwrap_or(false);
     let read = Settings {
@@ -101,8 +101,8 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Wrong> {
         resolve_timeout: reader.positive_span("resolve_timeout").unwrap_or(Span::from_secs(300)),
         notify_timeout: reader.positive_span("notify_timeout").unwrap_or(Span::from_secs(60)),
         attempts: reader.value("attempts", Positive::read).map_or(10, |attempts| attempts.0),
-        retry_after,
-        retry_up_to,
+        retry_base,
+        retry_cap,
     };
     if wrong.is_empty()
         && let Err(error) = RouteTree::new(&read.with_receiver("somebody"))
@@ -236,7 +236,7 @@ fn silences(reader: &mut Reader<'_>) -> Vec<Silence> {
             comment: String::new(),
         };
         if let Err(error) = silence.validate() {
-            reader.wrong_at("match", error.to_string());
+            reader.wrong_at("until", format!("is too early: {error}"));
             return None;
         }
         Some(silence)
@@ -286,8 +286,8 @@ impl Settings {
     fn retry(&self) -> foreshock_systems::retry::RetryConfig {
         let mut retry = DispatchConfig::new(RouteConfig::default()).retry;
         retry.max_attempts = self.attempts;
-        retry.backoff.base = self.retry_after;
-        retry.backoff.cap = self.retry_up_to;
+        retry.backoff.base = self.retry_base;
+        retry.backoff.cap = self.retry_cap;
         retry
     }
 

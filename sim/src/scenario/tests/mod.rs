@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::plan::{JobsRole, Plan, TelemetryRole};
 use crate::nodes::Kinds;
 
-use super::{Compiled, Files, KindsCheck, ScenarioError, Source, compile};
+use super::{Around, Compiled, Files, KindsCheck, ScenarioError, Source, compile};
 
 /// Trace files by name.
 pub(super) struct Traces(BTreeMap<&'static str, &'static str>);
@@ -34,22 +34,30 @@ impl Files for Traces {
     }
 }
 
-/// The kinds that jobs need: their settings are those of the kinds themselves.
-const JOB_KINDS: [&str; 4] = ["job-scheduler", "job-worker", "job-enqueuer", "job-sink"];
+/// Kinds whose settings are those of the kinds themselves: what jobs and notifications need.
+const REAL_KINDS: [&str; 7] = [
+    "job-scheduler",
+    "job-worker",
+    "job-enqueuer",
+    "job-sink",
+    "notifier",
+    "notification-provider",
+    "alert-router",
+];
 
 /// Knows plain services, a store of limits without settings, a cache with three, a collector of reports, a writer that
-/// admits everything and needs calls, and jobs.
+/// admits everything and needs calls, and those that are real.
 pub(super) struct FewKinds;
 
 impl KindsCheck for FewKinds {
     fn names(&self) -> Vec<String> {
         let own = ["service", "cache", "limit-store", "metrics", "writer"].map(str::to_string);
-        let jobs = JOB_KINDS.map(str::to_string);
-        own.into_iter().chain(jobs).collect()
+        let real = REAL_KINDS.map(str::to_string);
+        own.into_iter().chain(real).collect()
     }
 
     fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {
-        if JOB_KINDS.contains(&kind) {
+        if REAL_KINDS.contains(&kind) {
             return Kinds::default().check_settings(kind, settings);
         }
         let known: &[&str] = match kind {
@@ -61,12 +69,25 @@ impl KindsCheck for FewKinds {
         unknown.map(|key| (key.clone(), format!("a {kind} has no `{key}`"))).collect()
     }
 
+    fn check_around(
+        &self,
+        kind: &str,
+        settings: &Map<String, Value>,
+        around: &Around<'_>,
+    ) -> Vec<(String, String)> {
+        Kinds::default().check_around(kind, settings, around)
+    }
+
+    fn most_replicas(&self, kind: &str) -> Option<u32> {
+        Kinds::default().most_replicas(kind)
+    }
+
     fn has_admission(&self, kind: &str) -> bool {
         kind != "writer"
     }
 
     fn needs_calls(&self, kind: &str) -> bool {
-        kind == "writer"
+        kind == "writer" || REAL_KINDS.contains(&kind) && Kinds::default().needs_calls(kind)
     }
 
     fn telemetry_role(&self, kind: &str) -> TelemetryRole {
