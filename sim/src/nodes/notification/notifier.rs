@@ -212,7 +212,7 @@ impl Notifier {
     fn trigger(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Option<Verdict> {
         self.counts.asked += 1;
         let draws = self.draws?;
-        let (recipient, category) = (RecipientId(request.key), CategoryId(request.operation.0.into()));
+        let (recipient, category) = (RecipientId(request.key), CategoryId(request.operation.0));
         let wanted = self.settings.category(&self.plan.operations[request.operation.index()]).clone();
         let preferences = self.delivery.as_mut().map(Delivery::preferences_mut);
         let preferences = preferences.filter(|_| self.defect != IGNORES_OPT_OUTS);
