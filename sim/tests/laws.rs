@@ -35,6 +35,8 @@ mod jobs;
 mod keyed_draws;
 #[path = "laws/limiter.rs"]
 mod limiter;
+#[path = "laws/notifications.rs"]
+mod notifications;
 #[path = "laws/payments.rs"]
 mod payments;
 #[path = "laws/policies/mod.rs"]

@@ -18,7 +18,7 @@ use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Lineage, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
-    Departure, FlagSeen, JobBook, LegDone, LimitKey, MoneyProbe, Movement, OrderEnd, OrderPlaced,
+    Departure, FlagSeen, JobBook, LegDone, LimitKey, MoneyProbe, Movement, NoticeFact, OrderEnd, OrderPlaced,
     OutcomeKind, Released, Violation, WindowTold, invariant,
 };
 use crate::nodes::jobs::Body;
@@ -462,7 +462,7 @@ impl Cx<'_> {
         let now = self.engine.now;
         let recorder = &mut self.engine.core.recorder;
         let broken = recorder.money.order_ended(order, end);
-        recorder.money_broken(broken, now);
+        recorder.books_broken(broken, now);
     }
 
     /// This processor has made a payment for an order.
@@ -477,7 +477,7 @@ impl Cx<'_> {
         let now = self.engine.now;
         let recorder = &mut self.engine.core.recorder;
         let broken = recorder.money.moved(movement);
-        recorder.money_broken(broken, now);
+        recorder.books_broken(broken, now);
     }
 
     /// This bank has carried out a leg of a transfer.
@@ -485,7 +485,7 @@ impl Cx<'_> {
         let now = self.engine.now;
         let recorder = &mut self.engine.core.recorder;
         let broken = recorder.money.leg_done(leg);
-        recorder.money_broken(broken, now);
+        recorder.books_broken(broken, now);
     }
 
     /// All debits and all credits of this processor's ledger after a step.
@@ -501,7 +501,15 @@ impl Cx<'_> {
         let (service, now) = (self.service(), self.engine.now);
         let recorder = &mut self.engine.core.recorder;
         let broken = recorder.money.audit(service, probe);
-        recorder.money_broken(broken, now);
+        recorder.books_broken(broken, now);
+    }
+
+    /// Something has happened to what `notifier` tells people: for its books, which no node sees.
+    pub(crate) fn notice(&mut self, notifier: ServiceId, fact: NoticeFact) {
+        let now = self.engine.now;
+        let recorder = &mut self.engine.core.recorder;
+        let broken = recorder.notifications.note(notifier, fact, now);
+        recorder.books_broken(broken, now);
     }
 
     /// At a configuration server: a release has taken effect. For measurement, as all that follows about configuration.

@@ -377,6 +377,7 @@ impl Cluster {
         let mut shares = Shares::new();
         let mut monitoring = MonitoringEnd::default();
         let mut money = MoneyEnd::default();
+        let mut notices = Vec::new();
         for (state, node) in self.core.nodes.iter().zip(&self.nodes) {
             let mut probes = Probes::default();
             node.probe(&mut probes);
@@ -387,6 +388,7 @@ impl Cluster {
                     }
                     monitoring.add_replica(service, state.replica, state.up, &mut probes);
                     money.probes.extend(probes.money.take().map(|probe| (service, probe)));
+                    notices.extend(probes.notices.take().map(|probe| (service, state.up, probe)));
                     inside[service.index()] += probes.in_system;
                     &self.core.plan.services[service.index()].name
                 }
@@ -419,6 +421,7 @@ impl Cluster {
             systems,
             monitoring,
             money,
+            notices,
         };
         let Core { recorder, trace, plan, nodes, .. } = self.core;
         let trace = trace.finish(

@@ -7,7 +7,7 @@ use super::cx::Cx;
 use super::slab::Ref;
 use crate::kernel::draw::Lineage;
 use crate::kernel::time::{Span, Time};
-use crate::measure::{CollectedProbe, MoneyProbe, OutcomeKind, Unreported};
+use crate::measure::{CollectedProbe, MoneyProbe, NoticeProbe, OutcomeKind, Unreported};
 use crate::nodes::jobs::JobsProbe;
 use crate::scenario::plan::{EdgeId, EntryId, LoadId, OperationId, Plan};
 
@@ -97,6 +97,8 @@ pub struct Probes {
     pub collected: Vec<CollectedProbe>,
     /// Of a node that keeps books on money: what is in them.
     pub money: Option<MoneyProbe>,
+    /// Of a node that notifies: what it still has to do.
+    pub(crate) notices: Option<NoticeProbe>,
 }
 
 /// A message as a node sees it.
@@ -235,6 +237,8 @@ pub struct Request {
     pub arguments: [u64; 3],
     /// Identity in keyed draws: client, request, edges and attempts on the way.
     pub lineage: Lineage,
+    /// The same without the last attempt: all attempts of a call have it in common, as they would an idempotency key.
+    pub call: Lineage,
     /// When the caller stops waiting, on the caller's clock; [`Time::MAX`] is never.
     pub deadline: Time,
     /// 1 for a first attempt.

@@ -6,7 +6,8 @@ use super::liveness::{Liveness, LoadRecovery};
 use super::slo::SloVerdict;
 use super::words::{decimal, grouped};
 use super::{
-    Evidence, STOP_ID, caches, chain, configs, flags, jobs, limits, money, monitoring, reached_its_end,
+    Evidence, STOP_ID, caches, chain, configs, flags, jobs, limits, money, monitoring, notifications,
+    reached_its_end,
 };
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
@@ -32,7 +33,7 @@ struct Case<'a> {
 type Finder = fn(&Case<'_>) -> Vec<String>;
 
 /// Every kind, the gravest first.
-const FINDERS: [(&str, Finder); 44] = [
+const FINDERS: [(&str, Finder); 48] = [
     (STOP_ID, stopped_early),
     ("still_failing", still_failing),
     ("failing_again", failing_again),
@@ -47,6 +48,10 @@ const FINDERS: [(&str, Finder); 44] = [
     ("in_suspense", |case| money::in_suspense(case.evidence.measured)),
     ("outcome_unknown", |case| money::outcome_unknown(case.evidence.measured)),
     ("status_storm", |case| money::status_storm(case.evidence.measured)),
+    ("notified_twice", |case| notifications::twice(case.evidence.measured)),
+    ("delivered_though_failed", |case| notifications::untrue_failures(case.evidence.measured)),
+    ("notification_storm", |case| notifications::storm(case.evidence.measured)),
+    ("notifications_given_up", |case| notifications::given_up(case.evidence.measured)),
     ("monitoring_blind", |case| monitoring::blind(case.evidence)),
     ("alert_resolved_blind", |case| monitoring::resolved_blind(case.evidence)),
     ("averaged_percentiles", |case| monitoring::averaged(case.evidence)),

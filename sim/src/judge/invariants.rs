@@ -1,10 +1,10 @@
 //! What holds in every run of every scenario. One entry in a table each; always on, never configurable.
 
-use super::{Evidence, flags, money, monitoring};
+use super::{Evidence, flags, money, monitoring, notifications};
 use crate::kernel::time::Time;
 use crate::measure::{
     JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, config_invariant,
-    invariant,
+    invariant, notified,
 };
 
 /// What became of one invariant.
@@ -48,7 +48,7 @@ pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
 type Concerns = fn(&Evidence<'_>) -> bool;
 
 /// Invariants that are always on where the scenario has what they are about.
-const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 25] = [
+const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 30] = [
     (Invariant { id: "conservation_telemetry", check: monitoring::conservation }, |evidence| {
         !evidence.measured.monitoring.is_empty()
     }),
@@ -76,6 +76,11 @@ const INVARIANTS_OF_PARTS: [(Invariant, Concerns); 25] = [
     (Invariant { id: invariant::SUSPENSE_OWNED, check: money::suspense_owned }, money::has_transfers),
     (Invariant { id: "flags_sticky", check: flags::noticed }, has_flags),
     (Invariant { id: "flags_monotone", check: flags::noticed }, has_flags),
+    (Invariant { id: notified::DELIVERED, check: notifications::delivered }, notifications::has_notifiers),
+    (Invariant { id: notified::OPTED_OUT, check: no_more }, notifications::has_notifiers),
+    (Invariant { id: notified::DIGEST, check: no_more }, notifications::has_notifiers),
+    (Invariant { id: notified::CONSERVED, check: notifications::conserved }, notifications::has_notifiers),
+    (Invariant { id: notified::ALERTS, check: notifications::alerts_told }, notifications::has_routers),
 ];
 
 /// An invariant on jobs: the books that are kept beside every scheduler see it broken as it happens, so the finished run

@@ -14,6 +14,7 @@ mod liveness;
 mod marks;
 mod money;
 mod monitoring;
+mod notifications;
 #[cfg(test)]
 pub(crate) mod sample;
 mod slo;

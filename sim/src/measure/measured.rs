@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     AlertMeasured, ConfigsMeasured, FlagsMeasured, JobsMeasured, MoneyMeasured, MonitoringMeasured,
-    OutcomeKind,
+    NotificationsMeasured, OutcomeKind,
 };
 use crate::kernel::time::{Span, Time};
 
@@ -43,6 +43,8 @@ pub struct Measured {
     pub money: Option<MoneyMeasured>,
     /// One for each service that keeps feature flags which others follow.
     pub flags: Vec<FlagsMeasured>,
+    /// What people were really told, where there is anybody who tells.
+    pub notifications: Option<NotificationsMeasured>,
     /// Violations that nodes or the cluster noticed themselves, by invariant; empty if there are none.
     pub violations: Vec<Violation>,
 }

@@ -9,6 +9,7 @@ mod limits;
 mod measured;
 mod money;
 mod monitoring;
+mod notifications;
 mod outcome_kind;
 mod recorder;
 mod trace;
@@ -31,6 +32,7 @@ pub use monitoring::{
     AlertMeasured, CollectedProbe, EventAccounts, Gap, MonitoringMeasured, Silence, Unreported, WindowTold,
     WindowsMeasured,
 };
+pub use notifications::NotificationsMeasured;
 pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
@@ -41,5 +43,6 @@ pub(crate) use jobs::{Broken, JobBook, StoredJob};
 pub(crate) use limits::LimitKey;
 pub(crate) use money::{MoneyEnd, OrderPlaced, invariant};
 pub(crate) use monitoring::MonitoringEnd;
+pub(crate) use notifications::{Asked, Kept, NoticeFact, NoticeProbe, notified};
 pub(crate) use recorder::{AttemptSent, CallVerdict, Departure, EndState, Recorder, ServiceLevels};
 pub(crate) use trace::TraceRecorder;

@@ -10,6 +10,7 @@ pub(crate) mod flags;
 pub(crate) mod jobs;
 mod limit_store;
 mod metrics;
+mod notification;
 mod optimistic_writer;
 mod payments;
 mod service;
@@ -28,8 +29,8 @@ use serde_json::{Map, Value};
 pub(crate) use client::client;
 
 use crate::cluster::Node;
-use crate::scenario::KindsCheck;
 use crate::scenario::plan::{FlagServed, KindTraits, Plan, ServiceId};
+use crate::scenario::{Around, KindsCheck};
 
 /// A kind of service node that a scenario can name in `kind:`.
 pub trait Kind {
@@ -39,6 +40,11 @@ pub trait Kind {
     /// What is special about this kind.
     fn traits() -> KindTraits {
         KindTraits::default()
+    }
+
+    /// What is wrong with settings that are well in themselves, given what is around the service.
+    fn check_around(_settings: &Map<String, Value>, _around: &Around<'_>) -> Vec<(String, String)> {
+        Vec::new()
     }
 
     /// The flags that a service of this kind keeps for others, if that is what it is for.
@@ -53,6 +59,7 @@ pub trait Kind {
 type Check = fn(&Map<String, Value>) -> Vec<(String, String)>;
 type Traits = fn() -> KindTraits;
 type Served = fn(&Map<String, Value>) -> Option<Vec<FlagServed>>;
+type CheckAround = fn(&Map<String, Value>, &Around<'_>) -> Vec<(String, String)>;
 type Build = fn(ServiceId, u32, &Arc<Plan>) -> Box<dyn Node>;
 
 #[derive(Clone)]
@@ -61,6 +68,7 @@ struct Entry {
     check: Check,
     traits: Traits,
     served: Served,
+    check_around: CheckAround,
     build: Build,
 }
 
@@ -92,6 +100,9 @@ impl Default for Kinds {
             .with::<upi::UpiBank<{ upi::SOUND }>>("upi-bank")
             .with::<upi::UpiPsp>("upi-psp")
             .with::<flags::FlagServer>("flag-server")
+            .with::<notification::Notifier<{ notification::SOUND }>>("notifier")
+            .with::<notification::NotificationProvider>("notification-provider")
+            .with::<notification::AlertRouter<{ notification::SOUND }>>("alert-router")
     }
 }
 
@@ -106,6 +117,7 @@ impl Kinds {
             check: K::check_settings,
             traits: K::traits,
             served: K::flags_served,
+            check_around: K::check_around,
             build: K::build,
         });
         Kinds { entries: Arc::new(entries) }
@@ -132,6 +144,11 @@ impl Kinds {
             .with::<payments::Defective<5>>(defects[5])
             .with::<upi::UpiBank<{ upi::FORGETFUL }>>("test-upi-bank-forgetful")
             .with::<upi::UpiBank<{ upi::GENEROUS }>>("test-upi-bank-generous")
+            .with::<notification::Notifier<{ notification::SWALLOWS }>>("test-notifier-swallows")
+            .with::<notification::Notifier<{ notification::IGNORES_OPT_OUTS }>>("test-notifier-pushy")
+            .with::<notification::Notifier<{ notification::DIGESTS_AGAIN }>>("test-notifier-digests-again")
+            .with::<notification::Notifier<{ notification::LOSES_WRITES }>>("test-notifier-loses-writes")
+            .with::<notification::AlertRouter<{ notification::SWALLOWS }>>("test-alert-router-swallows")
             .with::<broken::AddressReader>("test-address")
             .with::<broken::Forgetful>("test-forgetful")
             .with::<broken::LeakyMetrics>("test-leaky-metrics")
@@ -166,6 +183,16 @@ impl KindsCheck for Kinds {
             Some(entry) => (entry.check)(settings),
             None => Vec::new(),
         }
+    }
+
+    fn check_around(
+        &self,
+        kind: &str,
+        settings: &Map<String, Value>,
+        around: &Around<'_>,
+    ) -> Vec<(String, String)> {
+        let entry = self.entries.iter().find(|entry| entry.name == kind);
+        entry.map_or_else(Vec::new, |entry| (entry.check_around)(settings, around))
     }
 
     fn traits(&self, kind: &str) -> KindTraits {

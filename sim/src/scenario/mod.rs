@@ -62,6 +62,15 @@ pub trait Files {
     fn read(&self, relative: &str) -> Result<String, String>;
 }
 
+/// What is around a service, as far as settings may refer to it.
+#[derive(Clone, Debug)]
+pub struct Around<'a> {
+    /// Names of the operations of the scenario.
+    pub operations: &'a [String],
+    /// Whom it calls, in the order in which they are written: name and settings.
+    pub callees: &'a [(&'a str, &'a Map<String, Value>)],
+}
+
 /// Knows the kinds of services and their settings.
 pub trait KindsCheck {
     /// The names of all kinds.
@@ -71,6 +80,15 @@ pub trait KindsCheck {
     /// What is special about a kind.
     fn traits(&self, _kind: &str) -> KindTraits {
         KindTraits { has_admission: true, ..KindTraits::default() }
+    }
+    /// What is wrong with settings that are well in themselves, given what is around the service.
+    fn check_around(
+        &self,
+        _kind: &str,
+        _settings: &Map<String, Value>,
+        _around: &Around<'_>,
+    ) -> Vec<(String, String)> {
+        Vec::new()
     }
     /// The flags that a service of this kind keeps for others, if that is what it is for.
     fn flags_served(&self, _kind: &str, _settings: &Map<String, Value>) -> Option<Vec<FlagServed>> {

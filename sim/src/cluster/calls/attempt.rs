@@ -294,6 +294,7 @@ impl Engine<'_> {
             key: call.spec.key,
             arguments: call.spec.arguments,
             lineage: entry.lineage,
+            call: call.lineage,
             deadline: entry.deadline,
             attempt_number: number,
             is_retry: call.spec.is_retry || number > 1,

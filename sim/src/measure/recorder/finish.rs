@@ -7,6 +7,7 @@ use crate::kernel::time::Time;
 use crate::measure::jobs::JobBook;
 use crate::measure::money::MoneyEnd;
 use crate::measure::monitoring::{AlertMeasured, MonitoringEnd, MonitoringMeasured};
+use crate::measure::notifications::NoticeProbe;
 use crate::measure::watch::Counters;
 use crate::measure::{
     ConfigBook, ConfigsMeasured, FlagsMeasured, JobsMeasured, LimitMeasured, LinkMeasured, LoadMeasured,
@@ -24,6 +25,8 @@ pub(crate) struct EndState {
     pub(crate) systems: BTreeMap<String, BTreeMap<String, u64>>,
     pub(crate) monitoring: MonitoringEnd,
     pub(crate) money: MoneyEnd,
+    /// Of those that notify: whether they run, and what they still have to do.
+    pub(crate) notices: Vec<(ServiceId, bool, NoticeProbe)>,
 }
 
 impl Recorder {
@@ -79,6 +82,10 @@ impl Recorder {
         }
         let flags = self.flags.finish(plan, now);
         add_flags(&mut systems, &flags);
+        let notifications = self.notifications.finish(name, &end.notices, now);
+        for (service, counts) in notifications.iter().flat_map(|notifications| &notifications.systems) {
+            systems.entry(service.clone()).or_default().extend(counts.clone());
+        }
         let loads: Vec<LoadMeasured> = loads.collect();
         let edges = self.edges.into_iter().map(|mut record| {
             record.measured.latency = match record.load {
@@ -102,6 +109,7 @@ impl Recorder {
             monitoring,
             configs,
             money,
+            notifications,
             alerts,
             jobs,
             flags,

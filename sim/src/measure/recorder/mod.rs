@@ -18,6 +18,7 @@ use super::flags::FlagBooks;
 use super::limits::{LimitKey, LimitWatch};
 use super::money::{Broken, Money};
 use super::monitoring::Monitoring;
+use super::notifications::Notifications;
 use super::watch::{Counters, Watch};
 use super::{
     BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LoadInterval, LoadMeasured, OutcomeKind,
@@ -139,6 +140,7 @@ pub(crate) struct Recorder {
     pub(crate) flags: FlagBooks,
     /// By configuration server.
     pub(crate) config_books: BTreeMap<ServiceId, Box<ConfigBook>>,
+    pub(crate) notifications: Notifications,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -199,6 +201,7 @@ impl Recorder {
             money: Money::default(),
             flags: FlagBooks::new(plan),
             config_books: BTreeMap::new(),
+            notifications: Notifications::default(),
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],
@@ -288,8 +291,8 @@ impl Recorder {
         }
     }
 
-    /// What the books on money say is wrong.
-    pub(crate) fn money_broken(&mut self, broken: impl IntoIterator<Item = Broken>, at: Time) {
+    /// What the books on money or on notifications say is wrong.
+    pub(crate) fn books_broken(&mut self, broken: impl IntoIterator<Item = Broken>, at: Time) {
         for (invariant, witness) in broken {
             self.violation(Violation { invariant: invariant.to_string(), at, witness });
         }

@@ -98,7 +98,7 @@ impl Payments {
     }
 
     fn opened(&mut self) -> Processor<AnyStore> {
-        let leak = (self.defect == Some(Defect::LosesBalances)).then_some(100);
+        let leak = (self.defect == Some(Defect::LosesBalances)).then_some((&b"balance/"[..], 100));
         let store = AnyStore::open(self.settings.store, self.disk.take()).leaky(leak);
         let providers: Vec<ProviderId> = (0..self.edges.len() as u32).map(ProviderId).collect();
         let policies = Policies {

@@ -46,9 +46,9 @@ enum Kept {
 /// A store with a choice.
 pub(in crate::nodes) struct AnyStore {
     kept: Kept,
-    /// A defect, for tests of the checks that have to notice: every so many writes of a balance are lost.
-    loses_balances: Option<u64>,
-    balances: u64,
+    /// A defect, for tests of the checks that have to notice: of the keys that begin so, every so many writes are lost.
+    loses: Option<(&'static [u8], u64)>,
+    writes: u64,
 }
 
 impl AnyStore {
@@ -63,12 +63,12 @@ impl AnyStore {
                 Kept::Wal(Box::new(store))
             }
         };
-        AnyStore { kept, loses_balances: None, balances: 0 }
+        AnyStore { kept, loses: None, writes: 0 }
     }
 
-    /// The same, and a part of what it is told to write is lost.
-    pub(in crate::nodes) fn leaky(mut self, every: Option<u64>) -> AnyStore {
-        self.loses_balances = every;
+    /// The same, and of the writes of keys that begin so, every so many are lost.
+    pub(in crate::nodes) fn leaky(mut self, loses: Option<(&'static [u8], u64)>) -> AnyStore {
+        self.loses = loses;
         self
     }
 
@@ -101,13 +101,12 @@ impl AnyStore {
         }
     }
 
-    /// A batch without the balance that is lost.
-    fn damaged(&mut self, batch: &Batch, every: u64) -> Option<Batch> {
-        const BALANCE: &[u8] = b"balance/";
+    /// A batch without the write that is lost.
+    fn damaged(&mut self, batch: &Batch, (prefix, every): (&[u8], u64)) -> Option<Batch> {
         let mut lost = None;
-        for key in batch.keys().filter(|key| key.starts_with(BALANCE)) {
-            self.balances += 1;
-            if self.balances.is_multiple_of(every) {
+        for key in batch.keys().filter(|key| key.starts_with(prefix)) {
+            self.writes += 1;
+            if self.writes.is_multiple_of(every) {
                 lost = Some(key.to_vec());
             }
         }
@@ -125,7 +124,7 @@ impl Store for AnyStore {
     }
 
     fn commit(&mut self, now: Time, batch: &Batch) -> Result<CommitNumber, StoreError> {
-        let damaged = self.loses_balances.and_then(|every| self.damaged(batch, every));
+        let damaged = self.loses.and_then(|loses| self.damaged(batch, loses));
         self.store_mut().commit(now, damaged.as_ref().unwrap_or(batch))
     }
 

@@ -2,6 +2,7 @@
 
 use super::Checker;
 use crate::kernel::time::Span;
+use crate::scenario::Around;
 use crate::scenario::path::Path;
 use crate::scenario::plan::{EdgeId, EdgePlan, Party, ServiceId};
 use foreshock_systems::retry::{Backoff, Pauses};
@@ -14,6 +15,32 @@ impl Checker<'_> {
         self.check_outliers();
         self.check_weights();
         self.check_replicas_of_kinds();
+        self.check_surroundings();
+    }
+
+    /// What settings of a kind say of other services and of operations.
+    fn check_surroundings(&mut self) {
+        let operations: Vec<String> = self.names.operations().map(ToString::to_string).collect();
+        for index in 0..self.services.len() {
+            let Some(service) = self.services.get(index) else { continue };
+            if !self.around.kinds.check_settings(&service.kind, &service.settings).is_empty() {
+                continue; // said already
+            }
+            let calls = service.steps.iter().flat_map(|step| &step.branches);
+            let callees: Vec<_> = calls
+                .filter_map(|branch| self.edges.get(branch.edge.index()))
+                .filter_map(|edge| self.services.get(edge.callee.index()))
+                .map(|callee| (callee.name.as_str(), &callee.settings))
+                .collect();
+            let around = Around { operations: &operations, callees: &callees };
+            let wrong = self.around.kinds.check_around(&service.kind, &service.settings, &around);
+            let path = Path::root().key("services").key(&service.name);
+            for (key, message) in wrong {
+                let inside = key.split('.').filter(|word| !word.is_empty());
+                let path = inside.fold(path.clone(), |path, word| path.key(word));
+                self.error_at_key(&path, message, None);
+            }
+        }
     }
 
     /// What a kind keeps in one process cannot be spread over several.

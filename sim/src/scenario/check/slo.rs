@@ -3,7 +3,7 @@
 use super::Checker;
 use super::distribution::quantile;
 use crate::kernel::time::{Span, Time};
-use crate::measure::invariant;
+use crate::measure::{invariant, notified};
 use crate::scenario::edit;
 use crate::scenario::path::Path;
 use crate::scenario::plan::{
@@ -287,7 +287,9 @@ impl Checker<'_> {
             }
             return;
         }
-        let invariant = ALWAYS_ON.iter().any(|prefix| id.starts_with(prefix)) || invariant::ALL.contains(&id);
+        let invariant = ALWAYS_ON.iter().any(|prefix| id.starts_with(prefix))
+            || invariant::ALL.contains(&id)
+            || notified::ALL.contains(&id);
         if !invariant && !self.names.has_slo(id) {
             let mut known = self.names.slo_ids();
             known.push(LIVENESS);

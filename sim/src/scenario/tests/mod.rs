@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::plan::{FlagServed, KindTraits, Plan, TelemetryRole};
 use crate::nodes::Kinds;
 
-use super::{Compiled, Files, KindsCheck, ScenarioError, Source, compile};
+use super::{Around, Compiled, Files, KindsCheck, ScenarioError, Source, compile};
 
 /// Trace files by name.
 pub(super) struct Traces(BTreeMap<&'static str, &'static str>);
@@ -34,22 +34,31 @@ impl Files for Traces {
     }
 }
 
-/// The kinds that jobs and configuration need: their settings are those of the kinds themselves.
-const JOB_KINDS: [&str; 5] = ["job-scheduler", "job-worker", "job-enqueuer", "job-sink", "config-server"];
+/// Kinds that are as they are: those of jobs, configuration and notifications.
+const REAL_KINDS: [&str; 8] = [
+    "job-scheduler",
+    "job-worker",
+    "job-enqueuer",
+    "job-sink",
+    "config-server",
+    "notifier",
+    "notification-provider",
+    "alert-router",
+];
 
 /// Knows plain services, a store of limits without settings, a cache with three, a collector of reports, a writer that
-/// admits everything and needs calls, flags, and jobs.
+/// admits everything and needs calls, a keeper of flags, and those that are as they are.
 pub(super) struct FewKinds;
 
 impl KindsCheck for FewKinds {
     fn names(&self) -> Vec<String> {
         let own = ["service", "cache", "limit-store", "metrics", "writer", "flag-server"].map(str::to_string);
-        let jobs = JOB_KINDS.map(str::to_string);
-        own.into_iter().chain(jobs).collect()
+        let real = REAL_KINDS.map(str::to_string);
+        own.into_iter().chain(real).collect()
     }
 
     fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {
-        if JOB_KINDS.contains(&kind) {
+        if REAL_KINDS.contains(&kind) {
             return Kinds::default().check_settings(kind, settings);
         }
         let known: &[&str] = match kind {
@@ -62,19 +71,26 @@ impl KindsCheck for FewKinds {
         unknown.map(|key| (key.clone(), format!("a {kind} has no `{key}`"))).collect()
     }
 
+    fn check_around(
+        &self,
+        kind: &str,
+        settings: &Map<String, Value>,
+        around: &Around<'_>,
+    ) -> Vec<(String, String)> {
+        Kinds::default().check_around(kind, settings, around)
+    }
+
     fn traits(&self, kind: &str) -> KindTraits {
         match kind {
             "writer" => KindTraits { needs_calls: true, ..KindTraits::default() },
-            // Of the others it knows what they have to do with jobs and configuration.
-            _ => {
-                let KindTraits { jobs, config, .. } = Kinds::default().traits(kind);
-                let telemetry = match kind {
-                    "service" => TelemetryRole::Reports,
-                    "metrics" => TelemetryRole::Collects,
-                    _ => TelemetryRole::None,
-                };
-                KindTraits { telemetry, jobs, config, has_admission: true, ..KindTraits::default() }
-            }
+            _ if REAL_KINDS.contains(&kind) => Kinds::default().traits(kind),
+            "service" => KindTraits { has_admission: true, ..Kinds::default().traits(kind) },
+            "metrics" => KindTraits {
+                telemetry: TelemetryRole::Collects,
+                has_admission: true,
+                ..KindTraits::default()
+            },
+            _ => KindTraits { has_admission: true, ..KindTraits::default() },
         }
     }
 

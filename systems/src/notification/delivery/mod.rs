@@ -116,10 +116,7 @@ impl<S: Store> Delivery<S> {
         now: Time,
     ) -> Result<Delivery<S>, DeliveryError> {
         config.validate()?;
-        let providers = Channel::ALL.map(|channel| {
-            let of_channel = config.providers.iter().filter(|provider| provider.channel == channel);
-            of_channel.map(|provider| Provider::new(*provider, now)).collect()
-        });
+        let providers = providers_of(&config, now);
         let mut delivery = Delivery {
             last: store.durable(),
             store,
@@ -265,6 +262,18 @@ impl<S: Store> Delivery<S> {
         self.finish(now, out)
     }
 
+    /// From now on it is told this. What providers have counted of their limits begins anew.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]; then nothing has changed.
+    pub fn reconfigure(&mut self, now: Time, config: DeliveryConfig) -> Result<(), DeliveryError> {
+        config.validate()?;
+        self.providers = providers_of(&config, now);
+        self.wakes = [Time::ZERO; CHANNELS];
+        self.config = config;
+        Ok(())
+    }
+
     /// Takes what happened.
     ///
     /// # Errors
@@ -386,6 +395,14 @@ impl<S: Store> Delivery<S> {
         self.changed.insert(id);
         Some(result)
     }
+}
+
+/// Those of each channel, in their order.
+fn providers_of(config: &DeliveryConfig, now: Time) -> [Vec<Provider>; CHANNELS] {
+    Channel::ALL.map(|channel| {
+        let of_channel = config.providers.iter().filter(|provider| provider.channel == channel);
+        of_channel.map(|provider| Provider::new(*provider, now)).collect()
+    })
 }
 
 fn encoded(value: &impl serde::Serialize) -> Vec<u8> {

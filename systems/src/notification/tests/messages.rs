@@ -196,6 +196,23 @@ fn the_last_of_many_leaves_exactly_when_the_rate_lets_it() {
 }
 
 #[test]
+fn a_new_config_counts_for_what_waits_and_a_wrong_one_changes_nothing() {
+    let mut config = config();
+    config.providers[2].rate = Some(RateLimitConfig { rate_per_s_milli: 1_000, burst: 1 });
+    let mut world = MessageWorld::new(config.clone(), None);
+    (1..=20).for_each(|number| world.trigger(trigger(CODE, number, ANN)));
+    world.pass(secs(2));
+    assert_eq!(world.orders.len(), 3);
+    let wrong = DeliveryConfig { max_pending: 0, ..config.clone() };
+    assert_eq!(world.delivery.reconfigure(world.now, wrong), Err(DeliveryError::Zero("max_pending")));
+    config.providers[2].rate = None;
+    assert_eq!(world.delivery.reconfigure(world.now, config), Ok(()));
+    world.pass(secs(1));
+    assert_eq!(world.orders.len(), 20);
+    assert_eq!(world.found(), Vec::<String>::new());
+}
+
+#[test]
 fn a_provider_that_spills_passes_on_what_its_quota_does_not_hold() {
     let mut config = config();
     config.providers[0].spills = true;
