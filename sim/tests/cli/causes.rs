@@ -169,7 +169,7 @@ fn bisect_keys_finds_two_keys_that_fail_only_together() {
 }
 
 #[test]
-fn bisect_keys_finds_the_bad_fault_among_twenty_and_writes_what_no_setting_can_say() {
+fn bisect_keys_finds_the_bad_fault_among_twenty_and_writes_it_out() {
     let mut bad = CALM.to_string() + "timeline:\n";
     for number in 0..20 {
         let fault = match number {
@@ -191,7 +191,8 @@ fn bisect_keys_finds_the_bad_fault_among_twenty_and_writes_what_no_setting_can_s
         "{}",
         done.out
     );
-    assert!(done.out.contains("reproduce: foreshock run minimal.yaml --seed 42"), "{}", done.out);
+    let added = "reproduce: foreshock run scenarios/good.yaml --seed 42 --set 'timeline.f13={";
+    assert!(done.out.contains(added), "{}", done.out);
     assert!(folder.foreshock("run minimal.yaml").out.starts_with("calm: FAIL"));
 }
 
