@@ -294,6 +294,29 @@ pub struct CallSpec {
     pub token: u64,
 }
 
+impl CallSpec {
+    /// A call that a node makes of its own accord, wanted now: without a deadline, urgency, key or arguments. What it
+    /// has beside that is written over.
+    pub fn of_its_own(edge: EdgeId, lineage: Lineage, now: Time) -> CallSpec {
+        CallSpec {
+            edge,
+            copy: 0,
+            lineage,
+            load: LoadId(0),
+            operation: OperationId(0),
+            key: 0,
+            arguments: [0; 3],
+            wanted_at: now,
+            deadline: Time::MAX,
+            patience: None,
+            is_retry: false,
+            priority: 0,
+            traced: 0,
+            token: 0,
+        }
+    }
+}
+
 /// How a call ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Done {

@@ -8,7 +8,7 @@ use foreshock_systems::rate_limiter::distributed::{FromStore, LimiterStore};
 use serde_json::{Map, Value};
 
 use super::Kind;
-use super::service::{Answered, Behaviour, ServiceNode, Verdict, decode, encode_answer};
+use super::service::{self, Answered, Behaviour, Verdict, decode, encode_answer};
 use crate::cluster::{Cx, Node, Probes, Ref, Request};
 use crate::kernel::time::Time;
 use crate::scenario::plan::{EdgeId, KindTraits, Plan, ServiceId, ServicePlan, SharedLimitPlan};
@@ -29,7 +29,7 @@ impl Kind for LimitStoreKind {
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let own = &plan.services[service.index()];
-        Box::new(ServiceNode::new(service, plan, Some(Box::new(Store::new(own)))))
+        service::node(service, plan, Store::new(own))
     }
 }
 

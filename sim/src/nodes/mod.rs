@@ -16,6 +16,7 @@ mod payments;
 mod service;
 mod setting_table;
 mod settings;
+mod store;
 pub mod telemetry;
 mod tokens;
 mod upi;
@@ -160,6 +161,10 @@ impl Kinds {
             .with::<broken::BucketsAnew>("test-flags-reseeded")
     }
 
+    fn entry(&self, kind: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == kind)
+    }
+
     pub(crate) fn build(
         &self,
         kind: &str,
@@ -167,7 +172,7 @@ impl Kinds {
         replica: u32,
         plan: &Arc<Plan>,
     ) -> Box<dyn Node> {
-        let entry = self.entries.iter().find(|entry| entry.name == kind);
+        let entry = self.entry(kind);
         let build = entry.map(|entry| entry.build).expect("the plan's kinds were checked against this table");
         build(service, replica, plan)
     }
@@ -179,7 +184,7 @@ impl KindsCheck for Kinds {
     }
 
     fn check_settings(&self, kind: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {
-        match self.entries.iter().find(|entry| entry.name == kind) {
+        match self.entry(kind) {
             Some(entry) => (entry.check)(settings),
             None => Vec::new(),
         }
@@ -191,18 +196,18 @@ impl KindsCheck for Kinds {
         settings: &Map<String, Value>,
         around: &Around<'_>,
     ) -> Vec<(String, String)> {
-        let entry = self.entries.iter().find(|entry| entry.name == kind);
+        let entry = self.entry(kind);
         entry.map_or_else(Vec::new, |entry| (entry.check_around)(settings, around))
     }
 
     fn traits(&self, kind: &str) -> KindTraits {
-        let entry = self.entries.iter().find(|entry| entry.name == kind);
+        let entry = self.entry(kind);
         // That a kind is unknown is told elsewhere; nothing else is wrong with it.
         entry.map_or(KindTraits { has_admission: true, ..KindTraits::default() }, |entry| (entry.traits)())
     }
 
     fn flags_served(&self, kind: &str, settings: &Map<String, Value>) -> Option<Vec<FlagServed>> {
-        let entry = self.entries.iter().find(|entry| entry.name == kind)?;
+        let entry = self.entry(kind)?;
         (entry.served)(settings)
     }
 }

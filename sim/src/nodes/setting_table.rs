@@ -26,17 +26,10 @@ pub(super) fn read<S>(
             None => Err(unknown(what, table.iter().map(|(name, _)| *name).collect(), key)),
         };
         if let Err(problem) = result {
-            wrong.push((key.clone(), sentence(problem)));
+            wrong.push((key.clone(), problem.sentence()));
         }
     }
     if wrong.is_empty() { Ok(settings) } else { Err(wrong) }
-}
-
-fn sentence(problem: Problem) -> String {
-    match problem.help {
-        Some(help) => format!("{}; {help}", problem.message),
-        None => problem.message,
-    }
 }
 
 fn unknown(what: &str, names: Vec<&'static str>, key: &str) -> Problem {

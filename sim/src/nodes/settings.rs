@@ -40,9 +40,8 @@ impl Reader<'_> {
         let text = scalar_text(value).unwrap_or_default();
         match read(&text) {
             Ok(value) => Some(value),
-            Err(Problem { message, help }) => {
-                let help = help.map_or_else(String::new, |help| format!("; {help}"));
-                self.wrong_at(key, format!("{message}{help}"));
+            Err(problem) => {
+                self.wrong_at(key, problem.sentence());
                 None
             }
         }

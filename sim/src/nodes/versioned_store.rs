@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 
 use super::Kind;
 use super::cache::is_origin;
-use super::service::{Answered, Behaviour, ServiceNode, Verdict};
+use super::service::{self, Answered, Behaviour, Verdict};
 use crate::cluster::{Cx, Node, Probes, Ref, Request};
-use crate::scenario::plan::{KindTraits, Plan, ServiceId, ServicePlan, TelemetryRole};
+use crate::scenario::plan::{KindTraits, Plan, ServiceId, ServicePlan};
 use crate::scenario::quantity::{Positive, scalar_text};
 
 /// Kind `versioned-store`.
@@ -28,12 +28,12 @@ impl Kind for VersionedStore {
     }
 
     fn traits() -> KindTraits {
-        KindTraits { has_admission: true, telemetry: TelemetryRole::Reports, ..KindTraits::default() }
+        service::traits()
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let store = Store::new(&plan.services[service.index()], is_origin(plan, service));
-        Box::new(ServiceNode::new(service, plan, Some(Box::new(store))))
+        service::node(service, plan, store)
     }
 }
 

@@ -21,6 +21,14 @@ impl Problem {
     pub(crate) fn new(message: impl Into<String>, help: impl Into<String>) -> Problem {
         Problem { message: message.into(), help: Some(help.into()) }
     }
+
+    /// Both in one sentence.
+    pub(crate) fn sentence(self) -> String {
+        match self.help {
+            Some(help) => format!("{}; {help}", self.message),
+            None => self.message,
+        }
+    }
 }
 
 /// A format of scalars, as the schema's `format` key names it.

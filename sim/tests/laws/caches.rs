@@ -4,12 +4,7 @@ use std::collections::BTreeMap;
 
 use foreshock::run::Outcome;
 
-use crate::harness::{check, check_calls, edge, ran};
-
-/// What a cache or a store has counted, by name.
-fn system(outcome: &Outcome, name: &str) -> BTreeMap<String, u64> {
-    outcome.measured.systems[name].clone()
-}
+use crate::harness::{check, check_calls, edge, ran, system};
 
 /// A front that loads what `cache` misses from `origin`, each with the settings given.
 fn aside(cache: &str, origin: &str, load: &str) -> String {

@@ -1,20 +1,8 @@
 //! Configuration: who acts upon what, what survives an outage, and what the books see.
 
-use std::collections::BTreeMap;
-
 use foreshock::run::Outcome;
 
-use crate::harness::{assert_balanced, ran, service};
-
-fn system(outcome: &Outcome, name: &str) -> BTreeMap<String, u64> {
-    outcome.measured.systems[name].clone()
-}
-
-/// Ids of the invariants that did not hold.
-fn broken(outcome: &Outcome) -> Vec<&str> {
-    let verdicts = outcome.judgement.invariants.iter().filter(|verdict| !verdict.held);
-    verdicts.map(|verdict| verdict.id.as_str()).collect()
-}
+use crate::harness::{assert_balanced, broken, ran, service, system};
 
 /// A service that follows a server, each with the settings given.
 fn scenario(client: &str, server: &str, timeline: &str) -> String {

@@ -13,15 +13,8 @@ use serde_json::{Value, json};
 use crate::generator::{anything, cases};
 use crate::harness::{
     assert_balanced, assert_journal, check_calls, check_work, ends, ends_with, plan, plan_with, ran,
-    ran_with, run_plan, timeline, traced,
+    ran_with, run_plan, shown, timeline, traced,
 };
-
-/// A number that a service shows of itself.
-#[track_caller]
-fn shown(outcome: &Outcome, service: &str, name: &str) -> u64 {
-    let counts = &outcome.measured.systems[service];
-    *counts.get(name).unwrap_or_else(|| panic!("there is no `{name}` in {counts:#?}"))
-}
 
 /// Whether each request made a call, in the order of the requests.
 fn calls(outcome: &Outcome) -> Vec<bool> {

@@ -2,6 +2,7 @@
 //! be computed by hand. Never judges.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use foreshock::kernel::draw::Seed;
@@ -85,6 +86,29 @@ pub(crate) fn ran_with_seed(text: &str, seed: u64) -> Outcome {
 pub(crate) fn assert_balanced(outcome: &Outcome) {
     let broken: Vec<_> = outcome.judgement.invariants.iter().filter(|verdict| !verdict.held).collect();
     assert!(broken.is_empty(), "the books do not balance: {broken:?}");
+}
+
+/// Ids of the invariants that did not hold.
+pub(crate) fn broken(outcome: &Outcome) -> Vec<&str> {
+    let broken = outcome.judgement.invariants.iter().filter(|verdict| !verdict.held);
+    broken.map(|verdict| verdict.id.as_str()).collect()
+}
+
+/// Whether there is a finding of this kind.
+pub(crate) fn found(outcome: &Outcome, kind: &str) -> bool {
+    outcome.judgement.findings.iter().any(|finding| finding.kind == kind)
+}
+
+/// All that a service has shown of itself, by name.
+pub(crate) fn system(outcome: &Outcome, service: &str) -> BTreeMap<String, u64> {
+    outcome.measured.systems[service].clone()
+}
+
+/// A number that a service has shown of itself.
+#[track_caller]
+pub(crate) fn shown(outcome: &Outcome, service: &str, name: &str) -> u64 {
+    let counts = &outcome.measured.systems[service];
+    *counts.get(name).unwrap_or_else(|| panic!("there is no `{name}` in {counts:#?}"))
 }
 
 /// One line for each request: `users 0: 0s..10ms ok`.

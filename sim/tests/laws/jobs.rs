@@ -1,23 +1,10 @@
 //! Jobs: what survives a crash, whose commit counts, who leads, who goes first, and what the books see.
 
-use std::collections::BTreeMap;
-
 use foreshock::nodes::Kinds;
 use foreshock::run::{Detail, Outcome, run};
 use foreshock::scenario::plan::{Edit, Setting};
 
-use crate::harness::{assert_balanced, plan, plan_with, ran, ran_with, run_plan, service};
-
-/// What a scheduler, a worker or a sink has counted, by name.
-fn system(outcome: &Outcome, name: &str) -> BTreeMap<String, u64> {
-    outcome.measured.systems[name].clone()
-}
-
-/// Ids of the invariants that did not hold.
-fn broken(outcome: &Outcome) -> Vec<&str> {
-    let verdicts = outcome.judgement.invariants.iter().filter(|verdict| !verdict.held);
-    verdicts.map(|verdict| verdict.id.as_str()).collect()
-}
+use crate::harness::{assert_balanced, broken, plan, plan_with, ran, ran_with, run_plan, service, system};
 
 /// A scheduler, workers and a load, each with the settings given.
 fn scenario(scheduler: &str, workers: &str, load: &str, rest: &str) -> String {

@@ -4,22 +4,7 @@
 use foreshock::nodes::Kinds;
 use foreshock::run::Outcome;
 
-use crate::harness::{plan, plan_with, ran, run_plan, service};
-
-#[track_caller]
-fn shown(outcome: &Outcome, service: &str, name: &str) -> u64 {
-    let counts = &outcome.measured.systems[service];
-    *counts.get(name).unwrap_or_else(|| panic!("there is no `{name}` in {counts:#?}"))
-}
-
-fn found(outcome: &Outcome, kind: &str) -> bool {
-    outcome.judgement.findings.iter().any(|finding| finding.kind == kind)
-}
-
-fn broken(outcome: &Outcome) -> Vec<&str> {
-    let broken = outcome.judgement.invariants.iter().filter(|verdict| !verdict.held);
-    broken.map(|verdict| verdict.id.as_str()).collect()
-}
+use crate::harness::{broken, found, plan, plan_with, ran, run_plan, service, shown};
 
 /// A notifier with two providers of mail and one of text messages that take ten milliseconds, a millisecond away.
 fn product(notifier: &str, mail_a: &str, rest: &str) -> String {

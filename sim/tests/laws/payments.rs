@@ -2,25 +2,9 @@
 //! stays what it should be, wherever a process dies and whatever the network does.
 
 use foreshock::nodes::Kinds;
-use foreshock::run::Outcome;
 use foreshock::scenario::{Files, Source, compile};
 
-use crate::harness::{assert_balanced, ends, plan, ran, run_plan};
-
-#[track_caller]
-fn shown(outcome: &Outcome, service: &str, name: &str) -> u64 {
-    let counts = &outcome.measured.systems[service];
-    *counts.get(name).unwrap_or_else(|| panic!("there is no `{name}` in {counts:#?}"))
-}
-
-fn found(outcome: &Outcome, kind: &str) -> bool {
-    outcome.judgement.findings.iter().any(|finding| finding.kind == kind)
-}
-
-fn broken(outcome: &Outcome) -> Vec<&str> {
-    let broken = outcome.judgement.invariants.iter().filter(|verdict| !verdict.held);
-    broken.map(|verdict| verdict.id.as_str()).collect()
-}
+use crate::harness::{assert_balanced, broken, ends, found, plan, ran, run_plan, shown};
 
 /// A shop, a processor and an acquirer that take no time beside a millisecond on each link and ten at the acquirer.
 fn merchant(shop: &str, payments: &str, acquirer: &str, rest: &str) -> String {

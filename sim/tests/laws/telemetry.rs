@@ -13,8 +13,7 @@ use crate::harness::{assert_balanced, ends, ends_with, plan, ran, run_plan};
 /// A number that the collector shows.
 #[track_caller]
 fn shown(outcome: &Outcome, name: &str) -> u64 {
-    let counts = &outcome.measured.systems["metrics"];
-    *counts.get(name).unwrap_or_else(|| panic!("there is no `{name}` in {counts:#?}"))
+    crate::harness::shown(outcome, "metrics", name)
 }
 
 #[track_caller]

@@ -44,20 +44,6 @@ pub(crate) mod invariant {
     pub(crate) const BANKS_BALANCED: &str = "upi_conserved";
     /// What is in suspense is on its way: the switch still works on it.
     pub(crate) const SUSPENSE_OWNED: &str = "upi_suspense_owned";
-
-    /// All of them.
-    pub(crate) const ALL: [&str; 10] = [
-        CAPTURED_ONCE,
-        CHARGED_ONCE,
-        WITHIN_AUTHORIZED,
-        WITHIN_CAPTURED,
-        BALANCED,
-        CONSERVED,
-        CONFIRMED,
-        ONE_OUTCOME,
-        BANKS_BALANCED,
-        SUSPENSE_OWNED,
-    ];
 }
 
 /// An invariant that does not hold, and what was seen.

@@ -30,9 +30,6 @@ pub(crate) mod notified {
     pub(crate) const CONSERVED: &str = "notifications_conserved";
     /// A receiver is told of an alert in time, unless it is muted or said not to be told.
     pub(crate) const ALERTS: &str = "alerts_notified";
-
-    /// All of them.
-    pub(crate) const ALL: [&str; 5] = [DELIVERED, OPTED_OUT, DIGEST, CONSERVED, ALERTS];
 }
 
 /// Somebody is to be told something: what people know of it, whatever the notifier makes of it.

@@ -21,11 +21,11 @@ pub(super) use self::origin::is_origin;
 use self::origin::origin_of;
 use self::settings::{Settings, read};
 use super::Kind;
-use super::service::{Answered, Behaviour, ServiceNode, Verdict, Woken};
+use super::service::{self, Answered, Behaviour, Verdict, Woken};
 use crate::cluster::{Cx, Fill, Filled, Node, Probes, Ref, Request};
 use crate::kernel::draw::Key;
 use crate::kernel::time::{Span, Time};
-use crate::scenario::plan::{KindTraits, Plan, ServiceId, ServicePlan, TelemetryRole};
+use crate::scenario::plan::{KindTraits, Plan, ServiceId, ServicePlan};
 
 /// Kind `cache`.
 pub(super) struct CacheKind;
@@ -36,12 +36,12 @@ impl Kind for CacheKind {
     }
 
     fn traits() -> KindTraits {
-        KindTraits { has_admission: true, telemetry: TelemetryRole::Reports, ..KindTraits::default() }
+        service::traits()
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let store = Store::new(&plan.services[service.index()], origin_of(plan, service));
-        Box::new(ServiceNode::new(service, plan, Some(Box::new(store))))
+        service::node(service, plan, store)
     }
 }
 

@@ -142,7 +142,7 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
             None => Err(unknown(key)),
         };
         if let Err(problem) = result {
-            wrong.push((key.clone(), sentence(problem)));
+            wrong.push((key.clone(), problem.sentence()));
         }
     }
     wrong.extend(missing(written));
@@ -150,13 +150,6 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
         wrong.extend(together(&settings, written));
     }
     if wrong.is_empty() { Ok(settings) } else { Err(wrong) }
-}
-
-fn sentence(problem: Problem) -> String {
-    match problem.help {
-        Some(help) => format!("{}; {help}", problem.message),
-        None => problem.message,
-    }
 }
 
 fn unknown(key: &str) -> Problem {

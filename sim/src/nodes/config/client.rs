@@ -18,7 +18,7 @@ use crate::kernel::draw::{Key, Lineage, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::nodes::tokens::CONFIG;
 use crate::scenario::config_value::{CALL_DEADLINE, ERROR_RATE, SLOWDOWN};
-use crate::scenario::plan::{ConfigClientPlan, LoadId, OperationId, ServiceId};
+use crate::scenario::plan::{ConfigClientPlan, ServiceId};
 
 /// What the values in force do to a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,20 +265,13 @@ impl ConfigClient {
         self.calls += 1;
         let (key, arguments) = asked.words();
         let spec = CallSpec {
-            edge: self.plan.edge,
-            copy: 0,
-            lineage: Lineage::root(name_hash(&format!("config/{}", self.instance)), self.calls),
-            load: LoadId(0),
-            operation: OperationId(0),
             key,
             arguments,
-            wanted_at: cx.now(),
-            deadline: Time::MAX,
-            patience: None,
-            is_retry: false,
-            priority: 0,
-            traced: 0,
-            token: 0,
+            ..CallSpec::of_its_own(
+                self.plan.edge,
+                Lineage::root(name_hash(&format!("config/{}", self.instance)), self.calls),
+                cx.now(),
+            )
         };
         cx.call(spec, Ref::NONE);
     }
@@ -342,7 +335,7 @@ impl ConfigClient {
             None => self.counts.link,
         };
         let counts = &self.counts;
-        for (name, count) in [
+        out.counts.extend([
             ("config_snapshots", link.snapshots),
             ("config_resyncs", link.resyncs),
             ("config_follows", link.follows),
@@ -352,9 +345,7 @@ impl ConfigClient {
             ("boots_from_store", counts.boots_from_store),
             ("boots_from_cache", counts.boots_from_cache),
             ("boots_from_local", counts.boots_from_local),
-        ] {
-            out.counts.insert(name, count);
-        }
+        ]);
         let where_there_are_any = [
             ("config_duplicates", link.duplicates),
             ("config_early", link.early),

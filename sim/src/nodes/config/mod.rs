@@ -15,10 +15,9 @@ use serde_json::{Map, Value};
 pub(super) use self::client::ConfigClient;
 pub(super) use self::defects::{DEFECTS, Defective, Naive};
 pub use self::wire::{Told, What};
-use super::Kind;
-use super::service::ServiceNode;
+use super::{Kind, service};
 use crate::cluster::Node;
-use crate::scenario::plan::{ConfigRole, KindTraits, Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{ConfigRole, KindTraits, Plan, ServiceId};
 
 /// What a server of the family `negative/` does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +49,7 @@ impl Kind for ConfigServer {
     }
 
     fn traits() -> KindTraits {
-        KindTraits {
-            telemetry: TelemetryRole::Reports,
-            config: ConfigRole::Serves,
-            has_admission: true,
-            most_replicas: Some(1),
-            ..KindTraits::default()
-        }
+        KindTraits { config: ConfigRole::Serves, most_replicas: Some(1), ..service::traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -67,7 +60,7 @@ impl Kind for ConfigServer {
 /// A server with a defect, or without.
 fn server(service: ServiceId, plan: &Arc<Plan>, defect: Defect) -> Box<dyn Node> {
     let server = server::Desk::new(service, plan, defect);
-    Box::new(ServiceNode::new(service, plan, Some(Box::new(server))))
+    service::node(service, plan, server)
 }
 
 /// The name of a replica, by its number from 0, as canaries know it.

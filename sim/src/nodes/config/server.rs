@@ -18,8 +18,8 @@ use crate::cluster::{Cx, Durable, Note, Probes, Ref, Request};
 use crate::kernel::draw::{Lineage, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::Released;
-use crate::nodes::payments::store::AnyStore;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
+use crate::nodes::store::AnyStore;
 use crate::scenario::config_scope;
 use crate::scenario::plan::{Action, EntryId, Plan, PublishPlan, ServiceId, ServicePlan};
 
@@ -419,7 +419,7 @@ impl Behaviour for Desk {
     fn probe(&self, out: &mut Probes) {
         let stats = self.server.as_ref().map(Server::stats).unwrap_or_default();
         let clients: BTreeSet<&(ServiceId, u32)> = self.lives.keys().collect();
-        for (name, count) in [
+        out.counts.extend([
             ("releases", self.counts.released),
             ("releases_refused", self.counts.refused),
             ("revision", stats.revision.0),
@@ -430,9 +430,7 @@ impl Behaviour for Desk {
             ("pushes", self.counts.pushes),
             ("snapshots", self.counts.snapshots + stats.snapshots),
             ("too_late", self.counts.too_late + stats.too_late),
-        ] {
-            out.counts.insert(name, count);
-        }
+        ]);
         if self.counts.restarts > 0 {
             out.counts.insert("restarts", self.counts.restarts);
         }

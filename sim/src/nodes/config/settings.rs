@@ -8,9 +8,9 @@ use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
 use crate::kernel::time::Span;
-use crate::nodes::payments::store::{StoreKind, fsync};
 use crate::nodes::settings::{Reader, Wrong};
-use crate::scenario::quantity::{Positive, Problem};
+use crate::nodes::store::{StoreKind, fsync};
+use crate::scenario::quantity::Positive;
 use crate::scenario::{config_scope, config_value};
 
 /// Settings of kind `config-server`.
@@ -84,7 +84,7 @@ fn store(reader: &mut Reader<'_>) -> StoreKind {
         (false, Some(value)) => match fsync(value) {
             Ok(fsync) => StoreKind::Wal(fsync),
             Err(problem) => {
-                reader.wrong_at("fsync", sentence(problem));
+                reader.wrong_at("fsync", problem.sentence());
                 StoreKind::Memory
             }
         },
@@ -123,7 +123,7 @@ fn values(reader: &mut Reader<'_>) -> BTreeMap<String, Setting> {
     for (name, value) in written {
         match config_value::read(name, value) {
             Ok(value) => drop(values.insert(name.clone(), value)),
-            Err(problem) => reader.wrong_at(&format!("values.{name}"), sentence(problem)),
+            Err(problem) => reader.wrong_at(&format!("values.{name}"), problem.sentence()),
         }
     }
     values
@@ -136,7 +136,7 @@ fn field(name: &str, reader: &mut Reader<'_>) -> Option<Field> {
         let value = match config_value::read(name, reader.map.get(key)?) {
             Ok(value) => value,
             Err(problem) => {
-                reader.wrong_at(key, sentence(problem));
+                reader.wrong_at(key, problem.sentence());
                 return None;
             }
         };
@@ -189,12 +189,5 @@ fn kind_of(value: &Setting) -> Kind {
         Setting::Boolean(_) => Kind::Boolean,
         Setting::Duration(_) => Kind::Duration,
         Setting::Text(_) | Setting::List(_) | Setting::Secret(_) => Kind::Text,
-    }
-}
-
-fn sentence(problem: Problem) -> String {
-    match problem.help {
-        Some(help) => format!("{}; {help}", problem.message),
-        None => problem.message,
     }
 }

@@ -35,13 +35,6 @@ pub(super) struct Settings {
 
 type Wrong = (String, String);
 
-fn told(problem: Problem) -> String {
-    match problem.help {
-        Some(help) => format!("{}; {help}", problem.message),
-        None => problem.message,
-    }
-}
-
 /// Reads the settings.
 ///
 /// # Errors
@@ -78,7 +71,7 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Vec<Wrong>
 /// A message about one setting.
 fn at(key: &str) -> impl FnOnce(Problem) -> Vec<Wrong> {
     let key = key.to_string();
-    move |problem| vec![(key, told(problem))]
+    move |problem| vec![(key, problem.sentence())]
 }
 
 /// What the library cannot use of the definitions: it would quietly match nobody.
@@ -130,7 +123,7 @@ fn rollouts(value: &Value, flags: &mut BTreeMap<String, Value>) -> Result<(), Ve
     let mut wrong = Vec::new();
     for (name, value) in map {
         match rollout(value) {
-            Err(problem) => wrong.push((format!("rollouts.{name}"), told(problem))),
+            Err(problem) => wrong.push((format!("rollouts.{name}"), problem.sentence())),
             Ok(_) if flags.contains_key(name) => {
                 let message = format!("the flag `{name}` stands in `features` as well; keep one");
                 wrong.push((format!("rollouts.{name}"), message));

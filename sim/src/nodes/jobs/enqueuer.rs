@@ -20,7 +20,7 @@ use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::nodes::settings::{Reader, Wrong};
 use crate::nodes::tokens::ALARM;
-use crate::scenario::plan::{EdgeId, LoadId, OperationId, Plan, ServiceId};
+use crate::scenario::plan::{EdgeId, OperationId, Plan, ServiceId};
 
 /// Settings of kind `job-enqueuer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,20 +190,10 @@ impl Enqueuer {
         self.questions += 1;
         let token = self.asked.insert(what).pack();
         let spec = CallSpec {
-            edge: self.edge(),
-            copy: 0,
-            lineage: Lineage::root(self.name, self.questions),
-            load: LoadId(0),
             operation,
-            key: 0,
             arguments: ask.arguments(),
-            wanted_at: cx.now(),
-            deadline: Time::MAX,
-            patience: None,
-            is_retry: false,
-            priority: 0,
-            traced: 0,
             token,
+            ..CallSpec::of_its_own(self.edge(), Lineage::root(self.name, self.questions), cx.now())
         };
         cx.call(spec, Ref::NONE);
     }

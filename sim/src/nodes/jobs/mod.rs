@@ -4,7 +4,6 @@
 
 mod body;
 mod counts;
-mod disk;
 mod enqueuer;
 mod scheduler;
 mod settings;
@@ -18,11 +17,10 @@ use serde_json::{Map, Value};
 
 pub(crate) use self::body::Body;
 pub(super) use self::scheduler::Flaw;
-use super::Kind;
-use super::service::ServiceNode;
+use super::{Kind, service};
 use crate::cluster::Node;
 use crate::measure::StoredJob;
-use crate::scenario::plan::{JobsRole, KindTraits, Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{JobsRole, KindTraits, Plan, ServiceId};
 
 /// The name of the kind of sinks: workers tell them whose lease they have.
 const SINK: &str = "job-sink";
@@ -45,12 +43,7 @@ impl Kind for JobSchedulerKind {
     }
 
     fn traits() -> KindTraits {
-        KindTraits {
-            telemetry: TelemetryRole::Reports,
-            has_admission: true,
-            jobs: JobsRole::Schedules,
-            ..KindTraits::default()
-        }
+        KindTraits { jobs: JobsRole::Schedules, ..service::traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -61,7 +54,7 @@ impl Kind for JobSchedulerKind {
 /// A scheduler with a flaw, or without.
 pub(super) fn scheduler(service: ServiceId, plan: &Arc<Plan>, flaw: Flaw) -> Box<dyn Node> {
     let server = scheduler::JobServer::new(service, plan, flaw);
-    Box::new(ServiceNode::new(service, plan, Some(Box::new(server))))
+    service::node(service, plan, server)
 }
 
 /// Kind `job-worker`.
@@ -112,12 +105,12 @@ impl Kind for JobSinkKind {
     }
 
     fn traits() -> KindTraits {
-        KindTraits { telemetry: TelemetryRole::Reports, has_admission: true, ..KindTraits::default() }
+        service::traits()
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let sink = sink::Sink::new(&plan.services[service.index()]);
-        Box::new(ServiceNode::new(service, plan, Some(Box::new(sink))))
+        service::node(service, plan, sink)
     }
 }
 

@@ -9,19 +9,20 @@ use foreshock_systems::job_scheduler::{
 };
 use foreshock_systems::rate_limiter::RateLimitConfig;
 use foreshock_systems::retry::{BackoffConfig, BackoffKind, Jitter};
-use foreshock_systems::store::{FsyncPolicy, WalConfig};
+use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
 use super::words::MOST_ATTEMPTS;
 use crate::kernel::time::Span;
 use crate::nodes::settings::{Reader, Wrong};
+use crate::nodes::store::StoreKind;
 use crate::scenario::quantity::{Count, Positive, Rate};
 
 /// Settings of a job scheduler.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Settings {
-    /// How jobs are kept; `None`: in memory.
-    pub(super) log: Option<WalConfig>,
+    /// Where jobs are kept.
+    pub(super) store: StoreKind,
     /// Named, in the order of their ids; at least one.
     queues: Vec<QueueConfig>,
     /// By the name of the operation.
@@ -101,7 +102,7 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
         job(&names, reader).map(|job| (name.to_string(), job))
     });
     let read = Settings {
-        log: log(&mut reader),
+        store: store(&mut reader),
         pools: pools(&names, &mut reader),
         schedules: reader.mappings(
             "schedules",
@@ -130,13 +131,13 @@ fn usual() -> KindConfig {
     KindConfig { max_attempts: 5, backoff, ..KindConfig::default() }
 }
 
-fn log(reader: &mut Reader<'_>) -> Option<WalConfig> {
+fn store(reader: &mut Reader<'_>) -> StoreKind {
     let in_memory = reader.choice("store", &[("log", false), ("memory", true)]).unwrap_or(false);
     let fsync = fsync(reader).unwrap_or(FsyncPolicy::EveryCommit);
     if in_memory && reader.map.contains_key("fsync") {
         reader.wrong_at("fsync", "has no effect on a store in memory; remove it, or write `store: log`");
     }
-    (!in_memory).then_some(WalConfig { fsync, ..WalConfig::default() })
+    if in_memory { StoreKind::Memory } else { StoreKind::Wal(fsync) }
 }
 
 fn fsync(reader: &mut Reader<'_>) -> Option<FsyncPolicy> {
@@ -387,7 +388,7 @@ mod tests {
     #[test]
     fn without_settings_there_is_one_queue_behind_a_log_that_is_synced_in_each_commit() {
         let settings = read(&Map::new()).expect("nothing is wrong");
-        assert_eq!(settings.log, Some(WalConfig::default()));
+        assert_eq!(settings.store, StoreKind::Wal(FsyncPolicy::EveryCommit));
         let config = settings.config(&["default".to_string(), "mail".to_string()], 1);
         assert_eq!(config.validate(), Ok(()));
         assert_eq!((config.queues.len(), config.kinds.len(), config.pools.len()), (1, 2, 1));

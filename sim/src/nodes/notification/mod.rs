@@ -13,8 +13,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::Kind;
-use super::service::ServiceNode;
+use super::{Kind, service};
 use crate::cluster::Node;
 use crate::scenario::Around;
 use crate::scenario::plan::{KindTraits, Plan, ServiceId, TelemetryRole};
@@ -57,7 +56,7 @@ impl<const DEFECT: u8> Kind for Notifier<DEFECT> {
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let behaviour = notifier::Notifier::new(service, plan, DEFECT);
-        Box::new(ServiceNode::new(service, plan, Some(Box::new(behaviour))))
+        service::node(service, plan, behaviour)
     }
 }
 
@@ -75,7 +74,7 @@ impl Kind for NotificationProvider {
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let behaviour = provider::Provider::new(service, plan);
-        Box::new(ServiceNode::new(service, plan, Some(Box::new(behaviour))))
+        service::node(service, plan, behaviour)
     }
 }
 
@@ -103,6 +102,6 @@ impl<const DEFECT: u8> Kind for AlertRouter<DEFECT> {
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let behaviour = router::Router::new(service, plan, DEFECT);
-        Box::new(ServiceNode::new(service, plan, Some(Box::new(behaviour))))
+        service::node(service, plan, behaviour)
     }
 }

@@ -21,8 +21,8 @@ use crate::kernel::draw::{Key, Lineage, name_hash};
 use crate::kernel::time::Time;
 use crate::measure::{Asked, Kept, NoticeFact, NoticeProbe};
 use crate::nodes::payments::calls_of;
-use crate::nodes::payments::store::AnyStore;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
+use crate::nodes::store::AnyStore;
 use crate::scenario::plan::{EdgeId, LoadId, OperationId, Plan, ServiceId, ServicePlan};
 
 /// The name of the one template.
@@ -189,20 +189,13 @@ impl Notifier {
         let attempt = order.attempt & ((1 << ATTEMPT_BITS) - 1);
         cx.call(
             CallSpec {
-                edge,
-                copy: 0,
-                lineage: Lineage(key).call(self.service_hash, order.attempt),
                 load,
                 operation,
                 key: order.recipient.0,
                 arguments: wire::arguments(key, message, order.attempt),
-                wanted_at: cx.now(),
-                deadline: Time::MAX,
-                patience: None,
                 is_retry: order.attempt > 1,
-                priority: 0,
-                traced: 0,
                 token: message << ATTEMPT_BITS | u64::from(attempt),
+                ..CallSpec::of_its_own(edge, Lineage(key).call(self.service_hash, order.attempt), cx.now())
             },
             Ref::NONE,
         );
@@ -365,29 +358,25 @@ impl Behaviour for Notifier {
 
     fn probe(&self, out: &mut Probes) {
         let counts = &self.counts;
-        for (name, count) in [
+        out.counts.extend([
             ("asked", counts.asked),
             ("repeated", counts.repeated),
             ("refused", counts.refused),
             ("failovers", counts.failovers),
             ("late_answers", counts.late_answers),
             ("crashes", counts.crashes),
-        ] {
-            out.counts.insert(name, count);
-        }
+        ]);
         let Some(delivery) = &self.delivery else { return };
         let tallies = Channel::ALL.map(|channel| delivery.tally(channel));
         let sum = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum();
-        for (name, count) in [
+        out.counts.extend([
             ("accepted", sum(|tally| tally.accepted)),
             ("delivered", sum(|tally| tally.delivered)),
             ("failed", sum(|tally| tally.failed)),
             ("expired", sum(|tally| tally.expired)),
             ("suppressed", sum(|tally| tally.suppressed)),
             ("pending", sum(|tally| tally.pending)),
-        ] {
-            out.counts.insert(name, count);
-        }
+        ]);
         for channel in Channel::ALL {
             let tally = delivery.tally(channel);
             if tally.accepted > 0 {

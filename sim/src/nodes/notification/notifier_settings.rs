@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 
 use super::provider::{self, CHANNELS};
 use crate::kernel::time::{Span, Time};
-use crate::nodes::payments::store::{StoreKind, fsync};
 use crate::nodes::settings::{Reader, Wrong};
+use crate::nodes::store::{StoreKind, fsync};
 use crate::scenario::Around;
 use crate::scenario::quantity::{Count, Positive, Rate, Share};
 use crate::scenario::suggest;
@@ -151,8 +151,7 @@ fn store(reader: &mut Reader<'_>) -> StoreKind {
         None => FsyncPolicy::EveryCommit,
         Some(Ok(policy)) => policy,
         Some(Err(problem)) => {
-            let help = problem.help.map_or_else(String::new, |help| format!("; {help}"));
-            reader.wrong_at("fsync", format!("{}{help}", problem.message));
+            reader.wrong_at("fsync", problem.sentence());
             FsyncPolicy::EveryCommit
         }
     };

@@ -201,15 +201,13 @@ impl Behaviour for Provider {
 
     fn probe(&self, out: &mut Probes) {
         let counts = &self.counts;
-        for (name, count) in [
+        out.counts.extend([
             ("delivered", counts.delivered),
             ("repeated", counts.repeated),
             ("failed", counts.failed),
             ("refused", counts.refused),
             ("late_acks", counts.late),
             ("not_understood", counts.not_understood),
-        ] {
-            out.counts.insert(name, count);
-        }
+        ]);
     }
 }

@@ -18,9 +18,9 @@ use crate::kernel::draw::{Key, Lineage, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{NoticeFact, NoticeProbe, OutcomeKind};
 use crate::nodes::payments::calls_of;
-use crate::nodes::payments::store::AnyStore;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
-use crate::scenario::plan::{EdgeId, LoadId, OperationId, Plan, ServiceId, ServicePlan};
+use crate::nodes::store::AnyStore;
+use crate::scenario::plan::{EdgeId, LoadId, Plan, ServiceId, ServicePlan};
 
 /// An alert as it was last heard of.
 struct Heard {
@@ -170,20 +170,16 @@ impl Router {
         let at = self.under_way.insert(UnderWay { id: notification.id, firing: alerts, resolved });
         cx.call(
             CallSpec {
-                edge,
-                copy: 0,
-                lineage: Lineage(key).call(self.service_hash, notification.attempt),
                 load,
-                operation: OperationId(0),
                 key: group,
                 arguments: wire::arguments(key, notification.id.number, notification.attempt),
-                wanted_at: cx.now(),
-                deadline: Time::MAX,
-                patience: None,
                 is_retry: !is_first,
-                priority: 0,
-                traced: 0,
                 token: at.pack(),
+                ..CallSpec::of_its_own(
+                    edge,
+                    Lineage(key).call(self.service_hash, notification.attempt),
+                    cx.now(),
+                )
             },
             Ref::NONE,
         );
@@ -339,7 +335,7 @@ impl Behaviour for Router {
 
     fn probe(&self, out: &mut Probes) {
         let counts = &self.counts;
-        for (name, count) in [
+        out.counts.extend([
             ("alerts", counts.alerts),
             ("refused", counts.refused),
             ("delivered", counts.delivered),
@@ -347,9 +343,7 @@ impl Behaviour for Router {
             ("given_up", counts.given_up),
             ("told_firing", counts.told_firing),
             ("crashes", counts.crashes),
-        ] {
-            out.counts.insert(name, count);
-        }
+        ]);
         out.maxima.insert("most_alerts_in_one", counts.most_in_one);
         let Some(dispatcher) = &self.dispatcher else { return };
         out.counts.insert("groups", dispatcher.group_count() as u64);

@@ -10,8 +10,8 @@ use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
 use crate::kernel::time::{Span, Time};
-use crate::nodes::payments::store::StoreKind;
 use crate::nodes::settings::{Reader, Wrong};
+use crate::nodes::store::StoreKind;
 use crate::scenario::Around;
 use crate::scenario::quantity::Positive;
 use crate::scenario::suggest;

@@ -3,9 +3,9 @@
 use foreshock_systems::payment::audit::audit;
 use foreshock_systems::payment::{Intent, OperationState, Processor};
 
-use super::store::AnyStore;
 use crate::cluster::Probes;
 use crate::measure::{BookedPayment, MoneyProbe};
+use crate::nodes::store::AnyStore;
 
 /// What a processor counts.
 #[derive(Default)]
@@ -26,7 +26,7 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn probe(&self, out: &mut Probes) {
-        for (name, count) in [
+        out.counts.extend([
             ("requests", self.requests),
             ("not_understood", self.not_understood),
             ("answered_under_way", self.answered_under_way),
@@ -39,9 +39,7 @@ impl Counts {
             ("failovers", self.failovers),
             ("contradictions", self.contradictions),
             ("crashes", self.crashes),
-        ] {
-            out.counts.insert(name, count);
-        }
+        ]);
     }
 }
 

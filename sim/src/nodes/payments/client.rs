@@ -14,7 +14,7 @@ use crate::kernel::draw::{Key, below, chance_ppm, name_hash};
 use crate::kernel::time::Time;
 use crate::measure::{KeyPolicy, OrderEnd, OrderPlaced, OutcomeKind};
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
-use crate::scenario::plan::{EdgeId, OperationId, Plan, ServiceId, ServicePlan};
+use crate::scenario::plan::{EdgeId, Plan, ServiceId, ServicePlan};
 
 /// How far an order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,20 +116,18 @@ impl Client {
         let step = flow.attempt.saturating_mul(4).saturating_add(flow.stage as u32);
         cx.call(
             CallSpec {
-                edge,
-                copy: 0,
-                lineage: flow.request.lineage.call(name_hash("payment step"), step),
                 load: flow.request.load,
-                operation: OperationId(0),
                 key: flow.order,
                 arguments: asked.arguments(),
-                wanted_at: cx.now(),
-                deadline: Time::MAX,
-                patience: None,
                 is_retry: flow.request.is_retry || flow.attempt > 1,
                 priority: flow.request.priority,
                 traced: flow.request.traced,
                 token: at.pack(),
+                ..CallSpec::of_its_own(
+                    edge,
+                    flow.request.lineage.call(name_hash("payment step"), step),
+                    cx.now(),
+                )
             },
             Ref::NONE,
         );
@@ -260,15 +258,13 @@ impl Behaviour for Client {
 
     fn probe(&self, out: &mut Probes) {
         let counts = &self.counts;
-        for (name, count) in [
+        out.counts.extend([
             ("paid", counts.paid),
             ("refused", counts.refused),
             ("given_up", counts.given_up),
             ("tries", counts.tries),
             ("refunded", counts.refunded),
             ("refunds_given_up", counts.refunds_given_up),
-        ] {
-            out.counts.insert(name, count);
-        }
+        ]);
     }
 }

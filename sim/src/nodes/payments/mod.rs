@@ -7,17 +7,15 @@ mod defects;
 mod processor;
 mod provider;
 mod settings;
-pub(super) mod store;
 mod wire;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::Kind;
-use super::service::ServiceNode;
+use super::{Kind, service};
 use crate::cluster::Node;
-use crate::scenario::plan::{EdgeId, KindTraits, Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{EdgeId, KindTraits, Plan, ServiceId};
 
 pub(super) use self::defects::{DEFECTS, Defective};
 use self::processor::Defect;
@@ -31,13 +29,7 @@ impl Kind for Payments {
     }
 
     fn traits() -> KindTraits {
-        KindTraits {
-            telemetry: TelemetryRole::Reports,
-            has_admission: true,
-            calls_itself: true,
-            most_replicas: Some(1),
-            ..KindTraits::default()
-        }
+        KindTraits { calls_itself: true, most_replicas: Some(1), ..service::traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -47,7 +39,7 @@ impl Kind for Payments {
 
 fn processor_node(service: ServiceId, plan: &Arc<Plan>, defect: Option<Defect>) -> Box<dyn Node> {
     let behaviour = processor::Payments::new(service, plan, defect);
-    Box::new(ServiceNode::new(service, plan, Some(Box::new(behaviour))))
+    service::node(service, plan, behaviour)
 }
 
 /// Kind `payment-provider`.
@@ -59,18 +51,12 @@ impl Kind for PaymentProvider {
     }
 
     fn traits() -> KindTraits {
-        KindTraits {
-            telemetry: TelemetryRole::Reports,
-            has_admission: true,
-            calls_itself: true,
-            most_replicas: Some(1),
-            ..KindTraits::default()
-        }
+        KindTraits { calls_itself: true, most_replicas: Some(1), ..service::traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let behaviour = provider::Provider::new(service, plan);
-        Box::new(ServiceNode::new(service, plan, Some(Box::new(behaviour))))
+        service::node(service, plan, behaviour)
     }
 }
 
@@ -83,17 +69,12 @@ impl Kind for PaymentClient {
     }
 
     fn traits() -> KindTraits {
-        KindTraits {
-            telemetry: TelemetryRole::Reports,
-            has_admission: true,
-            calls_itself: true,
-            ..KindTraits::default()
-        }
+        KindTraits { calls_itself: true, ..service::traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let behaviour = client::Client::new(service, plan);
-        Box::new(ServiceNode::new(service, plan, Some(Box::new(behaviour))))
+        service::node(service, plan, behaviour)
     }
 }
 

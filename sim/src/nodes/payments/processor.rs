@@ -14,13 +14,13 @@ use foreshock_systems::store::SimDisk;
 use super::books::{self, Counts};
 use super::calls_of;
 use super::settings::{self, ProcessorSettings};
-use super::store::AnyStore;
 use super::wire::{self, Ask, Asked, ToProcessor, ToProvider, Told};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request};
 use crate::kernel::draw::{Key, Lineage, name_hash};
 use crate::kernel::time::Time;
 use crate::measure::OutcomeKind;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
+use crate::nodes::store::AnyStore;
 use crate::scenario::plan::{EdgeId, LoadId, Party, Plan, ServiceId, ServicePlan};
 
 /// What a processor does wrong on purpose, so that the books have something to find.
@@ -39,9 +39,6 @@ pub(in crate::nodes) enum Defect {
     /// Takes every request for a new one, whatever its key.
     IgnoresKeys,
 }
-
-/// Calls to providers are of the operation that every scenario has.
-const PLAIN: crate::scenario::plan::OperationId = crate::scenario::plan::OperationId(0);
 
 /// Names that a defect makes up have this bit.
 const MADE_UP: u32 = 1 << 30;
@@ -197,20 +194,12 @@ impl Payments {
         let copy = if execute.is_some() { 0 } else { self.checks_made(id) };
         cx.call(
             CallSpec {
-                edge,
                 copy,
-                lineage: origin.lineage.call(self.service_hash, id.serial),
                 load: origin.load,
-                operation: PLAIN,
                 key: origin.order,
                 arguments: order.arguments(),
-                wanted_at: cx.now(),
-                deadline: Time::MAX,
-                patience: None,
-                is_retry: false,
-                priority: 0,
-                traced: 0,
                 token: token(id, execute),
+                ..CallSpec::of_its_own(edge, origin.lineage.call(self.service_hash, id.serial), cx.now())
             },
             Ref::NONE,
         );

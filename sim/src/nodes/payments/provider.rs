@@ -15,7 +15,7 @@ use crate::kernel::draw::{Key, Lineage, below, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{Movement, OutcomeKind};
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
-use crate::scenario::plan::{EdgeId, LoadId, OperationId, Party, Plan, ServiceId, ServicePlan};
+use crate::scenario::plan::{EdgeId, LoadId, Party, Plan, ServiceId, ServicePlan};
 
 /// An operation, by who asked for it and its name there.
 type Name = (ServiceId, u64, u32);
@@ -189,20 +189,11 @@ impl Provider {
         let (key, arguments) = Told { intent: name.1, serial: name.2, outcome, event, signed_at_s }.words();
         cx.call(
             CallSpec {
-                edge: *edge,
                 copy,
-                lineage: known.lineage.call(name_hash("webhook"), name.2),
                 load: known.load,
-                operation: OperationId(0),
                 key,
                 arguments,
-                wanted_at: cx.now(),
-                deadline: Time::MAX,
-                patience: None,
-                is_retry: false,
-                priority: 0,
-                traced: 0,
-                token: 0,
+                ..CallSpec::of_its_own(*edge, known.lineage.call(name_hash("webhook"), name.2), cx.now())
             },
             Ref::NONE,
         );
@@ -280,7 +271,7 @@ impl Behaviour for Provider {
 
     fn probe(&self, out: &mut Probes) {
         let counts = &self.counts;
-        for (name, count) in [
+        out.counts.extend([
             ("executed", counts.executed),
             ("repeated", counts.repeated),
             ("declined", counts.declined),
@@ -289,9 +280,7 @@ impl Behaviour for Provider {
             ("answers_lost", counts.answers_lost),
             ("webhooks_sent", counts.webhooks_sent),
             ("webhooks_given_up", counts.webhooks_given_up),
-        ] {
-            out.counts.insert(name, count);
-        }
+        ]);
         let taken = |known: &&Known| known.is_settled && matches!(known.outcome, Outcome::Succeeded { .. });
         let sum = |of: fn(OperationKind) -> bool| {
             let known = self.known.values().filter(taken).filter(|known| of(known.kind));

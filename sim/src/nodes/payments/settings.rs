@@ -1,17 +1,15 @@
 //! The settings of the three kinds that a card payment passes through.
 
-use foreshock_systems::payment::{
-    CaptureMethod, FailoverRule, FeeConfig, KeptAnswers, KeyConfig, ProcessorConfig, ResolutionConfig,
-};
+use foreshock_systems::payment::{CaptureMethod, FailoverRule, KeptAnswers, ProcessorConfig};
 use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
-use super::store::{StoreKind, fsync};
 use crate::kernel::time::Span;
 use crate::measure::KeyPolicy;
 use crate::nodes::setting_table::{
     self as settings, Setting, Wrong, choice, lifetime, positive, range, share, span, up_to,
 };
+use crate::nodes::store::{StoreKind, fsync};
 use crate::scenario::quantity::Problem;
 
 /// Settings of kind `payments`.
@@ -99,24 +97,14 @@ const PROCESSOR: [Setting<ProcessorSettings>; 13] = [
 /// The settings of a processor, or everything that is wrong with them.
 pub(super) fn processor(written: &Map<String, Value>) -> Result<ProcessorSettings, Vec<Wrong>> {
     let settings = ProcessorSettings {
-        config: ProcessorConfig {
-            keys: KeyConfig::default(),
-            fees: FeeConfig::default(),
-            resolution: ResolutionConfig { ..ProcessorConfig::default().resolution },
-            ..ProcessorConfig::default()
-        },
+        config: ProcessorConfig::default(),
         failover: FailoverRule::NotProcessed,
         kept_answers: KeptAnswers::All,
         store: StoreKind::Wal(FsyncPolicy::EveryCommit),
     };
     // The kind of store comes first, whatever the order in which they are written.
-    let mut ordered = Map::new();
-    for key in ["store"] {
-        if let Some(value) = written.get(key) {
-            ordered.insert(key.to_string(), value.clone());
-        }
-    }
-    ordered.extend(written.iter().map(|(key, value)| (key.clone(), value.clone())));
+    let store = written.get("store").map(|value| ("store".to_string(), value.clone()));
+    let ordered: Map<String, Value> = store.into_iter().chain(written.clone()).collect();
     settings::read("a processor of payments", &PROCESSOR, settings, &ordered)
 }
 

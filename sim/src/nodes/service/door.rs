@@ -10,7 +10,7 @@ use super::store_client;
 use crate::cluster::{CallSpec, Cx, Done, Ref, Reply, Request, Slab, Token};
 use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Lineage, name_hash};
-use crate::kernel::time::{Span, Time};
+use crate::kernel::time::Span;
 use crate::measure::OutcomeKind;
 use crate::nodes::tokens::STORE;
 use crate::scenario::plan::{EdgeId, LoadId, OperationId};
@@ -233,20 +233,13 @@ impl ServiceNode {
             |request| request.lineage,
         );
         let spec = CallSpec {
-            edge,
-            copy: 0,
-            lineage,
             load: cause.map_or(LoadId(0), |request| request.load),
             operation: cause.map_or(OperationId(0), |request| request.operation),
             key,
             arguments,
-            wanted_at: now,
-            deadline: Time::MAX,
-            patience: None,
-            is_retry: false,
-            priority: 0,
             traced: cause.map_or(0, |request| request.traced),
             token,
+            ..CallSpec::of_its_own(edge, lineage, now)
         };
         cx.call(spec, Ref::NONE);
     }

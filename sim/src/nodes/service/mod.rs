@@ -47,17 +47,26 @@ impl Kind for Service {
     }
 
     fn traits() -> KindTraits {
-        KindTraits {
-            telemetry: TelemetryRole::Reports,
-            config: ConfigRole::Follows,
-            has_admission: true,
-            ..KindTraits::default()
-        }
+        KindTraits { config: ConfigRole::Follows, ..traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         Box::new(ServiceNode::new(service, plan, None))
     }
+}
+
+/// What is special about any kind that is a service with a behaviour of its own.
+pub(super) fn traits() -> KindTraits {
+    KindTraits { telemetry: TelemetryRole::Reports, has_admission: true, ..KindTraits::default() }
+}
+
+/// A replica of a kind that is a service with a behaviour of its own.
+pub(super) fn node(
+    service: ServiceId,
+    plan: &Arc<Plan>,
+    behaviour: impl Behaviour + 'static,
+) -> Box<dyn Node> {
+    Box::new(ServiceNode::new(service, plan, Some(Box::new(behaviour))))
 }
 
 /// One replica.

@@ -12,18 +12,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::Kind;
-use super::service::{Behaviour, ServiceNode};
+use super::{Kind, service};
 use crate::cluster::Node;
-use crate::scenario::plan::{KindTraits, Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{KindTraits, Plan, ServiceId};
 
 const SWITCH: &str = "upi-switch";
 const BANK: &str = "upi-bank";
 const PSP: &str = "upi-psp";
-
-fn node(service: ServiceId, plan: &Arc<Plan>, behaviour: impl Behaviour + 'static) -> Box<dyn Node> {
-    Box::new(ServiceNode::new(service, plan, Some(Box::new(behaviour))))
-}
 
 /// Kind `upi-switch`.
 pub(super) struct UpiSwitch;
@@ -34,17 +29,11 @@ impl Kind for UpiSwitch {
     }
 
     fn traits() -> KindTraits {
-        KindTraits {
-            telemetry: TelemetryRole::Reports,
-            has_admission: true,
-            calls_itself: true,
-            most_replicas: Some(1),
-            ..KindTraits::default()
-        }
+        KindTraits { calls_itself: true, most_replicas: Some(1), ..service::traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        node(service, plan, switch::SwitchNode::new(service, plan))
+        service::node(service, plan, switch::SwitchNode::new(service, plan))
     }
 }
 
@@ -64,17 +53,11 @@ impl<const DEFECT: u8> Kind for UpiBank<DEFECT> {
     }
 
     fn traits() -> KindTraits {
-        KindTraits {
-            telemetry: TelemetryRole::Reports,
-            has_admission: true,
-            calls_itself: true,
-            most_replicas: Some(1),
-            ..KindTraits::default()
-        }
+        KindTraits { calls_itself: true, most_replicas: Some(1), ..service::traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        node(service, plan, bank::BankNode::new(service, plan, DEFECT))
+        service::node(service, plan, bank::BankNode::new(service, plan, DEFECT))
     }
 }
 
@@ -87,16 +70,10 @@ impl Kind for UpiPsp {
     }
 
     fn traits() -> KindTraits {
-        KindTraits {
-            telemetry: TelemetryRole::Reports,
-            has_admission: true,
-            calls_itself: true,
-            most_replicas: Some(1),
-            ..KindTraits::default()
-        }
+        KindTraits { calls_itself: true, most_replicas: Some(1), ..service::traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        node(service, plan, psp::PspNode::new(service, plan))
+        service::node(service, plan, psp::PspNode::new(service, plan))
     }
 }

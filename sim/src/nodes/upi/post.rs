@@ -7,9 +7,8 @@ use foreshock_systems::payment::upi::{Body, TxnId};
 use super::wire;
 use crate::cluster::{CallSpec, Cx, Ref};
 use crate::kernel::draw::{Lineage, name_hash};
-use crate::kernel::time::Time;
 use crate::nodes::payments::calls_of;
-use crate::scenario::plan::{EdgeId, LoadId, OperationId, Plan, ServiceId};
+use crate::scenario::plan::{EdgeId, LoadId, Plan, ServiceId};
 
 /// A message of which the sender wants to know whether it was taken.
 #[derive(Clone, Copy, Debug)]
@@ -59,22 +58,7 @@ impl Post {
         *times = times.saturating_add(1);
         let lineage = Lineage(txn.0).call(self.own, kind).call(u64::from(to.0), *times);
         cx.call(
-            CallSpec {
-                edge,
-                copy: 0,
-                lineage,
-                load,
-                operation: OperationId(0),
-                key,
-                arguments,
-                wanted_at: cx.now(),
-                deadline: Time::MAX,
-                patience: None,
-                is_retry: false,
-                priority: 0,
-                traced: 0,
-                token,
-            },
+            CallSpec { load, key, arguments, token, ..CallSpec::of_its_own(edge, lineage, cx.now()) },
             Ref::NONE,
         );
     }

@@ -307,7 +307,7 @@ impl Behaviour for PspNode {
 
     fn probe(&self, out: &mut Probes) {
         let counts = &self.counts;
-        for (name, count) in [
+        out.counts.extend([
             ("succeeded", counts.succeeded),
             ("deemed", counts.deemed),
             ("failed", counts.failed),
@@ -316,8 +316,6 @@ impl Behaviour for PspNode {
             ("status_checks", self.psp.checks_sent()),
             ("rechecks", counts.rechecks),
             ("checks_refused", counts.checks_refused),
-        ] {
-            out.counts.insert(name, count);
-        }
+        ]);
     }
 }

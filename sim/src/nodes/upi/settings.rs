@@ -5,10 +5,10 @@ use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
 use crate::kernel::time::{Span, Time};
-use crate::nodes::payments::store::{StoreKind, fsync};
 use crate::nodes::setting_table::{
     self as settings, Setting, Wrong, choice, lifetime, range, share, span, switch, up_to,
 };
+use crate::nodes::store::{StoreKind, fsync};
 
 /// Settings of kind `upi-switch`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,8 +16,8 @@ use crate::cluster::{Cx, Done, Durable, Probes, Ref, Request};
 use crate::kernel::draw::Key;
 use crate::kernel::time::Time;
 use crate::measure::{MoneyProbe, UnsettledTxn};
-use crate::nodes::payments::store::AnyStore;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
+use crate::nodes::store::AnyStore;
 use crate::scenario::plan::{LoadId, Party as Caller, Plan, ServiceId, ServicePlan};
 
 #[derive(Default)]
@@ -196,7 +196,7 @@ impl Behaviour for SwitchNode {
 
     fn probe(&self, out: &mut Probes) {
         let counts = &self.counts;
-        for (name, count) in [
+        out.counts.extend([
             ("messages.pay", counts.pay),
             ("messages.auth", counts.auth),
             ("messages.leg", counts.leg),
@@ -205,9 +205,7 @@ impl Behaviour for SwitchNode {
             ("not_taken", counts.not_taken),
             ("unsendable", self.post.unsendable),
             ("crashes", counts.crashes),
-        ] {
-            out.counts.insert(name, count);
-        }
+        ]);
         let all = counts.pay + counts.auth + counts.leg + counts.check;
         out.shares.insert("status_check_share_ppm", (counts.check, all));
         let Some(switch) = &self.switch else { return };

@@ -2,8 +2,8 @@
 
 use super::Checker;
 use super::distribution::quantile;
+use crate::judge::{LIVENESS_ID, STOP_ID, invariant_ids};
 use crate::kernel::time::{Span, Time};
-use crate::measure::{invariant, notified};
 use crate::scenario::edit;
 use crate::scenario::path::Path;
 use crate::scenario::plan::{
@@ -13,11 +13,8 @@ use crate::scenario::quantity::{Duration, Factor, Percentage, Problem, Rate, sho
 use crate::scenario::raw::{OneOrMany, RawExpect, RawMetric, RawScenario, RawSlo, RawVerdict};
 use crate::scenario::suggest;
 
-/// The id under which the liveness check fails.
-const LIVENESS: &str = "liveness";
-/// What ids of invariants start with, and the id under which a run fails that reached a bound.
-const ALWAYS_ON: [&str; 7] =
-    ["config_", "conservation", "every_end_is_timed", "flags_", "jobs_", "little_law", "stop"];
+/// What ids of invariants of every scenario start with, and the id under which a run fails that reached a bound.
+const ALWAYS_ON: [&str; 4] = ["conservation", "little_law", "every_end_is_timed", STOP_ID];
 
 /// The targets a metric can have.
 struct Targets {
@@ -280,19 +277,18 @@ impl Checker<'_> {
     }
 
     fn check_failing(&mut self, path: &Path, id: &str, has_liveness: bool) {
-        if id == LIVENESS {
+        if id == LIVENESS_ID {
             if !has_liveness {
                 let help = "add `liveness: {recovered_within: 60s}`".to_string();
                 self.missing(path, "there is no liveness check to fail".to_string(), Some(help));
             }
             return;
         }
-        let invariant = ALWAYS_ON.iter().any(|prefix| id.starts_with(prefix))
-            || invariant::ALL.contains(&id)
-            || notified::ALL.contains(&id);
-        if !invariant && !self.names.has_slo(id) {
+        let always_on =
+            ALWAYS_ON.iter().any(|prefix| id.starts_with(prefix)) || invariant_ids().any(|known| known == id);
+        if !always_on && !self.names.has_slo(id) {
             let mut known = self.names.slo_ids();
-            known.push(LIVENESS);
+            known.push(LIVENESS_ID);
             let help = suggest::help(id, &known);
             self.error_at_value(path, format!("no objective or invariant has the id `{id}`"), help);
         }

@@ -16,7 +16,6 @@ use foreshock_systems::store::{Batch, CommitNumber, Store};
 
 use super::body::Body;
 use super::counts::Counts;
-use super::disk::JobStore;
 use super::settings::{Settings, read};
 use super::words::Ask;
 use crate::cluster::{Cx, Durable, Probes, Ref, Request};
@@ -24,6 +23,7 @@ use crate::kernel::draw::{Lineage, name_hash};
 use crate::kernel::time::Time;
 use crate::measure::{Broken, StoredJob};
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
+use crate::nodes::store::AnyStore;
 use crate::scenario::plan::{LoadId, OperationId, Plan, ServiceId, ServicePlan};
 
 /// What a scheduler of the family `negative/` does wrong.
@@ -63,7 +63,7 @@ pub(super) struct JobServer {
     settings: Settings,
     flaw: Flaw,
     /// `None` before the first start.
-    engine: Option<Scheduler<JobStore>>,
+    engine: Option<Scheduler<AnyStore>>,
     /// What a crash left, until the next start.
     keep: Durable,
     out: Outbox<Output>,
@@ -174,7 +174,7 @@ impl JobServer {
     }
 
     fn is_durable(&self) -> bool {
-        let durable = |engine: &Scheduler<JobStore>| engine.durable() >= engine.last_commit();
+        let durable = |engine: &Scheduler<AnyStore>| engine.durable() >= engine.last_commit();
         self.flaw == Flaw::AnswersEarly || self.engine.as_ref().is_none_or(durable)
     }
 
@@ -219,7 +219,7 @@ impl JobServer {
         stored.collect()
     }
 
-    fn open(&mut self, store: JobStore, cx: &Cx<'_>) {
+    fn open(&mut self, store: AnyStore, cx: &Cx<'_>) {
         let config = self.settings.config(&self.plan.operations, cx.key("jobs").draw(0));
         let engine = Scheduler::open(config, store, self.seen)
             .expect("the settings were checked, and what is stored fits them: lists never shrink");
@@ -247,12 +247,13 @@ impl Behaviour for JobServer {
     fn start(&mut self, cx: &mut Cx<'_>) {
         self.seen = cx.local_time();
         let Some(engine) = self.engine.take() else {
-            self.open(JobStore::new(self.settings.log), cx);
+            self.open(AnyStore::open(self.settings.store, None), cx);
             return;
         };
         self.counts.restarts += 1;
         let entropy = cx.key("power").draw(self.counts.restarts);
-        let mut store = engine.into_store().restarted(self.keep, entropy, self.settings.log);
+        let disk = engine.into_store().crash(self.keep, entropy);
+        let mut store = AnyStore::open(self.settings.store, disk);
         if self.flaw == Flaw::ForgetsAJob {
             forget_a_job(&mut store, self.seen);
         }
@@ -386,7 +387,7 @@ fn body_of(job: &Job, service: ServiceId, plan: &Plan, cx: &mut Cx<'_>) -> Optio
 }
 
 /// The mistake of a broken variant: the first job that is stored is not there any more.
-fn forget_a_job(store: &mut JobStore, now: Time) {
+fn forget_a_job(store: &mut AnyStore, now: Time) {
     let mut first = None;
     store.scan(b"jobs/j", &mut |key, _| {
         first = Some(key.to_vec());

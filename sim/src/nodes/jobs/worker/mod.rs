@@ -173,20 +173,13 @@ impl Worker {
         };
         let token = word(purpose, at, slot.turn);
         let spec = CallSpec {
-            edge,
             copy,
-            lineage,
             load,
             operation,
             key,
             arguments: ask.arguments(),
-            wanted_at: cx.now(),
-            deadline: Time::MAX,
-            patience: None,
-            is_retry: false,
-            priority: 0,
-            traced: 0,
             token,
+            ..CallSpec::of_its_own(edge, lineage, cx.now())
         };
         cx.call(spec, Ref::NONE);
     }

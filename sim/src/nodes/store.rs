@@ -1,5 +1,5 @@
-//! The store of a processor, as its settings say: in memory, or behind a log on a simulated disk that a crash leaves in
-//! the state it happens to be in.
+//! Where a node keeps what it knows, as its settings say: in memory, or behind a log on a simulated disk that a crash
+//! leaves in the state it happens to be in. Knows no kind.
 
 use foreshock_systems::store::{
     Batch, CommitNumber, FsyncPolicy, MemoryStore, PowerCut, SimDisk, Store, StoreError, Stored, WalConfig,
@@ -13,9 +13,9 @@ use crate::kernel::time::Time;
 use crate::nodes::setting_table::{choice, lifetime, up_to};
 use crate::scenario::quantity::Problem;
 
-/// Where a processor keeps what it knows.
+/// Where a node keeps what it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::nodes) enum StoreKind {
+pub(super) enum StoreKind {
     /// Nowhere: it is gone with the process.
     Memory,
     /// In a log, synced so.
@@ -23,7 +23,7 @@ pub(in crate::nodes) enum StoreKind {
 }
 
 /// Reads when a log is synced.
-pub(in crate::nodes) fn fsync(value: &Value) -> Result<FsyncPolicy, Problem> {
+pub(super) fn fsync(value: &Value) -> Result<FsyncPolicy, Problem> {
     const HELP: &str = "write `every_commit`, `never`, or `{group: {commits: 16, wait: 2ms}}`";
     let Value::Object(written) = value else {
         return choice(value, &[("every_commit", FsyncPolicy::EveryCommit), ("never", FsyncPolicy::Never)]);
@@ -44,7 +44,7 @@ enum Kept {
 }
 
 /// A store with a choice.
-pub(in crate::nodes) struct AnyStore {
+pub(super) struct AnyStore {
     kept: Kept,
     /// A defect, for tests of the checks that have to notice: of the keys that begin so, every so many writes are lost.
     loses: Option<(&'static [u8], u64)>,
@@ -53,7 +53,7 @@ pub(in crate::nodes) struct AnyStore {
 
 impl AnyStore {
     /// Opens what a disk holds. Nothing but a defect of the log itself could keep it from being opened.
-    pub(in crate::nodes) fn open(kind: StoreKind, disk: Option<SimDisk>) -> AnyStore {
+    pub(super) fn open(kind: StoreKind, disk: Option<SimDisk>) -> AnyStore {
         let kept = match kind {
             StoreKind::Memory => Kept::Memory(MemoryStore::new()),
             StoreKind::Wal(fsync) => {
@@ -67,14 +67,14 @@ impl AnyStore {
     }
 
     /// The same, and of the writes of keys that begin so, every so many are lost.
-    pub(in crate::nodes) fn leaky(mut self, loses: Option<(&'static [u8], u64)>) -> AnyStore {
+    pub(super) fn leaky(mut self, loses: Option<(&'static [u8], u64)>) -> AnyStore {
         self.loses = loses;
         self
     }
 
     /// What a crash leaves: a disk as it comes back, or nothing. When the machine died, a part of what was not synced,
     /// drawn by `entropy`.
-    pub(in crate::nodes) fn crash(self, keep: Durable, entropy: u64) -> Option<SimDisk> {
+    pub(super) fn crash(self, keep: Durable, entropy: u64) -> Option<SimDisk> {
         let Kept::Wal(store) = self.kept else { return None };
         let mut disk = store.into_disk();
         match keep {
