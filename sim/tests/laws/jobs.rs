@@ -414,3 +414,19 @@ fn on_bad_days_a_log_that_is_never_synced_is_found_out() {
     });
     assert!(found.count() > 8);
 }
+
+#[test]
+fn a_schedule_that_is_not_due_changes_no_job_of_another() {
+    let work = |schedules: &str| {
+        let scheduler = format!("schedules: {{{schedules}digest: {{operation: default, every: 1s}}}}");
+        let rest = "  - {name: nobody, to: jobs, arrivals: {trace: '19s'}}\n".to_string();
+        let text = scenario(&scheduler, MAILERS, "rate: 1/s", &rest).replace(
+            "services:\n",
+            "services:\n  ticker: {kind: job-enqueuer, calls: [{to: jobs, timeout: 500ms}]}\n",
+        );
+        let outcome = ran(&text);
+        assert!(system(&outcome, "jobs")["enqueued"] > 30, "the schedule is at work");
+        service(&outcome, "workers").service.sum_ns
+    };
+    assert_eq!(work(""), work("yearly: {operation: default, every: 1000h}, "));
+}

@@ -4,7 +4,7 @@
 use foreshock::nodes::Kinds;
 use foreshock::run::Outcome;
 
-use crate::harness::{broken, found, plan, plan_with, ran, run_plan, service, shown};
+use crate::harness::{broken, found, plan, plan_with, ran, run_plan, service, shown, system};
 
 /// A notifier with two providers of mail and one of text messages that take ten milliseconds, a millisecond away.
 fn product(notifier: &str, mail_a: &str, rest: &str) -> String {
@@ -373,4 +373,15 @@ fn a_router_that_swallows_notifications_is_found() {
     assert_eq!(broken(&run_plan(&plan(&sound), &kinds)), [""; 0]);
     let defective = sound.replacen("kind: alert-router", "kind: test-alert-router-swallows", 1);
     assert_eq!(broken(&run_plan(&plan_with(&defective, &kinds), &kinds)), ["alerts_notified"]);
+}
+
+#[test]
+fn an_operation_of_somebody_else_changes_nobodys_mind() {
+    let alone = product("    categories: {receipt: {opted_out: 30%}}", "", SHOP);
+    let beside = alone
+        .replacen("services:\n", "services:\n  aside: {}\n", 1)
+        .replace("load: [", "load: [{name: others, to: aside, rate: 1/s, mix: {first: 100%}}, ");
+    let told = |text: &str| system(&ran(text), "notifier");
+    assert!(told(&alone)["suppressed"] > 0);
+    assert_eq!(told(&alone), told(&beside), "a category is known to chance by its name");
 }

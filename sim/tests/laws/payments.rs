@@ -354,3 +354,11 @@ load: [{{name: users, to: b, rate: 1/s}}]"
     assert!(circle("service").contains("the calls go in a circle"));
     assert_eq!(circle("payment-provider"), "");
 }
+
+#[test]
+fn a_service_that_nobody_calls_changes_no_transfer() {
+    let alone = transfers("    collect: 30%", "", PAYERS)
+        .replace("{latency: 1ms}", "{latency: {exponential: {mean: 2ms}}}");
+    let beside = alone.replacen("services:\n", "services:\n  aside: {}\n", 1);
+    assert_eq!(ends(&ran(&alone)), ends(&ran(&beside)), "who is asked is known to chance by its name");
+}

@@ -206,11 +206,12 @@ impl Notifier {
         self.counts.asked += 1;
         let draws = self.draws?;
         let (recipient, category) = (RecipientId(request.key), CategoryId(request.operation.0));
-        let wanted = self.settings.category(&self.plan.operations[request.operation.index()]).clone();
+        let name = &self.plan.operations[request.operation.index()];
+        let wanted = self.settings.category(name).clone();
+        let whose = (recipient, category, name_hash(name));
         let preferences = self.delivery.as_mut().map(Delivery::preferences_mut);
         let preferences = preferences.filter(|_| self.defect != IGNORES_OPT_OUTS);
-        let is_opted_out =
-            self.people.meet((recipient, category), &self.settings, wanted.opted_out_ppm, draws, preferences);
+        let is_opted_out = self.people.meet(whose, &self.settings, wanted.opted_out_ppm, draws, preferences);
         let asked = Asked {
             trigger: request.call.raw(),
             is_opted_out,

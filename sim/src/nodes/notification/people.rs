@@ -25,10 +25,11 @@ pub(super) struct People {
 }
 
 impl People {
-    /// Somebody is to be told something: whether they have opted out of it. Who has chosen keeps to it.
+    /// Somebody is to be told something: whether they have opted out of it. Who has chosen keeps to it. Chance knows a
+    /// category by its name: its number would be another one beside other operations.
     pub(super) fn meet(
         &mut self,
-        (recipient, category): (RecipientId, CategoryId),
+        (recipient, category, category_name): (RecipientId, CategoryId, u64),
         settings: &Settings,
         share_ppm: u32,
         draws: Draws,
@@ -37,7 +38,7 @@ impl People {
         let mut is_new = false;
         let opted_out = *self.opted_out.entry((recipient, category)).or_insert_with(|| {
             is_new = true;
-            chance_ppm(draws.opted_out.draw2(recipient.0, u64::from(category.0)), share_ppm)
+            chance_ppm(draws.opted_out.draw2(recipient.0, category_name), share_ppm)
         });
         let mut is_stranger = false;
         let quiet = self.quiet.entry(recipient).or_insert_with(|| {

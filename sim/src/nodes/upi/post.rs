@@ -17,9 +17,17 @@ pub(super) struct Sent {
     pub(super) is_check: bool,
 }
 
+/// The way to another party, and its name in keyed draws: its number would be another one beside other services.
+#[derive(Clone, Copy)]
+struct Way {
+    edge: EdgeId,
+    name: u64,
+}
+
 /// The ways from a party to the others.
 pub(super) struct Post {
-    ways: BTreeMap<ServiceId, EdgeId>,
+    ways: BTreeMap<ServiceId, Way>,
+    first: Option<ServiceId>,
     own: u64,
     /// How often a payment's message was sent, where it can be more than once.
     times: BTreeMap<(TxnId, u32), u32>,
@@ -30,9 +38,15 @@ pub(super) struct Post {
 
 impl Post {
     pub(super) fn new(service: ServiceId, plan: &Plan) -> Post {
-        let ways = calls_of(plan, service).into_iter().map(|edge| (plan.edges[edge.index()].callee, edge));
+        let edges = calls_of(plan, service);
+        let callee = |edge: EdgeId| plan.edges[edge.index()].callee;
+        let way = |edge: EdgeId| {
+            let to = callee(edge);
+            (to, Way { edge, name: name_hash(&plan.services[to.index()].name) })
+        };
         Post {
-            ways: ways.collect(),
+            ways: edges.iter().map(|edge| way(*edge)).collect(),
+            first: edges.first().map(|edge| callee(*edge)),
             own: name_hash(&plan.services[service.index()].name),
             times: BTreeMap::new(),
             under_way: BTreeMap::new(),
@@ -43,11 +57,11 @@ impl Post {
 
     /// The only party it calls, or the first.
     pub(super) fn first(&self) -> Option<ServiceId> {
-        self.ways.keys().next().copied()
+        self.first
     }
 
     pub(super) fn send(&mut self, to: ServiceId, body: &Body, load: LoadId, cx: &mut Cx<'_>) {
-        let Some(edge) = self.ways.get(&to).copied() else {
+        let Some(way) = self.ways.get(&to).copied() else {
             self.unsendable += 1;
             return;
         };
@@ -56,9 +70,9 @@ impl Post {
         let token = self.note(body, txn);
         let times = self.times.entry((txn, kind)).or_insert(0);
         *times = times.saturating_add(1);
-        let lineage = Lineage(txn.0).call(self.own, kind).call(u64::from(to.0), *times);
+        let lineage = Lineage(txn.0).call(self.own, kind).call(way.name, *times);
         cx.call(
-            CallSpec { load, key, arguments, token, ..CallSpec::of_its_own(edge, lineage, cx.now()) },
+            CallSpec { load, key, arguments, token, ..CallSpec::of_its_own(way.edge, lineage, cx.now()) },
             Ref::NONE,
         );
     }

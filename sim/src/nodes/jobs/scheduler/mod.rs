@@ -120,8 +120,9 @@ impl JobServer {
                     said.duplicate = Some(job);
                 }
                 Output::Started(given) => {
-                    let Some(body) =
-                        engine.job(given.job).and_then(|job| body_of(job, self.service, &self.plan, cx))
+                    let Some(body) = engine
+                        .job(given.job)
+                        .and_then(|job| body_of(job, self.service, (&self.plan, &self.settings), cx))
                     else {
                         continue;
                     };
@@ -374,15 +375,22 @@ fn serial_of(job: &Job, service: ServiceId, cx: &mut Cx<'_>) -> Option<u64> {
 }
 
 /// What a job is about; one that a schedule enqueued is named by the schedule and the instant.
-fn body_of(job: &Job, service: ServiceId, plan: &Plan, cx: &mut Cx<'_>) -> Option<Body> {
+fn body_of(
+    job: &Job,
+    service: ServiceId,
+    (plan, settings): (&Plan, &Settings),
+    cx: &mut Cx<'_>,
+) -> Option<Body> {
     if let Some(body) = Body::of(&job.args) {
         return Some(body);
     }
     let serial = cx.job_book(service).of_tick(job.id.0)?;
     let name = &plan.services[service.index()].name;
-    let schedule = job.schedule.map_or(0, |schedule| u64::from(schedule.0));
+    // Chance knows a schedule by its name: its number would be another one beside other schedules.
+    let schedule = job.schedule.and_then(|schedule| settings.schedules.get(usize::from(schedule.0)));
+    let schedule = schedule.map_or("", |schedule| schedule.name.as_str());
     let lineage =
-        Lineage::root(name_hash(&format!("{name}/schedule")) ^ schedule, job.enqueued_at.as_nanos());
+        Lineage::root(name_hash(&format!("{name}/schedule/{schedule}")), job.enqueued_at.as_nanos());
     Some(Body { serial, operation: OperationId(u32::from(job.kind.0)), key: 0, lineage, load: LoadId(0) })
 }
 
