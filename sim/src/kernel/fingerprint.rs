@@ -25,11 +25,12 @@ impl EventDigest {
     /// The hash of this event at `at`.
     #[inline]
     fn hash(self, at: Time) -> u64 {
+        // Ranges that the compiler knows: iterators over chunks cost builds with checks a fifth of every event.
         let mut bytes = [0; 32];
-        let words = [at.as_nanos(), u64::from(self.node), self.words[0], self.words[1]];
-        for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
+        bytes[..8].copy_from_slice(&at.as_nanos().to_le_bytes());
+        bytes[8..16].copy_from_slice(&u64::from(self.node).to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.words[0].to_le_bytes());
+        bytes[24..].copy_from_slice(&self.words[1].to_le_bytes());
         xxh3_64(&bytes)
     }
 }

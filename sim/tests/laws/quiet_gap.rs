@@ -55,7 +55,7 @@ fn story(request: &TracedRequest) -> String {
 }
 
 proptest! {
-    #![proptest_config(cases(500))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn what_has_ended_leaves_exactly_what_would_hold_without_it((document, past, lasting) in with_a_gap()) {

@@ -15,7 +15,7 @@ fn report(outcome: &Outcome) -> String {
 }
 
 proptest! {
-    #![proptest_config(cases(400))]
+    #![proptest_config(cases(240))]
 
     /// Laws 1, 2, 9 and 10 in worlds that nobody thought of.
     #[test]

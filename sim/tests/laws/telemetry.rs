@@ -379,7 +379,7 @@ fn trouble() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(cases(120))]
+    #![proptest_config(cases(80))]
 
     /// Whatever happens to services, links, clocks and the collector: what was recorded is in a window, dropped for
     /// a reason, lost or on the way. And nothing that is watched is any different for being watched.

@@ -161,18 +161,20 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn drawn_values_follow_the_cumulative_function_of_the_definition() {
+    let key = key(1);
     for (name, distribution, cumulative) in cases() {
         let sampler = sampler(&distribution);
-        let found = distance(|i| sampler.sample(key(1), i), |ns| cumulative(ns / MS));
+        let found = distance(|i| sampler.sample(key, i), |ns| cumulative(ns / MS));
         assert!(found < MOST_DISTANCE, "{name}: {found}");
     }
 }
 
 #[test]
 fn slightly_different_distributions_are_caught() {
+    let key = key(1);
     let caught = |distribution: Distribution, cumulative: &dyn Fn(f64) -> f64| {
         let sampler = sampler(&distribution);
-        let found = distance(|i| sampler.sample(key(1), i), |ns| cumulative(ns / MS));
+        let found = distance(|i| sampler.sample(key, i), |ns| cumulative(ns / MS));
         assert!(found > 1.3 * MOST_DISTANCE, "{distribution:?}: {found}");
     };
     caught(Distribution::Exponential { mean: Span::from_micros(5150) }, &|x| -libm::expm1(-x / 5.0));
@@ -189,7 +191,8 @@ fn slightly_different_distributions_are_caught() {
 
 /// The mean and the standard deviation of drawn values, in nanoseconds.
 fn moments(sampler: &Sampler) -> (f64, f64) {
-    let drawn = (0..DRAWS as u64).map(|identity| sampler.sample(key(3), identity).as_nanos() as f64);
+    let key = key(3);
+    let drawn = (0..DRAWS as u64).map(|identity| sampler.sample(key, identity).as_nanos() as f64);
     let (mut sum, mut squares) = (0.0, 0.0);
     for value in drawn {
         sum += value;
@@ -274,9 +277,10 @@ fn spread_is_that_of_the_formulas() {
 
 #[test]
 fn a_lognormal_has_the_median_and_the_99th_percentile_it_was_given() {
+    let key = key(6);
     for (median, p99) in [(ms(4), ms(40)), (Span::from_micros(300), ms(9000)), (ms(100), ms(101))] {
         let sampler = sampler(&Distribution::LogNormal { median, p99 });
-        let mut drawn: Vec<Span> = (0..DRAWS as u64).map(|i| sampler.sample(key(6), i)).collect();
+        let mut drawn: Vec<Span> = (0..DRAWS as u64).map(|i| sampler.sample(key, i)).collect();
         drawn.sort_unstable();
         let shares = [(median, 0.5), (p99, 0.99)];
         for (value, share) in shares {

@@ -48,10 +48,11 @@ fn unevenness(probabilities: &[f64], draws: u64, sample: impl Fn(u64) -> u64) ->
 
 #[test]
 fn few_items_have_their_exact_probabilities() {
+    let key = key(2);
     for items in [2, 10, 1000] {
         for s in EXPONENTS {
             let zipf = Zipf::new(items, s).expect("possible");
-            let found = unevenness(&probabilities(items, s), 200_000, |i| zipf.sample(key(2), i));
+            let found = unevenness(&probabilities(items, s), 200_000, |i| zipf.sample(key, i));
             assert!(found < MOST_DEVIATIONS, "{items} items, s {s}: {found}");
         }
     }
@@ -59,9 +60,10 @@ fn few_items_have_their_exact_probabilities() {
 
 #[test]
 fn ten_million_items_have_their_exact_probabilities() {
+    let key = key(3);
     for s in [0.9, 1.0, 1.05] {
         let zipf = Zipf::new(10_000_000, s).expect("possible");
-        let found = unevenness(&probabilities(10_000_000, s), 500_000, |i| zipf.sample(key(3), i));
+        let found = unevenness(&probabilities(10_000_000, s), 500_000, |i| zipf.sample(key, i));
         assert!(found < MOST_DEVIATIONS, "s {s}: {found}");
     }
 }
@@ -70,9 +72,10 @@ fn ten_million_items_have_their_exact_probabilities() {
 fn a_million_million_items_double_evenly() {
     // At s = 1 the weight of a doubling is nearly ln 2, so ranks far out are as likely, doubling by doubling.
     let zipf = Zipf::new(Zipf::MAX_ITEMS, 1.0).expect("possible");
+    let key = key(4);
     let mut doublings = [0_u64; 30];
     for identity in 0..300_000 {
-        let rank = zipf.sample(key(4), identity);
+        let rank = zipf.sample(key, identity);
         assert!(rank < Zipf::MAX_ITEMS);
         if rank >= 1 << 10 {
             doublings[rank.ilog2() as usize - 10] += 1;
@@ -84,15 +87,16 @@ fn a_million_million_items_double_evenly() {
 
 #[test]
 fn a_slightly_different_law_is_caught() {
+    let key = key(2);
     let steeper = Zipf::new(1000, 1.02).expect("possible");
     let fewer = Zipf::new(950, 0.0).expect("possible");
     let steep = Zipf::new(1000, 4.0).expect("possible");
-    let never_rejecting = |identity| match steep.try_word(key(2).draw(identity)) {
+    let never_rejecting = |identity| match steep.try_word(key.draw(identity)) {
         Acceptance::Under(rank) | Acceptance::Beside(rank) => rank,
     };
     let found = [
-        unevenness(&probabilities(1000, 1.0), 200_000, |i| steeper.sample(key(2), i)),
-        unevenness(&probabilities(1000, 0.0), 200_000, |i| fewer.sample(key(2), i)),
+        unevenness(&probabilities(1000, 1.0), 200_000, |i| steeper.sample(key, i)),
+        unevenness(&probabilities(1000, 0.0), 200_000, |i| fewer.sample(key, i)),
         unevenness(&probabilities(1000, 4.0), 200_000, never_rejecting),
     ];
     assert!(found.iter().all(|deviations| *deviations > 2.0 * MOST_DEVIATIONS), "{found:?}");
@@ -100,12 +104,12 @@ fn a_slightly_different_law_is_caught() {
 
 #[test]
 fn few_words_are_rejected_whatever_the_parameters() {
+    let key = key(5);
     for items in [1, 2, 3, 10, 1000, 10_000_000, Zipf::MAX_ITEMS] {
         for s in EXPONENTS.into_iter().chain([10.0, 100.0, 1e6, 1e300]) {
             let zipf = Zipf::new(items, s).expect("possible");
-            let beside = (0..10_000)
-                .filter(|i| matches!(zipf.try_word(key(5).draw(*i)), Acceptance::Beside(_)))
-                .count();
+            let beside =
+                (0..10_000).filter(|i| matches!(zipf.try_word(key.draw(*i)), Acceptance::Beside(_))).count();
             assert!(beside < 2500, "{items} items, s {s}: {beside} of 10000 rejected");
         }
     }
