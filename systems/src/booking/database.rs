@@ -159,8 +159,6 @@ pub struct Database<K, V, S> {
 #[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sabotage {
-    /// Writes are visible before the commit, and stay in part after a rollback.
-    WritesThrough,
     /// Of two writers the last one wins, at every level.
     ChecksNothing,
     /// Absent rows and searches are not validated.
@@ -250,12 +248,7 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
 
     /// Shows a transaction every row from one key to another, both included, until `visit` says `false`. Its own writes
     /// are seen.
-    pub fn scan(
-        &self,
-        txn: &mut Txn<K, V>,
-        range: RangeInclusive<K>,
-        visit: &mut dyn FnMut(&K, &V) -> bool,
-    ) {
+    pub fn scan(&self, txn: &mut Txn<K, V>, range: RangeInclusive<K>, visit: &mut dyn FnMut(&K, &V) -> bool) {
         let is_empty = range.start() > range.end();
         if txn.level == Isolation::Serializable && !self.is_broken_ranges() {
             txn.ranges.push(range.clone());
@@ -320,12 +313,6 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
 
     /// Ends a transaction as if it had never been.
     pub fn rollback(&mut self, txn: Txn<K, V>) {
-        #[cfg(test)]
-        if self.sabotage == Some(Sabotage::WritesThrough) {
-            for (key, value) in txn.writes.iter().cloned() {
-                self.apply(self.last, key, value);
-            }
-        }
         self.end(&txn);
     }
 
@@ -392,9 +379,11 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
         let is_written = |key: &K| txn.writes.iter().any(|(written, _)| written == key);
         let changed = match txn.level {
             Isolation::ReadCommitted | Isolation::RepeatableRead => None,
-            Isolation::VersionCheck => {
-                txn.reads.iter().find(|(key, seen)| is_written(key) && newest(key) != *seen).map(|(key, _)| key)
-            }
+            Isolation::VersionCheck => txn
+                .reads
+                .iter()
+                .find(|(key, seen)| is_written(key) && newest(key) != *seen)
+                .map(|(key, _)| key),
             Isolation::Snapshot => {
                 txn.writes.iter().find(|(key, _)| newest(key) > txn.snapshot).map(|(key, _)| key)
             }

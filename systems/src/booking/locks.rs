@@ -25,7 +25,11 @@ impl fmt::Display for LockError {
                 write!(f, "transaction {} has locked it: ask again when that has ended", holder.0)
             }
             LockError::Deadlock(holder) => {
-                write!(f, "transaction {} waits for this one: roll back, and lock rows in one order", holder.0)
+                write!(
+                    f,
+                    "transaction {} waits for this one: roll back, and lock rows in one order",
+                    holder.0
+                )
             }
         }
     }
@@ -44,12 +48,7 @@ pub struct LockTable<K> {
 
 impl<K> Default for LockTable<K> {
     fn default() -> LockTable<K> {
-        LockTable {
-            holders: BTreeMap::new(),
-            held: BTreeMap::new(),
-            waits: BTreeMap::new(),
-            deadlocks: 0,
-        }
+        LockTable { holders: BTreeMap::new(), held: BTreeMap::new(), waits: BTreeMap::new(), deadlocks: 0 }
     }
 }
 

@@ -32,7 +32,4 @@ pub use rows::{
 };
 
 #[cfg(test)]
-pub(crate) use desk::Sabotage;
-
-#[cfg(test)]
 mod tests;

@@ -178,7 +178,8 @@ mod tests {
     fn the_day_on_which_clocks_go_forward_is_an_hour_shorter() {
         let zone = NamedZone::new("Europe/Lisbon").expect("it is in the database");
         let lisbon = Calendar { zone: Box::new(zone), epoch_unix_s: 0 };
-        let hours = |day: Night| lisbon.at(day.plus(1), 0).since(lisbon.at(day, 0)).as_nanos() / 3_600_000_000_000;
+        let hours =
+            |day: Night| lisbon.at(day.plus(1), 0).since(lisbon.at(day, 0)).as_nanos() / 3_600_000_000_000;
         let (spring, autumn) = (Night::on(2026, 3, 29), Night::on(2026, 10, 25));
         assert_eq!(spring.map(hours), Some(23));
         assert_eq!(autumn.map(hours), Some(25));

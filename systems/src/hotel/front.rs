@@ -130,7 +130,8 @@ impl<S: Store> Hotel<S> {
                 .min()
                 .unwrap_or(0);
             for (plan, number) in house.config().plans.iter().zip(0..) {
-                if let Some(quote) = plan.quote(usize::from(kind.0), arrival, nights, 1).filter(|_| rooms > 0) {
+                if let Some(quote) = plan.quote(usize::from(kind.0), arrival, nights, 1).filter(|_| rooms > 0)
+                {
                     offers.push(Offer { kind, plan: Plan(number), rooms, total_minor: quote.total_minor });
                 }
             }
@@ -225,7 +226,9 @@ impl<S: Store> Hotel<S> {
         out: &mut Vec<Output>,
     ) -> Result<Answer, Rejected> {
         let indexed = match &command {
-            Command::Hold(ask) | Command::Sell(ask) | Command::Wait(ask) => Some((ask.id, ask.detail.arrival)),
+            Command::Hold(ask) | Command::Sell(ask) | Command::Wait(ask) => {
+                Some((ask.id, ask.detail.arrival))
+            }
             Command::Change { booking, ask, .. } => Some((*booking, ask.detail.arrival)),
             _ => None,
         };
@@ -342,12 +345,7 @@ impl<S: Store> Hotel<S> {
     ///
     /// # Errors
     /// [`Rejected`]; then they are still there.
-    pub fn depart(
-        &mut self,
-        clocks: Clocks,
-        id: BookingId,
-        out: &mut Vec<Output>,
-    ) -> Result<(), Rejected> {
+    pub fn depart(&mut self, clocks: Clocks, id: BookingId, out: &mut Vec<Output>) -> Result<(), Rejected> {
         let room = self.room_of(id);
         self.settle(clocks, id, Phase::Departed, None, room, out)?;
         if let Some(unit) = room {
@@ -415,9 +413,10 @@ impl<S: Store> Hotel<S> {
     pub fn figures(&self, night: Night) -> NightFigures {
         let longest = i32::from(self.desk.goods().config().max_nights);
         let first = Night(night.0.saturating_sub(longest));
-        let ids = self.by_arrival.range(first..=night).flat_map(|(arrival, ids)| {
-            ids.iter().map(move |id| (*arrival, *id))
-        });
+        let ids = self
+            .by_arrival
+            .range(first..=night)
+            .flat_map(|(arrival, ids)| ids.iter().map(move |id| (*arrival, *id)));
         let bookings = ids.filter_map(|(arrival, id)| {
             self.desk.booking(id).filter(|booking| booking.detail.arrival == arrival)
         });

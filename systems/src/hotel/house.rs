@@ -124,9 +124,15 @@ pub enum HouseError {
 impl fmt::Display for HouseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HouseError::Empty => f.write_str("a house has room types, plans and at least one night in a stay"),
+            HouseError::Empty => {
+                f.write_str("a house has room types, plans and at least one night in a stay")
+            }
             HouseError::Allotments(kind) => {
-                write!(f, "channels may sell more of room type {} than there is: lower their allotments", kind.0)
+                write!(
+                    f,
+                    "channels may sell more of room type {} than there is: lower their allotments",
+                    kind.0
+                )
             }
             HouseError::Price(kind) => write!(f, "a plan has no price for room type {}: add one", kind.0),
         }
@@ -155,8 +161,7 @@ impl House {
         if config.kinds.is_empty() || config.plans.is_empty() || config.max_nights == 0 {
             return Err(HouseError::Empty);
         }
-        let accepted: Vec<u32> =
-            config.kinds.iter().map(|kind| kind.overbooking.limit(kind.rooms)).collect();
+        let accepted: Vec<u32> = config.kinds.iter().map(|kind| kind.overbooking.limit(kind.rooms)).collect();
         let mut own = Vec::with_capacity(accepted.len());
         for (place, accepted) in accepted.iter().enumerate() {
             let kind = RoomType(u16::try_from(place).unwrap_or(u16::MAX));

@@ -167,9 +167,12 @@ mod tests {
 
     #[test]
     fn the_margin_rule_finds_the_best_number_of_bookings() {
-        for (rooms, show_ppm, earned, lost) in
-            [(20, 850_000, 8_000, 20_000), (10, 700_000, 5_000, 5_000), (50, 950_000, 1, 100), (5, 1_000_000, 9, 1)]
-        {
+        for (rooms, show_ppm, earned, lost) in [
+            (20, 850_000, 8_000, 20_000),
+            (10, 700_000, 5_000, 5_000),
+            (50, 950_000, 1, 100),
+            (5, 1_000_000, 9, 1),
+        ] {
             let policy = Overbooking::ByMargin { show_ppm, earned_minor: earned, lost_minor: lost };
             let show = f64::from(show_ppm) / 1e6;
             let profit = |bookings: u32| -> f64 {

@@ -74,7 +74,8 @@ impl<S: Store> BoxOffice<S> {
 
     /// The map that people are shown: made anew when it is older than it may be.
     pub fn view(&mut self, now: Time, show: ShowId) -> Option<&SeatView> {
-        let is_fresh = self.views.get(&show).is_some_and(|view| !view.is_stale(now, self.config.seat_view_ttl));
+        let is_fresh =
+            self.views.get(&show).is_some_and(|view| !view.is_stale(now, self.config.seat_view_ttl));
         if !is_fresh {
             let view = self.newest_view(now, show)?;
             self.views.insert(show, view);
@@ -158,10 +159,8 @@ impl<S: Store> BoxOffice<S> {
         };
         let at_the_counter = matches!(command, Command::Sell(_));
         if let Some((customer, show, _)) = &wanted {
-            let has_begun =
-                self.desk.goods().show(*show).is_some_and(|show| clocks.store >= show.starts_at);
-            let is_outside =
-                self.room.as_ref().is_some_and(|room| !room.is_inside(clocks.store, *customer));
+            let has_begun = self.desk.goods().show(*show).is_some_and(|show| clocks.store >= show.starts_at);
+            let is_outside = self.room.as_ref().is_some_and(|room| !room.is_inside(clocks.store, *customer));
             let is_past_the_room = is_outside && !at_the_counter;
             self.counts.without_pass += u64::from(is_past_the_room);
             if has_begun || is_past_the_room {

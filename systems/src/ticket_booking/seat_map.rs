@@ -177,7 +177,8 @@ impl SeatMap {
                 }
                 let last = first + (count - 1);
                 let is_split = row.aisles_after.iter().any(|aisle| (first..last).contains(aisle));
-                let block: Vec<Seat> = (first..=last).map(|seat| Seat { row: number, number: seat }).collect();
+                let block: Vec<Seat> =
+                    (first..=last).map(|seat| Seat { row: number, number: seat }).collect();
                 if is_split || !block.iter().all(|seat| is_free(*seat)) {
                     continue;
                 }
@@ -284,7 +285,10 @@ mod tests {
     fn the_best_seats_are_beside_each_other_in_the_middle_two_thirds_back() {
         let hall = SeatMap::even(9, 10, 500).expect("it has seats");
         assert_eq!(hall.best(2, None, true, &mut |_| true), Some(seats(6, &[4, 5])));
-        assert_eq!(hall.best(2, None, true, &mut |seat| seat.row != 6 || seat.number < 3), Some(seats(7, &[4, 5])).or(None));
+        assert_eq!(
+            hall.best(2, None, true, &mut |seat| seat.row != 6 || seat.number < 3),
+            Some(seats(5, &[4, 5]))
+        );
         assert_eq!(hall.best(11, None, false, &mut |_| true), None, "no row is so long");
         assert_eq!(hall.best(0, None, false, &mut |_| true), None);
         let lone = |seat: Seat| seat.row == 0 && seat.number < 3;

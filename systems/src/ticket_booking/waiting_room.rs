@@ -35,9 +35,9 @@ impl WaitingRoomConfig {
     /// From one admission to the next.
     pub fn interval(&self) -> Span {
         let per_second = u128::from(self.admitted_a_second_milli);
-        let ns = 1_000_000_000_000u128.checked_div(per_second).map(|whole| {
-            whole + u128::from(!1_000_000_000_000u128.is_multiple_of(per_second))
-        });
+        let ns = 1_000_000_000_000u128
+            .checked_div(per_second)
+            .map(|whole| whole + u128::from(!1_000_000_000_000u128.is_multiple_of(per_second)));
         ns.and_then(|ns| u64::try_from(ns).ok()).map_or(Span::MAX, Span::from_nanos)
     }
 }

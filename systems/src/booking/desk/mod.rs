@@ -460,6 +460,23 @@ impl<G: Goods, S: Store> Desk<G, S> {
     }
 }
 
+#[cfg(test)]
+impl<G: Goods, S: Store> Desk<G, S> {
+    /// Changes a unit's row behind the desk's back.
+    pub(crate) fn tamper(&mut self, unit: G::Unit, change: impl FnOnce(&mut UnitRow)) {
+        let mut row = self.unit(unit);
+        change(&mut row);
+        let mut txn = self.db.begin(super::Isolation::ReadCommitted);
+        txn.put(Key::Unit(unit), Row::Unit(row));
+        let Desk { db, audit, goods, .. } = self;
+        let watch = &mut |key: &Key<G::Unit>, old: Option<&Rows<G>>, new: Option<&Rows<G>>| {
+            audit.observe(Time::ZERO, goods, key, old, new);
+        };
+        db.commit(Time::ZERO, txn, watch).expect("nothing is checked at this level");
+        audit.settle(goods, &mut |unit| unit_of(db, unit));
+    }
+}
+
 /// Whether something may be free after it that was not before.
 const fn frees<U, D>(command: &Command<U, D>) -> bool {
     match command {
@@ -483,8 +500,11 @@ const fn frees<U, D>(command: &Command<U, D>) -> bool {
 }
 
 fn timers_of<U, D>(booking: &Booking<U, D>) -> impl Iterator<Item = (Time, BookingId, Timer)> + use<U, D> {
-    let expires = matches!(booking.phase, Phase::Held)
-        .then_some((Time::from_nanos(booking.expires_ns), booking.id, Timer::Expires));
+    let expires = matches!(booking.phase, Phase::Held).then_some((
+        Time::from_nanos(booking.expires_ns),
+        booking.id,
+        Timer::Expires,
+    ));
     let is_open = booking.charge.is_open() || booking.to_refund_minor() > 0;
     let asks = is_open.then_some((Time::from_nanos(booking.ask_ns), booking.id, Timer::AsksAgain));
     expires.into_iter().chain(asks)

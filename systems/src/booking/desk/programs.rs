@@ -413,9 +413,5 @@ pub(super) fn held<U, D>(booking: &Booking<U, D>) -> Answer {
 }
 
 pub(super) fn stands<U, D>(booking: &Booking<U, D>) -> Answer {
-    Answer::Stands {
-        booking: booking.id,
-        phase: booking.phase,
-        refund_minor: booking.to_refund_minor(),
-    }
+    Answer::Stands { booking: booking.id, phase: booking.phase, refund_minor: booking.to_refund_minor() }
 }

@@ -200,8 +200,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
 
     /// Writes a booking, and asks for what follows from how it has changed.
     pub(super) fn store(&mut self, old: Option<&BookingOf<G>>, mut booking: BookingOf<G>) {
-        let (had_due, has_due) =
-            (old.map_or(0, |old| old.to_refund_minor()), booking.to_refund_minor());
+        let (had_due, has_due) = (old.map_or(0, |old| old.to_refund_minor()), booking.to_refund_minor());
         if has_due > 0 && has_due != had_due {
             let (id, refund) = (booking.id, booking.refunds);
             // What is under way is finished under its name before the rest is asked for under the next one.
