@@ -6,12 +6,14 @@
 #![doc = include_str!("../README.md")]
 
 mod arithmetic; // shares, growth and uniform draws in exact integers
+pub mod booking; // holds, transactions and money: what hotels and theatres share
 pub mod bulkhead; // bounds calls in flight and callers waiting; the core of a connection pool
 pub mod cache; // bounded key-value cache with time to live and pluggable eviction
 pub mod circuit_breaker; // stops sending to a dependency that fails, probes it, starts again
 pub mod config_manager; // settings with revisions: releases, canaries, watches, layers
 #[cfg(feature = "feature_flags")]
 pub mod feature_flags; // which behaviour a request gets, by rules over whom it comes from
+pub mod hotel; // nights, rooms, overbooking, walks, channels
 pub mod job_scheduler; // runs work later, elsewhere, again, and by the calendar
 mod key_hash; // from key to 64 bits, the same everywhere
 mod key_index; // from hash to slot
@@ -24,6 +26,7 @@ pub mod payment; // moves money once: intents, providers, webhooks, a ledger, sa
 pub mod rate_limiter; // bounds how fast, or how many at once, something may be used
 pub mod retry; // whether, when and how often a failed call is sent again
 pub mod store; // what must outlive a crash: atomic batches in memory or behind a write-ahead log
+pub mod ticket_booking; // seats of shows: holds, payment, the rush, the waiting room
 pub mod time; // the vocabulary all of them share
 
 pub use time::{Span, Time};

@@ -1,0 +1,474 @@
+//! The house in operation: offers, stays, arrivals and departures, walks, the close of the day. Every decision about
+//! what is taken is the desk's.
+
+use super::calendar::{Calendar, Night};
+use super::figures::NightFigures;
+use super::house::{Channel, HotelUnit, House, Plan, Room, RoomType, Stay};
+use crate::booking::{
+    Answer, Ask, Booking, BookingId, Clocks, Command, CustomerId, Desk, DeskConfig, OpenError, Output, Phase,
+    Refusal, Rejected, Token,
+};
+use crate::store::Store;
+use crate::time::Time;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a guest asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StayRequest {
+    /// The first night.
+    pub arrival: Night,
+    /// How many.
+    pub nights: u16,
+    /// In which room type.
+    pub kind: RoomType,
+    /// How many rooms.
+    pub rooms: u32,
+    /// By which plan.
+    pub plan: Plan,
+    /// Through which channel; `None`: the house itself.
+    pub channel: Option<Channel>,
+}
+
+/// What a house offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// In this room type.
+    pub kind: RoomType,
+    /// By this plan.
+    pub plan: Plan,
+    /// So many rooms are free in every night of the stay.
+    pub rooms: u32,
+    /// One of them costs that, taxes included.
+    pub total_minor: i64,
+}
+
+/// What comes of a guest at the counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Their room.
+    Room(Room),
+    /// There is none; one was found elsewhere, and the house pays for that.
+    Walked {
+        /// What the guest is given.
+        compensation_minor: i64,
+    },
+    /// There is none anywhere; everything that was paid goes back.
+    TurnedAway,
+}
+
+/// What has come of guests so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Came with a confirmation.
+    pub arrived: u64,
+    /// Were given a room.
+    pub housed: u64,
+    /// Of these, one of another type than was booked.
+    pub moved_up: u64,
+    /// Were walked.
+    pub walked: u64,
+    /// Were turned away.
+    pub turned_away: u64,
+    /// Did not come.
+    pub no_shows: u64,
+    /// Given to guests who were walked, in minor units.
+    pub compensation_minor: i64,
+    /// Sold by a channel that did not know that it was gone.
+    pub channel_oversells: u64,
+}
+
+/// A hotel over a store. Commands that are not about stays go to its [`desk`](Hotel::desk_mut).
+pub struct Hotel<S> {
+    desk: Desk<House, S>,
+    calendar: Calendar,
+    /// Bookings by their day of arrival; some may have moved since.
+    by_arrival: BTreeMap<Night, BTreeSet<BookingId>>,
+    counts: Arrivals,
+    walked_tonight: (Night, u32),
+}
+
+impl<S: Store> Hotel<S> {
+    /// A hotel over what a store holds.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(
+        store: S,
+        house: House,
+        calendar: Calendar,
+        config: DeskConfig,
+    ) -> Result<Hotel<S>, OpenError> {
+        let desk = Desk::open(store, house, config)?;
+        let mut by_arrival: BTreeMap<Night, BTreeSet<BookingId>> = BTreeMap::new();
+        for booking in desk.bookings() {
+            by_arrival.entry(booking.detail.arrival).or_default().insert(booking.id);
+        }
+        let totals = desk.totals();
+        let housed = totals.of(Phase::Arrived) + totals.of(Phase::Departed);
+        let (walked, turned_away) = (totals.of(Phase::Walked), totals.of(Phase::TurnedAway));
+        let counts = Arrivals {
+            arrived: housed + walked + turned_away,
+            housed,
+            walked,
+            turned_away,
+            no_shows: totals.of(Phase::NoShow),
+            compensation_minor: desk.goods().config().compensation_minor.saturating_mul(walked as i64),
+            ..Arrivals::default()
+        };
+        Ok(Hotel { desk, calendar, by_arrival, counts, walked_tonight: (Night(i32::MIN), 0) })
+    }
+
+    /// What is free now, of every type and plan, cheapest first. Looks at the newest state; what others show of it may
+    /// be older.
+    pub fn search(&self, arrival: Night, nights: u16) -> Vec<Offer> {
+        let house = self.desk.goods();
+        let mut offers = Vec::new();
+        for kind in (0..house.config().kinds.len()).map(|place| RoomType(place as u16)) {
+            let rooms = (0..nights.min(house.config().max_nights))
+                .map(|number| HotelUnit::Night(kind, arrival.plus(number)))
+                .map(|unit| self.desk.unit(unit).free(crate::booking::Goods::limit(house, unit)))
+                .min()
+                .unwrap_or(0);
+            for (plan, number) in house.config().plans.iter().zip(0..) {
+                if let Some(quote) = plan.quote(usize::from(kind.0), arrival, nights, 1).filter(|_| rooms > 0)
+                {
+                    offers.push(Offer { kind, plan: Plan(number), rooms, total_minor: quote.total_minor });
+                }
+            }
+        }
+        offers.sort_by_key(|offer| (offer.total_minor, offer.kind, offer.plan));
+        offers
+    }
+
+    /// What a guest's wish is for the desk: its units, its price.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] if the house has no such room type or plan, or does not sell so many nights.
+    pub fn ask(
+        &self,
+        id: BookingId,
+        guest: CustomerId,
+        request: StayRequest,
+    ) -> Result<Ask<HotelUnit, Stay>, Refusal> {
+        let house = self.desk.goods();
+        let plan = house.config().plans.get(usize::from(request.plan.0)).ok_or(Refusal::Malformed)?;
+        if request.nights > house.config().max_nights {
+            return Err(Refusal::Malformed);
+        }
+        let quote = plan
+            .quote(usize::from(request.kind.0), request.arrival, request.nights, request.rooms)
+            .ok_or(Refusal::Malformed)?;
+        let stay = Stay {
+            arrival: request.arrival,
+            nights: request.nights,
+            kind: request.kind,
+            plan: request.plan,
+            channel: request.channel,
+            nightly_minor: quote.nightly_minor,
+        };
+        Ok(Ask {
+            id,
+            customer: guest,
+            scope: 0,
+            units: house.units(&stay),
+            quantity: request.rooms,
+            price_minor: quote.total_minor,
+            deposit_minor: quote.deposit_minor,
+            detail: stay,
+        })
+    }
+
+    /// Holds a stay.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then nothing is held.
+    pub fn hold(
+        &mut self,
+        clocks: Clocks,
+        id: BookingId,
+        guest: CustomerId,
+        request: StayRequest,
+        out: &mut Vec<Output>,
+    ) -> Result<Answer, Rejected> {
+        let ask = self.ask(id, guest, request)?;
+        self.handle(clocks, Command::Hold(ask), out)
+    }
+
+    /// Takes in what a channel has sold. It was sold whether or not there is room: a refusal is a sale that the channel
+    /// has to call off, and is counted.
+    ///
+    /// # Errors
+    /// [`Rejected`].
+    pub fn channel_sale(
+        &mut self,
+        clocks: Clocks,
+        id: BookingId,
+        guest: CustomerId,
+        request: StayRequest,
+        out: &mut Vec<Output>,
+    ) -> Result<Answer, Rejected> {
+        let ask = self.ask(id, guest, request)?;
+        let sold = self.handle(clocks, Command::Sell(ask), out);
+        if matches!(sold, Err(Rejected::Refused(Refusal::NotFree | Refusal::HouseFull | Refusal::Closed))) {
+            self.counts.channel_oversells += 1;
+        }
+        sold
+    }
+
+    /// Any command to the desk.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then nothing has changed.
+    pub fn handle(
+        &mut self,
+        clocks: Clocks,
+        command: Command<HotelUnit, Stay>,
+        out: &mut Vec<Output>,
+    ) -> Result<Answer, Rejected> {
+        let indexed = match &command {
+            Command::Hold(ask) | Command::Sell(ask) | Command::Wait(ask) => {
+                Some((ask.id, ask.detail.arrival))
+            }
+            Command::Change { booking, ask, .. } => Some((*booking, ask.detail.arrival)),
+            _ => None,
+        };
+        let answer = self.desk.handle(clocks, command, out)?;
+        if let Some((id, arrival)) = indexed {
+            self.by_arrival.entry(arrival).or_default().insert(id);
+        }
+        Ok(answer)
+    }
+
+    /// Calls a confirmed stay off: free until its plan's deadline, by the store's clock and the house's calendar; then
+    /// a fee is kept.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then it stands.
+    pub fn cancel(
+        &mut self,
+        clocks: Clocks,
+        id: BookingId,
+        out: &mut Vec<Output>,
+    ) -> Result<Answer, Rejected> {
+        let booking = self.known(id)?;
+        let is_free = clocks.store < self.free_until(booking);
+        let fee_minor = if is_free { 0 } else { self.fee_minor(booking) };
+        self.desk.handle(clocks, Command::Cancel { booking: id, fee_minor }, out)
+    }
+
+    /// Until when a stay can be called off for nothing.
+    pub fn free_until(&self, booking: &Booking<HotelUnit, Stay>) -> Time {
+        let plan = self.desk.goods().config().plans.get(usize::from(booking.detail.plan.0));
+        let rule = plan.map(|plan| plan.cancellation).unwrap_or_default();
+        let day = Night(booking.detail.arrival.0.saturating_sub(i32::from(rule.free_days_before)));
+        self.calendar.at(day, rule.free_until_minute)
+    }
+
+    fn fee_minor(&self, booking: &Booking<HotelUnit, Stay>) -> i64 {
+        let plan = self.desk.goods().config().plans.get(usize::from(booking.detail.plan.0));
+        plan.map_or(0, |plan| plan.fee_minor(&booking.detail.nightly_minor, booking.price_minor))
+    }
+
+    /// Other nights, another room type: all of it or nothing.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then it stays as it is.
+    pub fn change(
+        &mut self,
+        clocks: Clocks,
+        id: BookingId,
+        token: Token,
+        request: StayRequest,
+        out: &mut Vec<Output>,
+    ) -> Result<Answer, Rejected> {
+        let customer = self.known(id)?.customer;
+        let ask = self.ask(id, customer, request)?;
+        self.handle(clocks, Command::Change { booking: id, token, ask }, out)
+    }
+
+    /// A guest with a confirmation is at the counter. One booking of several rooms is one party, and is given the first.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then nothing has changed: the guest comes on another day, or was here already.
+    pub fn arrive(
+        &mut self,
+        clocks: Clocks,
+        id: BookingId,
+        out: &mut Vec<Output>,
+    ) -> Result<Arrival, Rejected> {
+        let booking = self.known(id)?;
+        let today = self.calendar.day(clocks.store);
+        if booking.phase != Phase::Confirmed {
+            return Err(Refusal::Phase(booking.phase).into());
+        }
+        if today < booking.detail.arrival || today >= booking.detail.departure() {
+            return Err(Refusal::Closed.into());
+        }
+        let booked = booking.detail.kind;
+        if let Some(room) = self.free_room(booked) {
+            self.settle(clocks, id, Phase::Arrived, None, Some(HotelUnit::Room(room)), out)?;
+            self.counts.arrived += 1;
+            self.counts.housed += 1;
+            self.counts.moved_up += u64::from(room.kind != booked);
+            return Ok(Arrival::Room(room));
+        }
+        if self.walked_tonight.0 != today {
+            self.walked_tonight = (today, 0);
+        }
+        let config = self.desk.goods().config();
+        let (compensation_minor, can_walk) =
+            (config.compensation_minor, self.walked_tonight.1 < config.partner_rooms);
+        let phase = if can_walk { Phase::Walked } else { Phase::TurnedAway };
+        self.settle(clocks, id, phase, Some(0), None, out)?;
+        self.counts.arrived += 1;
+        if can_walk {
+            self.walked_tonight.1 += 1;
+            self.counts.walked += 1;
+            self.counts.compensation_minor =
+                self.counts.compensation_minor.saturating_add(compensation_minor);
+            return Ok(Arrival::Walked { compensation_minor });
+        }
+        self.counts.turned_away += 1;
+        Ok(Arrival::TurnedAway)
+    }
+
+    fn free_room(&self, booked: RoomType) -> Option<Room> {
+        let house = self.desk.goods();
+        let others = (0..house.config().kinds.len()).map(|place| RoomType(place as u16));
+        let others = others.filter(|kind| house.config().upgrades && *kind != booked);
+        let kinds = std::iter::once(booked).chain(others);
+        let rooms = kinds.flat_map(|kind| (0..house.rooms(kind)).map(move |number| Room { kind, number }));
+        rooms.into_iter().find(|room| self.desk.unit(HotelUnit::Room(*room)).free(1) > 0)
+    }
+
+    /// A guest leaves. Their room has to be cleaned before somebody else is given it.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then they are still there.
+    pub fn depart(&mut self, clocks: Clocks, id: BookingId, out: &mut Vec<Output>) -> Result<(), Rejected> {
+        let room = self.room_of(id);
+        self.settle(clocks, id, Phase::Departed, None, room, out)?;
+        if let Some(unit) = room {
+            self.desk.handle(clocks, Command::Block { unit, count: 1 }, out)?;
+        }
+        Ok(())
+    }
+
+    /// A room has been cleaned or repaired, or is out of order from now on.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then it stays as it is.
+    pub fn set_usable(
+        &mut self,
+        clocks: Clocks,
+        room: Room,
+        is_usable: bool,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Rejected> {
+        let command = Command::Block { unit: HotelUnit::Room(room), count: u32::from(!is_usable) };
+        self.desk.handle(clocks, command, out).map(drop)
+    }
+
+    /// A guest is given another room.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then they keep theirs.
+    pub fn move_to(
+        &mut self,
+        clocks: Clocks,
+        id: BookingId,
+        room: Room,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Rejected> {
+        let from = self.room_of(id).ok_or(Refusal::Unknown)?;
+        self.desk
+            .handle(clocks, Command::Swap { booking: id, from, to: HotelUnit::Room(room) }, out)
+            .map(drop)
+    }
+
+    /// Closes a day: whoever should have come and did not is a no-show, and what their plan says is kept.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then the rest of them is still expected. Call it again.
+    pub fn close_day(
+        &mut self,
+        clocks: Clocks,
+        night: Night,
+        out: &mut Vec<Output>,
+    ) -> Result<NightFigures, Rejected> {
+        let expected = self.by_arrival.get(&night).cloned().unwrap_or_default();
+        for id in expected {
+            let Some(booking) = self.desk.booking(id) else { continue };
+            if booking.phase != Phase::Confirmed || booking.detail.arrival != night {
+                continue;
+            }
+            let fee_minor = self.fee_minor(booking);
+            self.settle(clocks, id, Phase::NoShow, Some(fee_minor), None, out)?;
+            self.counts.no_shows += 1;
+        }
+        Ok(self.figures(night))
+    }
+
+    /// The figures of a night, from its bookings.
+    pub fn figures(&self, night: Night) -> NightFigures {
+        let longest = i32::from(self.desk.goods().config().max_nights);
+        let first = Night(night.0.saturating_sub(longest));
+        let ids = self
+            .by_arrival
+            .range(first..=night)
+            .flat_map(|(arrival, ids)| ids.iter().map(move |id| (*arrival, *id)));
+        let bookings = ids.filter_map(|(arrival, id)| {
+            self.desk.booking(id).filter(|booking| booking.detail.arrival == arrival)
+        });
+        let kinds = &self.desk.goods().config().kinds;
+        let rooms = kinds.iter().fold(0u64, |sum, kind| sum + u64::from(kind.rooms));
+        NightFigures::of(rooms, night, bookings)
+    }
+
+    fn settle(
+        &mut self,
+        clocks: Clocks,
+        booking: BookingId,
+        phase: Phase,
+        kept_minor: Option<i64>,
+        unit: Option<HotelUnit>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Rejected> {
+        self.desk.handle(clocks, Command::Settle { booking, phase, kept_minor, unit }, out).map(drop)
+    }
+
+    fn known(&self, id: BookingId) -> Result<&Booking<HotelUnit, Stay>, Refusal> {
+        self.desk.booking(id).ok_or(Refusal::Unknown)
+    }
+
+    /// The room a guest is in.
+    pub fn room_of(&self, id: BookingId) -> Option<HotelUnit> {
+        let units = &self.desk.booking(id)?.units;
+        units.iter().map(|taken| taken.unit).find(|unit| matches!(unit, HotelUnit::Room(_)))
+    }
+
+    /// What has come of guests so far.
+    pub const fn arrivals(&self) -> &Arrivals {
+        &self.counts
+    }
+
+    /// The calendar of the house.
+    pub const fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// The desk.
+    pub const fn desk(&self) -> &Desk<House, S> {
+        &self.desk
+    }
+
+    /// The desk, for whatever is not about stays: payments, the line, what is due.
+    pub const fn desk_mut(&mut self) -> &mut Desk<House, S> {
+        &mut self.desk
+    }
+
+    /// Gives the store back.
+    pub fn into_store(self) -> S {
+        self.desk.into_store()
+    }
+}
