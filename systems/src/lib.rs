@@ -7,6 +7,7 @@
 
 mod arithmetic; // shares, growth and uniform draws in exact integers
 pub mod booking; // holds, transactions and money: what hotels and theatres share
+pub mod broker; // carries messages: a replicated log with consumer groups, and a queue with visibility timeouts
 pub mod bulkhead; // bounds calls in flight and callers waiting; the core of a connection pool
 pub mod cache; // bounded key-value cache with time to live and pluggable eviction
 pub mod circuit_breaker; // stops sending to a dependency that fails, probes it, starts again
