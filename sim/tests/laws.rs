@@ -17,6 +17,8 @@ mod config;
 mod counterfactuals;
 #[path = "laws/cuts.rs"]
 mod cuts;
+#[path = "laws/decoys.rs"]
+mod decoys;
 #[path = "laws/every_fault.rs"]
 mod every_fault;
 #[path = "laws/fault_edges.rs"]
@@ -39,6 +41,8 @@ mod limiter;
 mod notifications;
 #[path = "laws/payments.rs"]
 mod payments;
+#[path = "laws/planted.rs"]
+mod planted;
 #[path = "laws/policies/mod.rs"]
 mod policies;
 #[path = "laws/probe.rs"]
@@ -49,6 +53,8 @@ mod quiet_gap;
 mod random_worlds;
 #[path = "laws/redraw.rs"]
 mod redraw;
+#[path = "laws/redraw_kinds.rs"]
+mod redraw_kinds;
 #[path = "laws/shrinking.rs"]
 mod shrinking;
 #[path = "laws/telemetry.rs"]

@@ -81,13 +81,13 @@ enum Command {
     Verify(verify::VerifyArguments),
     Sweep(sweep::SweepArguments),
     Merge(merge::MergeArguments),
-    Diff(diff::DiffArguments),
-    Completions(manual::CompletionsArguments),
-    Manual(manual::ManualArguments),
+    Why(why::WhyArguments),
     Shrink(shrink::ShrinkArguments),
     Bisect(bisect::BisectArguments),
     Diverge(diverge::DivergeArguments),
-    Why(why::WhyArguments),
+    Diff(diff::DiffArguments),
+    Completions(manual::CompletionsArguments),
+    Manual(manual::ManualArguments),
     #[command(hide = true)]
     Fingerprint(fingerprint::FingerprintArguments),
 }

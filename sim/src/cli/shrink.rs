@@ -34,6 +34,9 @@ pub(crate) struct ShrinkArguments {
     /// The same things may break in another order
     #[arg(long)]
     any_order: bool,
+    /// Take out timeline entries only: which of them is it?
+    #[arg(long)]
+    timeline_only: bool,
     /// Try at most so many candidates
     #[arg(long, value_name = "N", default_value_t = 3_000)]
     most_tests: u64,
@@ -49,7 +52,7 @@ pub(super) fn execute(
 ) -> Result<Exit, Failure> {
     let scenario = &arguments.scenario;
     if let Some(output) = &arguments.output {
-        check_output(output, &scenario.scenario)?;
+        check_output(output, &[&scenario.scenario])?;
     }
     let choice = KindsChoice::of(&scenario.scenario, setup.with_test_kinds);
     let kinds = choice.table(&setup.kinds);
@@ -59,6 +62,7 @@ pub(super) fn execute(
         jobs: arguments.jobs,
         most_tests: arguments.most_tests,
         any_order: arguments.any_order,
+        timeline_only: arguments.timeline_only,
     };
     let is_told = arguments.format == Format::Text;
     let shrunk = {
@@ -98,15 +102,19 @@ pub(super) fn execute(
 }
 
 fn own_command(arguments: &ShrinkArguments, seed: Seed, choice: KindsChoice) -> String {
-    let command = arguments.scenario.reproduce(seed, choice).replacen("foreshock run", "foreshock shrink", 1);
-    match arguments.any_order {
-        true => format!("{command} --any-order"),
-        false => command,
-    }
+    let mut command =
+        arguments.scenario.reproduce(seed, choice).replacen("foreshock run", "foreshock shrink", 1);
+    let options = [(arguments.any_order, " --any-order"), (arguments.timeline_only, " --timeline-only")];
+    options.into_iter().filter(|(is_on, _)| *is_on).for_each(|(_, option)| command.push_str(option));
+    command
 }
 
-/// What would be found out after a long search is found out before it.
-fn check_output(output: &Path, scenario: &Path) -> Result<(), Failure> {
+/// Whether a result can be written there without replacing what it is made from: what would be found out after a long
+/// search is found out before it.
+///
+/// # Errors
+/// When it cannot.
+pub(super) fn check_output(output: &Path, origins: &[&PathBuf]) -> Result<(), Failure> {
     let folder = match output.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),
@@ -115,11 +123,12 @@ fn check_output(output: &Path, scenario: &Path) -> Result<(), Failure> {
         let message = format!("cannot write `{}`: name a file in a folder that exists", output.display());
         return Err(Failure::Told(Exit::InputOutput, message));
     }
-    let same =
-        output.canonicalize().is_ok_and(|output| scenario.canonicalize().is_ok_and(|own| own == output));
-    match same {
+    let is_output = |origin: &&PathBuf| {
+        output.canonicalize().is_ok_and(|output| origin.canonicalize().is_ok_and(|own| own == output))
+    };
+    match origins.iter().any(is_output) {
         true => {
-            Err(Failure::usage("the small scenario would replace the one it is made from: name another file"))
+            Err(Failure::usage("the result would replace the scenario it is made from: name another file"))
         }
         false => Ok(()),
     }

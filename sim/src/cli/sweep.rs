@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
@@ -11,12 +11,12 @@ use super::exit::{Exit, Failure};
 use super::format::Format;
 use super::interrupt;
 use super::scenario::{KindsChoice, ScenarioArguments, load};
-use super::slice_file::{Found, look_for, program_digest, write_whole};
+use super::slice_file::{program_digest, taken_up, write_whole};
 use super::terminal::Terminal;
 use crate::explore::parallel::default_jobs;
 use crate::explore::sweep::{
-    Aggregate, Ended, Header, Limits, Partition, SEED_PLACE, Seeds, Slice, Subject, SweepError, SweepReport,
-    compare, header, paired_json, paired_text, parse_seed, sweep, sweep_text,
+    Aggregate, Ended, Header, Limits, PairedSlice, Partition, Piece, SEED_PLACE, Seeds, Slice, Subject,
+    SweepError, SweepReport, compare, header, paired_json, paired_text, parse_seed, sweep, sweep_text,
 };
 use crate::kernel::draw::Seed;
 use crate::nodes::Kinds;
@@ -51,7 +51,7 @@ pub(crate) struct SweepArguments {
     #[arg(long, value_name = "I/N", requires = "out", conflicts_with = "fail_fast")]
     partition: Option<Partition>,
     /// Compare with this scenario, seed by seed
-    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["partition", "fail_fast", "materialize"])]
+    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["fail_fast", "materialize"])]
     against: Option<PathBuf>,
     /// Write out what this seed draws from the swarm, as an ordinary scenario
     #[arg(long, value_name = "SEED", value_parser = parse_seed, conflicts_with_all = ["partition", "fail_fast"])]
@@ -134,30 +134,7 @@ fn sweep_one(arguments: &SweepArguments, swept: &Swept, terminal: &mut Terminal)
     let part = arguments.partition.unwrap_or(Partition::WHOLE);
     let mut slice = Slice::begun(header, part, Aggregate::of_none(&edited));
     if let Some(out) = &arguments.out {
-        match look_for(out, &slice)? {
-            Found::Nothing => {}
-            Found::Damaged(why) => {
-                terminal.error_line(&format!("`{}` is damaged and runs again: {why}", out.display()));
-            }
-            Found::Stale(what) => {
-                terminal.error_line(&format!("`{}` is replaced: it is of {what}", out.display()));
-            }
-            Found::Partial(found) => {
-                terminal.error_line(&format!(
-                    "`{}` goes on after {} of {} seeds",
-                    out.display(),
-                    found.seen.seeds,
-                    found.seeds().count()
-                ));
-                slice = *found;
-            }
-            Found::Complete(found) => {
-                if arguments.partition.is_some() {
-                    terminal.error_line(&format!("`{}` is there already and valid", out.display()));
-                }
-                slice = *found;
-            }
-        }
+        slice = taken_up(out, slice, arguments.partition.is_some(), terminal)?;
     }
     run_slice(arguments, swept, &mut slice, terminal)?;
     told(arguments, &slice, terminal)
@@ -197,17 +174,7 @@ fn run_slice(
         }
     });
     drop(progress);
-    match done {
-        Ok(()) => Ok(()),
-        Err(SweepError::Told(failure)) => Err(failure),
-        Err(SweepError::Scenario(seed, error)) => {
-            if let Some(out) = &arguments.out {
-                write_whole(out, &slice.to_json())?;
-            }
-            terminal.error_line(&format!("seed {seed} cannot be run; every seed before it was"));
-            Err(Failure::Scenario(error))
-        }
-    }
+    ended(done, arguments, || slice.to_json(), terminal)
 }
 
 /// Writes and prints the result.
@@ -220,13 +187,7 @@ fn told(arguments: &SweepArguments, slice: &Slice, terminal: &mut Terminal) -> R
     }
     show(&report, arguments.format, terminal);
     if slice.ended == Ended::Interrupted {
-        terminal.error_line(&match &arguments.out {
-            Some(out) => format!(
-                "interrupted: `{}` holds what ran so far, the same command goes on from there",
-                out.display()
-            ),
-            None => "interrupted: with --out FILE, the same command would go on from here".to_string(),
-        });
+        interrupted(arguments, terminal);
         return Ok(Exit::InputOutput);
     }
     Ok(if report.verdict.as_expected { Exit::AsExpected } else { Exit::Differs })
@@ -249,39 +210,95 @@ fn compare_both(
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
     let edited = [both[0].subject().edited()?, both[1].subject().edited()?];
-    let headers = [0, 1].map(|side| both[side].header(&edited[side], String::new(), arguments.seeds));
-    let headers = [&headers[0], &headers[1]];
-    let stop = interrupt::requested()?;
-    let progress = terminal.sweep_progress(arguments.seeds.count(), "comparing");
-    let subjects = both.map(Swept::subject);
-    let compared = compare(subjects, headers, arguments.seeds, arguments.jobs, stop, |paired| {
-        let [_, both_fail, only_second_passes, only_first_passes] = paired.verdicts;
-        progress.step_with_failures(both_fail.seeds + only_second_passes.seeds + only_first_passes.seeds);
-    });
-    drop(progress);
-    let paired = match compared {
-        Ok(paired) => paired,
-        Err(SweepError::Scenario(seed, error)) => {
-            terminal.error_line(&format!("seed {seed} cannot be run"));
-            return Err(Failure::Scenario(error));
-        }
-        Err(SweepError::Told(never)) => match never {},
-    };
+    let digest = if arguments.out.is_some() { program_digest()? } else { String::new() };
+    let headers = [0, 1].map(|side| both[side].header(&edited[side], digest.clone(), arguments.seeds));
+    let mut slice = PairedSlice::begun(headers, arguments.partition.unwrap_or(Partition::WHOLE));
     if let Some(out) = &arguments.out {
-        write_whole(out, &paired_json(headers, &paired))?;
+        slice = taken_up(out, slice, arguments.partition.is_some(), terminal)?;
     }
-    match arguments.format {
-        Format::Text => {
-            let style = terminal.style();
-            terminal.print(&paired_text(headers, &paired, style));
-        }
-        Format::Json => terminal.print(&paired_json(headers, &paired)),
+    compare_slice(arguments, both.map(Swept::subject), &mut slice, terminal)?;
+    let is_result = slice.is_complete() && arguments.partition.is_none();
+    if let Some(out) = &arguments.out {
+        write_whole(out, &if is_result { paired_json(&slice) } else { slice.to_json() })?;
     }
-    if stop.load(Ordering::Relaxed) && !paired.complete {
-        terminal.error_line("interrupted: the comparison is of the seeds that ran");
+    show_paired(&slice, arguments.format, terminal);
+    if !slice.is_complete() {
+        interrupted(arguments, terminal);
         return Ok(Exit::InputOutput);
     }
     Ok(Exit::AsExpected)
+}
+
+fn compare_slice(
+    arguments: &SweepArguments,
+    subjects: [Subject<'_>; 2],
+    slice: &mut PairedSlice,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    if slice.is_complete() {
+        return Ok(());
+    }
+    let stop = interrupt::requested()?;
+    if let Some(out) = &arguments.out {
+        write_whole(out, &slice.to_json())?;
+    }
+    let progress = terminal.sweep_progress(slice.missing().count(), "comparing");
+    let mut since_checkpoint = 0;
+    let done = compare(subjects, slice, arguments.jobs, stop, |slice| {
+        let [_, both_fail, only_second_passes, only_first_passes] = slice.seen.verdicts;
+        progress.step_with_failures(both_fail.seeds + only_second_passes.seeds + only_first_passes.seeds);
+        since_checkpoint += 1;
+        match &arguments.out {
+            Some(out) if since_checkpoint >= SEEDS_BETWEEN_CHECKPOINTS && !slice.is_complete() => {
+                since_checkpoint = 0;
+                write_whole(out, &slice.to_json())
+            }
+            Some(_) | None => Ok(()),
+        }
+    });
+    drop(progress);
+    ended(done, arguments, || slice.to_json(), terminal)
+}
+
+/// What a sweep that could not go on leaves behind.
+fn ended(
+    done: Result<(), SweepError<Failure>>,
+    arguments: &SweepArguments,
+    so_far: impl FnOnce() -> String,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    match done {
+        Ok(()) => Ok(()),
+        Err(SweepError::Told(failure)) => Err(failure),
+        Err(SweepError::Scenario(seed, error)) => {
+            if let Some(out) = &arguments.out {
+                write_whole(out, &so_far())?;
+            }
+            terminal.error_line(&format!("seed {seed} cannot be run; every seed before it was"));
+            Err(Failure::Scenario(error))
+        }
+    }
+}
+
+fn interrupted(arguments: &SweepArguments, terminal: &mut Terminal) {
+    terminal.error_line(&match &arguments.out {
+        Some(out) => format!(
+            "interrupted: `{}` holds what ran so far, the same command goes on from there",
+            out.display()
+        ),
+        None => "interrupted: with --out FILE, the same command would go on from here".to_string(),
+    });
+}
+
+/// Prints a comparison.
+pub(super) fn show_paired(slice: &PairedSlice, format: Format, terminal: &mut Terminal) {
+    match format {
+        Format::Text => {
+            let style = terminal.style();
+            terminal.print(&paired_text(slice, style));
+        }
+        Format::Json => terminal.print(&paired_json(slice)),
+    }
 }
 
 fn materialize(

@@ -513,6 +513,16 @@ impl Cluster {
         self.core.salt = salt;
     }
 
+    /// The node whose work this event ends, if no other one works on the same processor.
+    pub(crate) fn worker_alone(&self, event: Event) -> Option<NodeId> {
+        let Event::Processor(id) = event else { return None };
+        let id = processor::ProcessorId(id);
+        let all = (0..self.nodes.len() as u32).map(NodeId);
+        let mut own = all.filter(|node| self.core.processors.processor_of(*node) == id);
+        let first = own.next()?;
+        own.next().is_none().then_some(first)
+    }
+
     /// An event in words, for naming where two runs part.
     pub(crate) fn describe(&self, event: Event) -> String {
         let (node, word) = self.subject(event);

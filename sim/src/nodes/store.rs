@@ -8,7 +8,7 @@ use foreshock_systems::store::{
 
 use serde_json::Value;
 
-use crate::cluster::Durable;
+use crate::cluster::{Cx, Durable};
 use crate::kernel::time::Time;
 use crate::nodes::setting_table::{choice, lifetime, up_to};
 use crate::scenario::quantity::Problem;
@@ -87,6 +87,11 @@ impl AnyStore {
         }
     }
 
+    /// The process is gone; what a crash leaves is drawn when the next one looks.
+    pub(super) fn fallen(self, keep: Durable) -> Fallen {
+        Fallen { store: self, keep }
+    }
+
     fn store(&self) -> &dyn Store {
         match &self.kept {
             Kept::Memory(store) => store,
@@ -111,6 +116,19 @@ impl AnyStore {
             }
         }
         lost.map(|key| batch.without(&key))
+    }
+}
+
+/// A store whose process crashed.
+pub(super) struct Fallen {
+    store: AnyStore,
+    keep: Durable,
+}
+
+impl Fallen {
+    /// What is there when a process looks again after its `crashes`-th crash.
+    pub(super) fn disk(self, crashes: u64, cx: &Cx<'_>) -> Option<SimDisk> {
+        self.store.crash(self.keep, cx.key("power").draw(cx.redrawn(crashes)))
     }
 }
 

@@ -64,13 +64,14 @@ pub(super) fn look(begin: impl Fn() -> Begun, number: u64) -> Option<Look> {
 }
 
 /// The hash of what happened at each node, by name. Events are hashed by their times and descriptions, not by the
-/// places their parts happen to have in memory: a node whose history is the same in two runs saw the same in both.
+/// places their parts happen to have in memory: a node whose history is the same in two runs saw the same in both. The
+/// end of work counts where a node has its processor for itself; on a shared host it may be a neighbour's.
 pub(super) fn histories(begin: impl Fn() -> Begun) -> BTreeMap<String, u64> {
     let mut begun = begin();
     let names = begun.simulation.world().node_names();
     let mut hashes: BTreeMap<String, u64> = names.into_iter().map(|name| (name, 0)).collect();
     let mut observe = |_, at: Time, event: &_, cluster: &crate::cluster::Cluster, _| {
-        let Some(node) = cluster.node_of(*event) else { return };
+        let Some(node) = cluster.node_of(*event).or_else(|| cluster.worker_alone(*event)) else { return };
         if let Some(hash) = hashes.get_mut(cluster.node_name(node)) {
             let line = format!("{hash:x} {} {}", at.as_nanos(), cluster.describe(*event));
             *hash = xxh3_64(line.as_bytes());

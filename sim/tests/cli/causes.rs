@@ -196,6 +196,49 @@ fn bisect_keys_finds_the_bad_fault_among_twenty_and_writes_it_out() {
     assert!(folder.foreshock("run minimal.yaml").out.starts_with("calm: FAIL"));
 }
 
+/// The outage as a seed may draw it, and a slow link that has nothing to do with it.
+fn swarm() -> String {
+    let (before, after) = OUTAGE.split_once("timeline:").expect("it has a timeline");
+    let slo = after.find("slo:").expect("it has objectives");
+    let swarm = "swarm:
+  - {id: db-away, chance: 60%, at: 5s..7s, for: 6s..8s, fault: {partition: {between: [[shop], [db]], mode: drop}}}
+  - {id: slow, chance: 90%, at: 2s..9s, for: 1s..3s, fault: {latency: {link: shop -> stock, add: 1ms..3ms}}}
+";
+    let text = format!("{before}{swarm}{}", &after[slo..]);
+    text.replace("expect: {failing: [errors]}\n", "")
+}
+
+#[test]
+fn searches_in_a_swarm_are_about_what_the_seed_draws() {
+    let calm = swarm().replace("chance: 60%", "chance: 0%");
+    let folder = Folder::with_scenarios("swarm-searches", &[("swarm.yaml", &swarm()), ("calm.yaml", &calm)]);
+    let first = json(&folder.foreshock("bisect seeds scenarios/swarm.yaml --format json"));
+    let seed = first["first_failing"].as_u64().expect("one of many fails");
+    let shrink = format!("shrink scenarios/swarm.yaml --seed {seed} --timeline-only -o small.yaml");
+    let done = folder.foreshock(&shrink);
+    assert_eq!(done.code, 0, "{done:?}");
+    let small = folder.read("small.yaml");
+    assert!(small.contains("id: db-away") && !small.contains("id: slow"), "{small}");
+    assert!(!small.contains("\nswarm:") && !small.contains(" 5s..7s"), "{small}");
+    assert_eq!(folder.foreshock("run small.yaml").code, 0, "it fails as it says it does: {small}");
+
+    let keys = folder.foreshock(&format!(
+        "bisect keys scenarios/calm.yaml scenarios/swarm.yaml --seed {seed} --format json -o minimal.yaml"
+    ));
+    assert_eq!(keys.code, 0, "{keys:?}");
+    let found = json(&keys);
+    assert_eq!(found["minimal"][0]["path"], "timeline.db-away", "{found:#}");
+    let failing = texts(&found["reproduce"])[1].strip_prefix("foreshock ").expect("a command").to_string();
+    assert_eq!(folder.foreshock(&failing).code, 1, "{failing}");
+    assert_eq!(folder.foreshock("run minimal.yaml").code, 1);
+
+    let time =
+        format!("bisect time scenarios/swarm.yaml --seed {seed} --variants 2 --points 2 --format json");
+    assert_eq!(folder.foreshock(&time).code, 0);
+    let same = folder.foreshock(&format!("diverge scenarios/swarm.yaml --seed {seed} --other-seed {seed}"));
+    assert_eq!(same.code, 0, "{same:?}");
+}
+
 #[test]
 fn bisect_looks_at_both_ends_first() {
     let (good, bad) = pair_with_25_differences(&[("mean: 10ms", "mean: 200ms")]);
@@ -212,7 +255,12 @@ fn bisect_looks_at_both_ends_first() {
         ("bisect keys scenarios/good.yaml scenarios/bad.yaml --fails erors", 2, "did you mean `errors`?"),
         ("bisect keys scenarios/good.yaml scenarios/bad.yaml --fails load.buyers.goood>3", 2, "--fails"),
         ("bisect keys scenarios/good.yaml nowhere.yaml", 5, "nowhere.yaml"),
-        ("bisect seeds scenarios/good.yaml --seeds 9..3", 2, "0..1000"),
+        ("bisect seeds scenarios/good.yaml --seeds 9..3", 2, "holds no seed"),
+        ("bisect seeds scenarios/good.yaml --seeds 0..3 --seed 1", 2, "cannot be used with"),
+        ("bisect keys scenarios/good.yaml scenarios/bad.yaml -o scenarios/bad.yaml", 2, "name another file"),
+        ("bisect keys scenarios/good.yaml scenarios/bad.yaml -o no/such/x.yaml", 5, "a folder that exists"),
+        ("bisect time scenarios/good.yaml", 1, "does not fail"),
+        ("bisect commits scenarios/good.yaml --good HEAD --repository no/such", 5, "no/such"),
         ("bisect", 2, "Usage"),
     ];
     for (arguments, code, says) in cases {

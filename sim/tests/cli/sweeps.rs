@@ -221,6 +221,71 @@ fn two_scenarios_are_compared_seed_by_seed() {
 }
 
 #[test]
+fn slices_of_a_comparison_are_kept_skipped_and_merged_to_the_bytes_of_the_one_in_one_piece() {
+    let folder = folder("against-merge");
+    let both = "sweep scenarios/shop.yaml --against scenarios/swarm.yaml --seeds 3..14";
+    let whole = folder.foreshock(&format!("{both} --format json --out whole.json"));
+    assert_eq!((whole.code, &folder.read("whole.json")), (0, &whole.out));
+    let mut names = String::new();
+    for index in 1..=4 {
+        let sweep = format!("{both} --partition {index}/4 --out {index}.json");
+        assert_eq!(folder.foreshock(&sweep).code, 0);
+        let again = folder.foreshock(&sweep);
+        assert!(again.err.contains("is there already and valid"), "{again:?}");
+        names = format!("{index}.json {names}");
+    }
+    let merged = folder.foreshock(&format!("merge {names} --format json --out merged.json"));
+    assert_eq!((merged.code, &merged.out), (0, &whole.out));
+    assert_eq!(folder.read("merged.json"), whole.out);
+
+    folder.foreshock("sweep scenarios/shop.yaml --seeds 3..14 --partition 2/4 --out alone.json");
+    let other = "sweep scenarios/shop.yaml --against scenarios/shop.yaml --seeds 3..14";
+    folder.foreshock(&format!("{other} --partition 2/4 --out foreign.json"));
+    folder.write("damaged.json", folder.read("3.json").replace("\"seeds\":", "\"seeds\": 1"));
+    let cases = [
+        ("merge 1.json 3.json 4.json", "missing: slice 2/4"),
+        ("merge 1.json alone.json 3.json 4.json", "`alone.json` is of a sweep, `1.json` of a comparison"),
+        ("merge 1.json foreign.json 3.json 4.json", "`foreign.json` is foreign: another scenario"),
+        ("merge 1.json 2.json damaged.json 4.json", "`damaged.json` is damaged"),
+    ];
+    for (arguments, says) in cases {
+        let done = folder.foreshock(arguments);
+        assert_eq!((done.code, done.out.as_str()), (5, ""), "{arguments}: {done:?}");
+        assert!(done.err.contains(says), "{arguments} should say `{says}`: {}", done.err);
+    }
+    folder.write("precious.txt", "not a result");
+    let refused = folder.foreshock(&format!("{both} --out precious.txt"));
+    assert_eq!((refused.code, folder.read("precious.txt").as_str()), (5, "not a result"), "{refused:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_comparison_keeps_what_ran_says_so_and_goes_on_from_there() {
+    use std::process::{Command, Stdio};
+    let folder = folder("interrupt-against");
+    let both = "sweep scenarios/shop.yaml --against scenarios/swarm.yaml --jobs 1 --out out.json";
+    let mut command = folder.command();
+    command.args(format!("{both} --seeds 0..1000000000 --format json").split(' '));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    while !folder.exists("out.json") {
+        std::thread::yield_now();
+    }
+    let killed =
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    assert!(killed.success());
+    let output = child.wait_with_output().expect("it ends");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(5), "{err}");
+    assert!(err.contains("the same command goes on from there"), "{err}");
+    let report: Value = serde_json::from_str(&out).expect("a partial result is a result");
+    assert_eq!(report["complete"], Value::from(false));
+    let slice: Value = serde_json::from_str(&folder.read("out.json")).expect("JSON");
+    assert_eq!(slice["done_to"], report["seeds"]);
+    let other = folder.foreshock(&format!("{both} --seeds 0..5"));
+    assert!(other.code == 5 && other.err.contains("write into another file"), "{other:?}");
+}
+
+#[test]
 fn seeds_and_slices_that_cannot_be_are_refused() {
     let folder = Folder::with_scenarios("seeds", &[("calm.yaml", CALM), ("overloaded.yaml", &overloaded())]);
     let cases = [

@@ -10,6 +10,7 @@ use super::super::Setup;
 use super::super::exit::{Exit, Failure};
 use super::super::format::{Format, json_text};
 use super::super::scenario::{KindsChoice, ScenarioArguments, load, quoted};
+use super::super::shrink::check_output;
 use super::super::terminal::Terminal;
 use super::{SearchArguments, failure};
 use crate::explore::bisect::keys::{Difference, KeysFound, bisect_keys};
@@ -41,6 +42,9 @@ pub(super) fn execute(
     setup: &Setup,
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
+    if let Some(output) = &arguments.output {
+        check_output(output, &[&arguments.good, &arguments.bad])?;
+    }
     let choice = KindsChoice::of(&arguments.bad, setup.with_test_kinds);
     let kinds = choice.table(&setup.kinds);
     let good = load(&arguments.good, &kinds, terminal)?;

@@ -1,6 +1,5 @@
 //! `foreshock bisect seeds`: the first failing seed, and whether two versions fail at different rates.
 
-use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -14,6 +13,7 @@ use super::super::terminal::Terminal;
 use super::{SearchArguments, failure};
 use crate::explore::bisect::SCHEMA;
 use crate::explore::bisect::seeds::{Rates, compare_rates, first_failing_seed};
+use crate::explore::sweep::Seeds;
 use crate::kernel::draw::Seed;
 use crate::report::counted;
 use crate::scenario::parse_setting;
@@ -27,9 +27,9 @@ use crate::scenario::plan::{Edit, Setting};
 pub(crate) struct SeedsArguments {
     #[command(flatten)]
     scenario: ScenarioArguments,
-    /// Which seeds, the last one excluded
-    #[arg(long, value_name = "FROM..TO", default_value = "0..1000", value_parser = parse_range, conflicts_with = "seed")]
-    seeds: Range<u64>,
+    /// Which seeds: from A up to but not with B. A seed may be the hash of a commit
+    #[arg(long, value_name = "A..B", default_value = "0..1000", conflicts_with = "seed")]
+    seeds: Seeds,
     /// Compare with this scenario
     #[arg(long, value_name = "SCENARIO", conflicts_with = "against_set")]
     against: Option<PathBuf>,
@@ -38,18 +38,6 @@ pub(crate) struct SeedsArguments {
     against_set: Vec<Setting>,
     #[command(flatten)]
     search: SearchArguments,
-}
-
-/// Reads `0..1000`.
-fn parse_range(text: &str) -> Result<Range<u64>, String> {
-    let help = "write the first seed and the one after the last, as in `0..1000`";
-    let (from, to) = text.split_once("..").ok_or_else(|| format!("`{text}` is no range: {help}"))?;
-    let number = |text: &str| {
-        let digits: String = text.trim().chars().filter(|c| *c != '_').collect();
-        digits.parse::<u64>().map_err(|error| format!("`{text}` is no seed ({error}): {help}"))
-    };
-    let range = number(from)?..number(to)?;
-    if range.is_empty() { Err(format!("`{text}` holds no seed: {help}")) } else { Ok(range) }
 }
 
 pub(super) fn execute(
@@ -76,8 +64,14 @@ fn first(
     let plan = crate::scenario::edited(&plan, &scenario.edits(), &kinds)?;
     let (found, looked_at) = {
         let _progress = terminal.progress(1, "looking for a failing seed");
-        first_failing_seed(&plan, arguments.seeds.clone(), &kinds, &search.fails, search.jobs)
-            .map_err(failure)?
+        first_failing_seed(
+            &plan,
+            arguments.seeds.from..arguments.seeds.to,
+            &kinds,
+            &search.fails,
+            search.jobs,
+        )
+        .map_err(failure)?
     };
     let command = found.map(|seed| scenario.reproduce(seed, choice));
     match search.format {
@@ -86,7 +80,7 @@ fn first(
             terminal.print(&match (found, &command) {
                 (Some(seed), Some(command)) => format!(
                     "{}: seed {} is the first of {}..{} that fails ({}); {seeds} looked at\n\nreproduce: {command}\n",
-                    plan.name, seed.0, arguments.seeds.start, arguments.seeds.end, search.fails
+                    plan.name, seed.0, arguments.seeds.from, arguments.seeds.to, search.fails
                 ),
                 _ => format!("{}: none of {seeds} fails ({})\n", plan.name, search.fails),
             });
@@ -123,8 +117,15 @@ fn rates(
     let second = crate::scenario::edited(&other, &edits, &kinds)?;
     let rates = {
         let _progress = terminal.progress(1, "comparing failure rates");
-        compare_rates(&first, &second, arguments.seeds.clone(), &kinds, &search.fails, search.jobs)
-            .map_err(failure)?
+        compare_rates(
+            &first,
+            &second,
+            arguments.seeds.from..arguments.seeds.to,
+            &kinds,
+            &search.fails,
+            search.jobs,
+        )
+        .map_err(failure)?
     };
     let again = again(arguments, choice);
     match search.format {
@@ -150,7 +151,7 @@ fn rates(
 fn again(arguments: &SeedsArguments, choice: KindsChoice) -> String {
     let run = arguments.scenario.reproduce(Seed(0), choice);
     let mut command = run.replacen("foreshock run", "foreshock bisect seeds", 1).replacen(" --seed 0", "", 1);
-    command.push_str(&format!(" --seeds {}..{}", arguments.seeds.start, arguments.seeds.end));
+    command.push_str(&format!(" --seeds {}..{}", arguments.seeds.from, arguments.seeds.to));
     if let Some(against) = &arguments.against {
         command.push_str(&format!(" --against {}", quoted(&against.display().to_string())));
     }

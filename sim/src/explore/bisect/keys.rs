@@ -11,7 +11,7 @@ use crate::explore::predicate::Predicate;
 use crate::kernel::draw::Seed;
 use crate::nodes::Kinds;
 use crate::scenario::plan::{Edit, Plan, Setting};
-use crate::scenario::{edited, replanned};
+use crate::scenario::{edited, materialized, replanned};
 
 /// A key in which two documents differ.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,7 @@ pub struct KeysFound {
     pub settings: Option<Vec<Setting>>,
 }
 
-/// Which differing keys are enough to make `good` fail as `bad` does.
+/// Which differing keys are enough to make `good` fail as `bad` does. Of swarms, what the seed draws is compared.
 ///
 /// # Errors
 /// When `good` fails or `bad` does not, when nothing differs, or the predicate names nothing.
@@ -51,6 +51,9 @@ pub fn bisect_keys(
     predicate: &Predicate,
     jobs: NonZero<usize>,
 ) -> Result<KeysFound, BisectError> {
+    let as_written = good;
+    let drawn = |plan: &Plan| materialized(plan.clone(), seed, kinds);
+    let (good, bad) = (&drawn(good)?, &drawn(bad)?);
     let (good_document, bad_document) =
         (influential(&good.document, &good.name), influential(&bad.document, &good.name));
     let differences = differences(&good_document, &bad_document);
@@ -70,26 +73,27 @@ pub fn bisect_keys(
     };
     let Ok(minimal) = ddmin(differences.len(), jobs, u64::MAX, fails_with);
     let document = with(&minimal.kept);
-    let settings = settings(good, &document, &differences, &minimal.kept, kinds);
+    let wanted = replanned(&[good, bad], &document, kinds)?.digest;
+    let settings = settings(as_written, seed, wanted, minimal.kept.iter().map(|at| &differences[*at]), kinds);
     Ok(KeysFound { settings, differences, document, minimal: minimal.kept, tests: minimal.tests })
 }
 
-/// The chosen differences as settings, if those make the same scenario.
-fn settings(
+/// The chosen differences as settings of the good scenario as it is written, if those make the wanted one.
+fn settings<'d>(
     good: &Plan,
-    document: &Value,
-    differences: &[Difference],
-    chosen: &[usize],
+    seed: Seed,
+    wanted: u128,
+    chosen: impl Iterator<Item = &'d Difference>,
     kinds: &Kinds,
 ) -> Option<Vec<Setting>> {
     let setting = |difference: &Difference| Setting {
         path: difference.path.clone(),
         value: difference.bad.clone().unwrap_or(Value::Null),
     };
-    let settings: Vec<Setting> = chosen.iter().map(|index| setting(&differences[*index])).collect();
+    let settings: Vec<Setting> = chosen.map(setting).collect();
     let edits: Vec<Edit> = settings.iter().cloned().map(Edit::Set).collect();
-    let wanted = replanned(&[good], document, kinds).ok()?.digest;
-    (edited(good, &edits, kinds).ok()?.digest == wanted).then_some(settings)
+    let made = materialized(edited(good, &edits, kinds).ok()?, seed, kinds).ok()?;
+    (made.digest == wanted).then_some(settings)
 }
 
 impl KeysFound {

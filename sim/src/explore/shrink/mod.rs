@@ -10,7 +10,9 @@ mod numbers;
 mod removals;
 mod result;
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -24,7 +26,7 @@ use crate::kernel::draw::Seed;
 use crate::nodes::Kinds;
 use crate::run::{Detail, run};
 use crate::scenario::plan::{Edit, Plan};
-use crate::scenario::{ScenarioError, edited, replanned};
+use crate::scenario::{ScenarioError, edited, materialized, replanned};
 
 /// How much is done, and what counts as the same failure.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,8 @@ pub struct ShrinkOptions {
     pub most_tests: u64,
     /// Whether the same things may break in another order.
     pub any_order: bool,
+    /// Whether timeline entries alone are taken out: much sooner done, and all that is needed to know which fault it is.
+    pub timeline_only: bool,
 }
 
 /// Why there is nothing to make smaller.
@@ -52,7 +56,8 @@ impl From<ScenarioError> for ShrinkError {
     }
 }
 
-/// Makes a scenario smaller that fails with `seed`. Each accepted change is told to `on_step` in words.
+/// Makes a scenario smaller that fails with `seed`. Each accepted change is told to `on_step` in words. Of a swarm,
+/// what the seed draws is made smaller: an ordinary scenario.
 ///
 /// # Errors
 /// When it does not fail, or an edit makes it invalid.
@@ -64,7 +69,7 @@ pub fn shrink(
     options: ShrinkOptions,
     on_step: &mut dyn FnMut(&str),
 ) -> Result<Shrunk, ShrinkError> {
-    let plan = edited(plan, edits, kinds)?;
+    let plan = materialized(edited(plan, edits, kinds)?, seed, kinds)?;
     let outcome = run(&plan, seed, &[], kinds, &Detail::default())?;
     let failure = FailureFingerprint::of(&outcome.judgement);
     if failure.is_pass() {
@@ -72,7 +77,15 @@ pub fn shrink(
     }
     let most_events = outcome.events.saturating_mul(2).saturating_add(10_000);
     let origin = Origin { plan: &plan, kinds };
-    let mut same = Same { origin, seed, failure: &failure, quiet_is_well: false, most_events, options };
+    let mut same = Same {
+        origin,
+        seed,
+        failure: &failure,
+        quiet_is_well: false,
+        most_events,
+        options,
+        known: Mutex::new(BTreeMap::from([(plan.digest, true)])),
+    };
     same.quiet_is_well = !plan.timeline.is_empty() && !same.fails_without_timeline(&plan.document);
     let document = documents::without_prose(&plan.document);
     let mut shrinker = Shrinker { same, document, tests: 0, steps: Vec::new(), on_step };
@@ -92,6 +105,9 @@ struct Same<'a> {
     /// A candidate that takes longer is none.
     most_events: u64,
     options: ShrinkOptions,
+    /// Whether a plan fails alike, by its digest: many candidates are the same one without their timeline, and a later
+    /// round asks again what an earlier one has. As many entries as there are tests.
+    known: Mutex<BTreeMap<u128, bool>>,
 }
 
 impl Same<'_> {
@@ -109,8 +125,19 @@ impl Same<'_> {
 
     fn fails_alike(&self, document: &Value) -> bool {
         let Some(mut plan) = self.origin.planned(document) else { return false };
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known().get(&plan.digest) {
+            return *known;
+        }
+        let digest = plan.digest;
         plan.run.max_events = plan.run.max_events.min(self.most_events);
-        let Ok(outcome) = run(&plan, self.seed, &[], self.origin.kinds, &Detail::default()) else {
+        let fails = self.runs_alike(&plan);
+        known().insert(digest, fails);
+        fails
+    }
+
+    fn runs_alike(&self, plan: &Plan) -> bool {
+        let Ok(outcome) = run(plan, self.seed, &[], self.origin.kinds, &Detail::default()) else {
             return false;
         };
         let found = FailureFingerprint::of(&outcome.judgement);
@@ -141,6 +168,9 @@ const MOST_ROUNDS: usize = 4;
 
 impl Shrinker<'_> {
     fn reduce_all(&mut self) {
+        if self.same.options.timeline_only {
+            return self.remove_entries();
+        }
         for _ in 0..MOST_ROUNDS {
             let before = self.document.clone();
             self.remove_entries();

@@ -4,6 +4,8 @@
 mod aggregate;
 mod paired;
 mod paired_report;
+mod paired_slice;
+mod piece;
 mod report;
 mod seeds;
 mod seen;
@@ -19,11 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use aggregate::{Aggregate, Group, ObjectiveSpread, Seen, Way};
 pub use paired::{Paired, PairedObjective, Side, compare};
-pub use paired_report::{paired_json, paired_text};
+pub use paired_report::{PAIRED_SCHEMA, paired_json, paired_text};
+pub use paired_slice::{PAIRED_SLICE_SCHEMA, PairedSlice, join_paired};
+pub use piece::{NotASlice, Piece};
 pub use report::{SEED_PLACE, SWEEP_SCHEMA, SweepReport};
 pub use seeds::{MOST_SLICES, Partition, Seeds, parse_seed};
 pub use seen::{ObjectiveSeen, SeedSeen};
-pub use slice::{Ended, Header, NotASlice, ObjectiveHeader, SLICE_SCHEMA, Slice, join};
+pub use slice::{Ended, Header, ObjectiveHeader, SLICE_SCHEMA, Slice, join};
 pub use spread::Spread;
 pub use text::sweep_text;
 

@@ -1,26 +1,28 @@
 //! Paired comparison: two scenarios, the same seeds, differences seed by seed. The chance that is common to both runs
 //! of a seed cancels out, so that far fewer seeds show which one is better.
 
+use std::cmp::Reverse;
 use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
-use super::seeds::Seeds;
+use super::paired_slice::PairedSlice;
+use super::piece::Piece;
 use super::seen::SeedSeen;
 use super::slice::{Header, ObjectiveHeader};
 use super::spread::Spread;
 use super::{Subject, SweepError};
 use crate::explore::parallel::in_order;
 
-/// Two scenarios over the same seeds.
-#[derive(Clone, Debug)]
+/// Two scenarios over the same seeds. Adding seeds and merging commute, as they do for a sweep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Paired {
     /// Seeds that ran, in both.
     pub seeds: u64,
-    /// Whether all that were wanted did.
-    pub complete: bool,
     /// Both passed, both failed, only the second passed, only the first did.
     pub verdicts: [Side; 4],
     /// By id; of objectives that both scenarios have.
@@ -28,7 +30,8 @@ pub struct Paired {
 }
 
 /// Seeds on one side of a comparison.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Side {
     /// How many.
     pub seeds: u64,
@@ -38,13 +41,18 @@ pub struct Side {
 
 impl Side {
     fn add(&mut self, seed: u64) {
-        self.seeds += 1;
-        self.first.get_or_insert(seed);
+        self.merge(Side { seeds: 1, first: Some(seed) });
+    }
+
+    fn merge(&mut self, other: Side) {
+        self.seeds += other.seeds;
+        self.first = [self.first, other.first].into_iter().flatten().min();
     }
 }
 
 /// The differences of one objective's values, seed by seed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PairedObjective {
     /// What it is about.
     pub about: ObjectiveHeader,
@@ -101,10 +109,18 @@ impl PairedObjective {
             self.better.add(seed);
         } else {
             self.worse.add(seed);
-            if self.worst.is_none_or(|(most, _)| apart > most) {
-                self.worst = Some((apart, seed));
-            }
+            self.worst = larger(self.worst, Some((apart, seed)));
         }
+    }
+
+    fn merge(&mut self, other: &PairedObjective) {
+        self.better.merge(other.better);
+        self.worse.merge(other.worse);
+        self.same += other.same;
+        self.not_compared += other.not_compared;
+        self.fewer.merge(&other.fewer);
+        self.more.merge(&other.more);
+        self.worst = larger(self.worst, other.worst);
     }
 
     /// Seeds in which both have a value.
@@ -125,47 +141,59 @@ impl PairedObjective {
     }
 }
 
-/// Runs both scenarios with every seed and compares them. `told` is given what is known after each seed, in order.
-/// When `stop` is set, the seeds that run are finished and no other is begun.
+/// The larger worsening; of equal ones that of the first seed.
+fn larger(one: Option<(u64, u64)>, other: Option<(u64, u64)>) -> Option<(u64, u64)> {
+    [one, other].into_iter().flatten().max_by_key(|(apart, seed)| (*apart, Reverse(*seed)))
+}
+
+/// Runs both scenarios with every seed of `slice` that did not run yet, and adds what they show. After each seed, in
+/// order, `told` is given the slice so far; it may break off. When `stop` is set, the seeds that run are finished and
+/// no other is begun.
 ///
 /// # Errors
-/// When one of the scenarios cannot be run with a seed.
-pub fn compare(
+/// When one of the scenarios cannot be run with a seed; the slice then holds all seeds before it.
+pub fn compare<E>(
     [first, second]: [Subject<'_>; 2],
-    [about, other]: [&Header; 2],
-    seeds: Seeds,
+    slice: &mut PairedSlice,
     jobs: NonZero<usize>,
     stop: &AtomicBool,
-    mut told: impl FnMut(&Paired),
-) -> Result<Paired, SweepError<std::convert::Infallible>> {
-    let common = about.objectives.iter().filter(|objective| {
-        other.objectives.iter().any(|other| other.id == objective.id && other.unit == objective.unit)
-    });
-    let mut paired = Paired {
-        seeds: 0,
-        complete: false,
-        verdicts: [Side::default(); 4],
-        objectives: common.map(|about| (about.id.clone(), PairedObjective::new(about.clone()))).collect(),
-    };
+    mut told: impl FnMut(&PairedSlice) -> Result<(), E>,
+) -> Result<(), SweepError<E>> {
+    let missing = slice.missing();
     let work = |seed: u64| {
         let both = first.examine(seed).and_then(|one| Ok((one, second.examine(seed)?)));
         both.map_err(|error| (seed, error))
     };
     let wanted = |_: &u64| !stop.load(Ordering::Relaxed);
-    let broke = in_order((seeds.from..seeds.to).take_while(wanted), jobs, work, |both| match both {
+    let broke = in_order((missing.from..missing.to).take_while(wanted), jobs, work, |both| match both {
         Ok((one, other)) => {
-            paired.add(&one, &other);
-            told(&paired);
-            ControlFlow::Continue(())
+            slice.seen.add(&one, &other);
+            slice.done_to = one.seed + 1;
+            match told(slice) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(SweepError::Told(error)),
+            }
         }
         Err((seed, error)) => ControlFlow::Break(SweepError::Scenario(seed, Box::new(error))),
     });
-    paired.complete = paired.seeds == seeds.count();
-    broke.map_or(Ok(paired), Err)
+    broke.map_or(Ok(()), Err)
 }
 
 impl Paired {
-    fn add(&mut self, one: &SeedSeen, other: &SeedSeen) {
+    /// No seed yet; of the objectives those that both sides have, in the order of the first.
+    pub fn of_none([first, second]: [&Header; 2]) -> Paired {
+        let common = first.objectives.iter().filter(|objective| {
+            second.objectives.iter().any(|other| other.id == objective.id && other.unit == objective.unit)
+        });
+        Paired {
+            seeds: 0,
+            verdicts: [Side::default(); 4],
+            objectives: common.map(|about| (about.id.clone(), PairedObjective::new(about.clone()))).collect(),
+        }
+    }
+
+    /// Adds what both sides did with a seed.
+    pub(super) fn add(&mut self, one: &SeedSeen, other: &SeedSeen) {
         self.seeds += 1;
         let side = match (one.failure.is_pass(), other.failure.is_pass()) {
             (true, true) => 0,
@@ -179,6 +207,17 @@ impl Paired {
         };
         for (id, objective) in &mut self.objectives {
             objective.add(one.seed, value(one, id), value(other, id));
+        }
+    }
+
+    /// Adds all seeds of `other`, which is of the same two scenarios.
+    pub(super) fn merge(&mut self, other: &Paired) {
+        self.seeds += other.seeds;
+        self.verdicts.iter_mut().zip(other.verdicts).for_each(|(own, other)| own.merge(other));
+        for (id, objective) in &mut self.objectives {
+            if let Some(other) = other.objectives.get(id) {
+                objective.merge(other);
+            }
         }
     }
 }

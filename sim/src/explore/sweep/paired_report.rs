@@ -4,14 +4,16 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::paired::{Paired, Signed};
+use super::paired::Signed;
+use super::paired_slice::PairedSlice;
+use super::piece::Piece;
 use super::report::{ShareReport, reproduce};
-use super::slice::{Header, ObjectiveHeader};
+use super::slice::ObjectiveHeader;
 use crate::explore::statistics::{CONFIDENCE_PPM, median_ranks, sign_test_ppm};
 use crate::report::{Role, Style, canonical, count, counted, in_unit, table};
 
 /// Names the format of a comparison and its version.
-const PAIRED_SCHEMA: &str = "foreshock.paired/1";
+pub const PAIRED_SCHEMA: &str = "foreshock.paired/1";
 
 #[derive(Serialize)]
 struct PairedReport {
@@ -74,7 +76,8 @@ fn narrow(value: Signed) -> i64 {
 }
 
 impl PairedReport {
-    fn new(headers: [&Header; 2], paired: &Paired) -> PairedReport {
+    fn new(slice: &PairedSlice) -> PairedReport {
+        let (headers, paired, wanted) = (slice.headers(), &slice.seen, slice.seeds());
         let commands = |seed: u64| headers.map(|header| reproduce(header, seed));
         let [both_pass, both_fail, second_only, first_only] = paired.verdicts;
         let failing = [first_only.seeds, second_only.seeds];
@@ -107,10 +110,10 @@ impl PairedReport {
             schema: PAIRED_SCHEMA,
             scenarios: headers.map(|header| header.scenario.clone()),
             scenario_digests: headers.map(|header| header.scenario_digest.clone()),
-            seeds_from: headers[0].seeds_from,
-            seeds_to: headers[0].seeds_to,
+            seeds_from: wanted.from,
+            seeds_to: wanted.to,
             seeds: paired.seeds,
-            complete: paired.complete,
+            complete: slice.is_complete(),
             failing: [second_only, first_only]
                 .map(|only| ShareReport::new(both_fail.seeds + only.seeds, paired.seeds)),
             verdicts: VerdictsReport {
@@ -129,16 +132,16 @@ impl PairedReport {
 }
 
 /// The canonical JSON of a comparison.
-pub fn paired_json(headers: [&Header; 2], paired: &Paired) -> String {
-    canonical(&PairedReport::new(headers, paired))
+pub fn paired_json(slice: &PairedSlice) -> String {
+    canonical(&PairedReport::new(slice))
 }
 
 /// A comparison for people.
-pub fn paired_text(headers: [&Header; 2], paired: &Paired, style: Style) -> String {
-    let report = PairedReport::new(headers, paired);
+pub fn paired_text(slice: &PairedSlice, style: Style) -> String {
+    let report = PairedReport::new(slice);
     let [first, second] = &report.scenarios;
-    let mut text = format!("{first} (A) against {second} (B), {}\n", counted(paired.seeds, "seed"));
-    if !paired.complete {
+    let mut text = format!("{first} (A) against {second} (B), {}\n", counted(report.seeds, "seed"));
+    if !report.complete {
         let _ = writeln!(text, "  {}: interrupted", style.paint(Role::Bad, "PARTIAL"));
     }
     for (name, failing) in ["A", "B"].iter().zip(&report.failing) {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::aggregate::{Group, ObjectiveSpread, Seen, Way};
+use super::piece::Piece;
 use super::slice::{Ended, Header, ObjectiveHeader, Slice};
 use super::spread::Spread;
 use crate::explore::statistics::{CONFIDENCE_PPM, share_ppm, wilson};

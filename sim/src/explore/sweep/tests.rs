@@ -341,8 +341,10 @@ fn a_comparison_of_a_scenario_with_itself_finds_no_difference_and_one_with_a_bet
             .map(|plan| super::header(plan, &[], String::new(), seeds, "run {seed}".to_string()));
         let stop = AtomicBool::new(false);
         let jobs = NonZero::new(2).expect("two");
-        let headers = [&headers[0], &headers[1]];
-        compare(subjects, headers, seeds, jobs, &stop, |_| ()).expect("both run")
+        let mut slice = PairedSlice::begun(headers, Partition::WHOLE);
+        compare::<Infallible>(subjects, &mut slice, jobs, &stop, |_| Ok(())).expect("both run");
+        assert!(slice.is_complete());
+        slice.seen
     };
     let same = compared(&plan_a);
     for objective in same.objectives.values() {
@@ -355,4 +357,62 @@ fn a_comparison_of_a_scenario_with_itself_finds_no_difference_and_one_with_a_bet
     assert!(better.objectives["errors"].better.seeds >= 10, "a longer line refuses less");
     assert_eq!(better.objectives["errors"].worse.seeds, 0);
     assert!(better.objectives["p99"].worse.seeds >= 10, "and lets wait longer");
+}
+
+/// A pair of seeds with everything made of one number.
+fn paired_slice(words: &[u64], part: Partition) -> PairedSlice {
+    let seeds = Seeds { from: 3, to: 3 + words.len() as u64 };
+    let mut slice = PairedSlice::begun([header(seeds), header(seeds)], part);
+    let own = slice.seeds();
+    for seed in own.from..own.to {
+        let word = words[(seed - seeds.from) as usize];
+        slice.seen.add(&seen(seed, word), &seen(seed, word.rotate_left(23)));
+    }
+    slice.done_to = own.to;
+    slice
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_comparison_cut_anyhow_and_read_back_is_the_one_in_one_piece(
+        words in prop::collection::vec(any::<u64>(), 1..40), of in 1_u64..12,
+    ) {
+        let whole = paired_slice(&words, Partition::WHOLE);
+        let parts = (1..=of).rev().map(|index| {
+            let text = paired_slice(&words, Partition { index, of }).to_json();
+            let read = PairedSlice::from_json(text.as_bytes()).expect("it was written so");
+            assert_eq!(read.to_json(), text);
+            (format!("{index}.json"), read)
+        });
+        let joined = join_paired(parts.collect()).expect("all are there");
+        prop_assert_eq!(paired_json(&joined), paired_json(&whole));
+        prop_assert_eq!(joined, whole);
+    }
+}
+
+#[test]
+fn slices_of_comparisons_that_are_missing_foreign_or_damaged_are_named() {
+    let words: Vec<u64> = (0..9).map(|seed: u64| seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect();
+    let slice = |index: u64| paired_slice(&words, Partition { index, of: 3 });
+    let mut foreign = slice(2);
+    foreign.second.scenario_digest = "e".repeat(32);
+    let named = |slices: Vec<(&str, PairedSlice)>| {
+        let slices = slices.into_iter().map(|(name, slice)| (name.to_string(), slice)).collect();
+        join_paired(slices).expect_err("something is wrong").join("; ")
+    };
+    let problems = named(vec![("a", slice(1)), ("b", foreign), ("c", slice(1))]);
+    for said in
+        ["`b` is foreign: another scenario", "`c` is slice 1/3 a second time", "missing: slice 2/3, 3/3"]
+    {
+        assert!(problems.contains(said), "{said}: {problems}");
+    }
+    let mut part = slice(3);
+    (part.done_to, part.seen) = (part.seeds().from, Paired::of_none(part.headers()));
+    assert!(named(vec![("a", slice(1)), ("b", slice(2)), ("c", part)]).contains("`c` is not complete"));
+    let damaged = slice(1).to_json().replace("\"slice\":1", "\"slice\":2");
+    assert!(matches!(PairedSlice::from_json(damaged.as_bytes()), Err(NotASlice::Damaged(_))));
+    assert_eq!(PairedSlice::from_json(b"{}"), Err(NotASlice::SomethingElse));
+    assert_eq!(Slice::from_json(slice(1).to_json().as_bytes()), Err(NotASlice::SomethingElse));
 }

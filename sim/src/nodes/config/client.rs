@@ -118,7 +118,8 @@ impl ConfigClient {
         self.life += 1;
         self.instance = instance(cx.plan(), self.service, cx.replica());
         self.errors = Some(cx.key("config_errors"));
-        let seed = cx.key("config_client").draw2(u64::from(cx.replica()), u64::from(self.life));
+        let life = cx.redrawn(u64::from(self.life));
+        let seed = cx.key("config_client").draw2(u64::from(cx.replica()), life);
         let view = View { instance: self.instance.clone(), ..self.plan.client.view.clone() };
         let config = ClientConfig { view, seed, ..self.plan.client.clone() };
         let local =

@@ -352,7 +352,7 @@ impl Behaviour for Desk {
                 let stats = server.stats();
                 self.counts.snapshots += stats.snapshots;
                 self.counts.too_late += stats.too_late;
-                let entropy = cx.key("power").draw(self.counts.restarts);
+                let entropy = cx.key("power").draw(cx.redrawn(self.counts.restarts));
                 server.into_store().crash(self.keep, entropy)
             }
         };

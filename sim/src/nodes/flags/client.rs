@@ -108,7 +108,8 @@ impl FlagClient {
 
     /// A new copy that serves `rules` until it hears of others.
     fn begin(&mut self, rules: RuleSet, cx: &mut Cx<'_>) {
-        let seed = self.keys.map_or(0, |keys| keys.seed.draw2(u64::from(cx.replica()), u64::from(self.life)));
+        let life = cx.redrawn(u64::from(self.life));
+        let seed = self.keys.map_or(0, |keys| keys.seed.draw2(u64::from(cx.replica()), life));
         let config = foreshock_systems::feature_flags::NodeConfig { seed, ..self.plan.node };
         self.before = added(self.before, self.copy.counters());
         self.copy = Copy::new(config, rules);
@@ -253,7 +254,7 @@ impl FlagClient {
             Bucketing::Request => request.lineage.raw(),
             Bucketing::Reseeded => request.key.rotate_left(17) ^ rules.revision().wrapping_mul(0x9E37_79B9),
         };
-        let chance = self.keys.map_or(0, |keys| keys.chance.draw(request.lineage.raw()));
+        let chance = self.keys.map_or(0, |keys| keys.chance.draw(cx.redrawn(request.lineage.raw())));
         let context =
             Context { user_id: Some(decimal(user, &mut digits)), random_word: chance, ..Context::default() };
         let mut answers = 0;

@@ -11,18 +11,17 @@ use foreshock_systems::notification::delivery::{
     ProviderId, RecipientId, Rejected, Tally, Trigger,
 };
 use foreshock_systems::notification::template::{Escape, MissingVariable, PlainTemplates, TemplateSource};
-use foreshock_systems::store::SimDisk;
 
 use super::notifier_settings::{self, Settings};
 use super::people::{Draws, People};
 use super::{DIGESTS_AGAIN, IGNORES_OPT_OUTS, LOSES_WRITES, NOW_AND_THEN, SWALLOWS, wire};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request};
-use crate::kernel::draw::{Key, Lineage, name_hash};
+use crate::kernel::draw::{Lineage, name_hash};
 use crate::kernel::time::Time;
 use crate::measure::{Asked, Kept, NoticeFact, NoticeProbe};
 use crate::nodes::payments::calls_of;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
-use crate::nodes::store::AnyStore;
+use crate::nodes::store::{AnyStore, Fallen};
 use crate::scenario::plan::{EdgeId, LoadId, OperationId, Plan, ServiceId, ServicePlan};
 
 /// The name of the one template.
@@ -52,7 +51,7 @@ pub(super) struct Notifier {
     /// To the providers, which are numbered in this order.
     edges: Vec<EdgeId>,
     delivery: Option<Delivery<AnyStore>>,
-    disk: Option<SimDisk>,
+    fallen: Option<Fallen>,
     people: People,
     /// Requests whose trigger is not durable yet.
     waiting: BTreeMap<String, Vec<Ref>>,
@@ -62,7 +61,6 @@ pub(super) struct Notifier {
     last_provider: BTreeMap<MessageId, ProviderId>,
     draws: Option<Draws>,
     retries: u64,
-    power: Option<Key>,
     /// The last instant on its own clock.
     seen: Time,
     service_hash: u64,
@@ -81,14 +79,13 @@ impl Notifier {
             settings: read(own),
             edges: calls_of(plan, service),
             delivery: None,
-            disk: None,
+            fallen: None,
             people: People::default(),
             waiting: BTreeMap::new(),
             woken: Vec::new(),
             last_provider: BTreeMap::new(),
             draws: None,
             retries: 0,
-            power: None,
             seen: Time::ZERO,
             service_hash: name_hash(&own.name),
             counts: Counts::default(),
@@ -107,7 +104,8 @@ impl Notifier {
 
     fn open(&mut self, cx: &mut Cx<'_>) {
         let leak = (self.defect == LOSES_WRITES).then_some((MESSAGES, NOW_AND_THEN));
-        let store = AnyStore::open(self.settings.store, self.disk.take()).leaky(leak);
+        let disk = self.fallen.take().and_then(|fallen| fallen.disk(self.counts.crashes, cx));
+        let store = AnyStore::open(self.settings.store, disk).leaky(leak);
         let templates = PlainTemplates::new(MissingVariable::Empty).with(TemplateSource {
             name: TEMPLATE.to_string(),
             locale: String::new(),
@@ -295,8 +293,7 @@ impl Behaviour for Notifier {
     fn start(&mut self, cx: &mut Cx<'_>) {
         cx.notice(self.service, NoticeFact::NotifierStarts);
         self.draws = Some(Draws { opted_out: cx.key("opted_out"), quiet: cx.key("quiet_hours") });
-        self.power = Some(cx.key("power"));
-        self.retries = cx.key("retries").draw(0);
+        self.retries = cx.key("retries").draw(cx.redrawn(0));
         if self.delivery.is_none() {
             self.open(cx);
         }
@@ -304,8 +301,7 @@ impl Behaviour for Notifier {
 
     fn crash(&mut self, keep: Durable) {
         self.counts.crashes += 1;
-        let entropy = self.power.map_or(0, |power| power.draw(self.counts.crashes));
-        self.disk = self.delivery.take().and_then(|delivery| delivery.into_store().crash(keep, entropy));
+        self.fallen = self.delivery.take().map(|delivery| delivery.into_store().fallen(keep));
         self.waiting.clear();
         self.woken.clear();
         self.last_provider.clear();

@@ -14,12 +14,12 @@ use foreshock_systems::store::SimDisk;
 use super::router_settings::{self, Settings};
 use super::{NOW_AND_THEN, SWALLOWS, wire};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request, Slab};
-use crate::kernel::draw::{Key, Lineage, name_hash};
+use crate::kernel::draw::{Lineage, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{NoticeFact, NoticeProbe, OutcomeKind};
 use crate::nodes::payments::calls_of;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
-use crate::nodes::store::AnyStore;
+use crate::nodes::store::{AnyStore, Fallen};
 use crate::scenario::plan::{EdgeId, LoadId, Plan, ServiceId, ServicePlan};
 
 /// An alert as it was last heard of.
@@ -57,7 +57,7 @@ pub(super) struct Router {
     edges: BTreeMap<String, EdgeId>,
     first: String,
     dispatcher: Option<Dispatcher<AnyStore>>,
-    disk: Option<SimDisk>,
+    fallen: Option<Fallen>,
     heard: BTreeMap<u64, Heard>,
     under_way: Slab<UnderWay>,
     /// What was given up or is tried again: its alerts, until it is known that they are told.
@@ -65,7 +65,6 @@ pub(super) struct Router {
     within: Span,
     next_cleaning: Time,
     retries: u64,
-    power: Option<Key>,
     /// The last instant on its own clock.
     seen: Time,
     service_hash: u64,
@@ -87,14 +86,13 @@ impl Router {
             first: edges.first().map_or_else(String::new, |edge| name(*edge)),
             edges: edges.into_iter().map(|edge| (name(edge), edge)).collect(),
             dispatcher: None,
-            disk: None,
+            fallen: None,
             heard: BTreeMap::new(),
             under_way: Slab::new(),
             unanswered: BTreeMap::new(),
             within: Span::ZERO,
             next_cleaning: Time::ZERO,
             retries: 0,
-            power: None,
             seen: Time::ZERO,
             service_hash: name_hash(&own.name),
             counts: Counts::default(),
@@ -255,20 +253,17 @@ impl Behaviour for Router {
 
     fn start(&mut self, cx: &mut Cx<'_>) {
         cx.notice(self.service, NoticeFact::RouterStarts);
-        self.power = Some(cx.key("power"));
-        self.retries = cx.key("retries").draw(0);
+        self.retries = cx.key("retries").draw(cx.redrawn(0));
         self.seen = cx.local_time();
         if self.dispatcher.is_none() {
-            let disk = self.disk.take();
+            let disk = self.fallen.take().and_then(|fallen| fallen.disk(self.counts.crashes, cx));
             self.open(disk);
         }
     }
 
     fn crash(&mut self, keep: Durable) {
         self.counts.crashes += 1;
-        let entropy = self.power.map_or(0, |power| power.draw(self.counts.crashes));
-        self.disk =
-            self.dispatcher.take().and_then(|dispatcher| dispatcher.into_store().crash(keep, entropy));
+        self.fallen = self.dispatcher.take().map(|dispatcher| dispatcher.into_store().fallen(keep));
         self.heard.clear();
         self.under_way = Slab::new();
         self.unanswered.clear();

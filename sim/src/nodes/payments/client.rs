@@ -81,8 +81,8 @@ impl Client {
         let draws = self.draws?;
         let order = request.lineage.raw();
         let (min, max) = self.settings.amount_minor;
-        let minor = u64::from(min) + below(draws.amount.draw(order), u64::from(max - min) + 1);
-        let merchant = below(draws.merchant.draw(order), u64::from(self.settings.merchants));
+        let minor = u64::from(min) + below(draws.amount.draw(cx.redrawn(order)), u64::from(max - min) + 1);
+        let merchant = below(draws.merchant.draw(cx.redrawn(order)), u64::from(self.settings.merchants));
         let flow = Flow {
             request: *request,
             job,
@@ -160,7 +160,8 @@ impl Client {
         self.counts.paid += 1;
         cx.order_ended(order, OrderEnd::Paid);
         let refund_ppm = self.settings.refund_ppm;
-        let is_refunded = self.draws.is_some_and(|draws| chance_ppm(draws.refund.draw(order), refund_ppm));
+        let is_refunded =
+            self.draws.is_some_and(|draws| chance_ppm(draws.refund.draw(cx.redrawn(order)), refund_ppm));
         if is_refunded {
             flow.stage = Stage::Refunding;
             flow.attempt = 1;

@@ -9,18 +9,17 @@ use foreshock_systems::payment::{
     Money, Notice, OperationId, OperationKind, Order, Output, Policies, Processor, ProviderEvent, ProviderId,
     Rejected, Request as MerchantRequest, RequestId, WebhookSecrets, debits_and_credits,
 };
-use foreshock_systems::store::SimDisk;
 
 use super::books::{self, Counts};
 use super::calls_of;
 use super::settings::{self, ProcessorSettings};
 use super::wire::{self, Ask, Asked, ToProcessor, ToProvider, Told};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request};
-use crate::kernel::draw::{Key, Lineage, name_hash};
+use crate::kernel::draw::{Lineage, name_hash};
 use crate::kernel::time::Time;
 use crate::measure::OutcomeKind;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
-use crate::nodes::store::AnyStore;
+use crate::nodes::store::{AnyStore, Fallen};
 use crate::scenario::plan::{EdgeId, LoadId, Party, Plan, ServiceId, ServicePlan};
 
 /// What a processor does wrong on purpose, so that the books have something to find.
@@ -61,13 +60,12 @@ pub(super) struct Payments {
     edges: Vec<EdgeId>,
     secrets: Vec<WebhookSecrets>,
     processor: Option<Processor<AnyStore>>,
-    disk: Option<SimDisk>,
+    fallen: Option<Fallen>,
     /// By number of the payment.
     origins: Vec<Origin>,
     /// Requests that have their answers.
     woken: Vec<(Ref, Verdict)>,
     answers: BTreeMap<Ref, Verdict>,
-    power: Option<Key>,
     service_hash: u64,
     counts: Counts,
     defect: Option<Defect>,
@@ -83,20 +81,20 @@ impl Payments {
             secrets: edges.iter().map(|edge| secrets(callee(edge))).collect(),
             edges,
             processor: None,
-            disk: None,
+            fallen: None,
             origins: vec![Origin::NONE],
             woken: Vec::new(),
             answers: BTreeMap::new(),
-            power: None,
             service_hash: name_hash(&own.name),
             counts: Counts::default(),
             defect,
         }
     }
 
-    fn opened(&mut self) -> Processor<AnyStore> {
+    fn opened(&mut self, cx: &Cx<'_>) -> Processor<AnyStore> {
+        let disk = self.fallen.take().and_then(|fallen| fallen.disk(self.counts.crashes, cx));
         let leak = (self.defect == Some(Defect::LosesBalances)).then_some((&b"balance/"[..], 100));
-        let store = AnyStore::open(self.settings.store, self.disk.take()).leaky(leak);
+        let store = AnyStore::open(self.settings.store, disk).leaky(leak);
         let providers: Vec<ProviderId> = (0..self.edges.len() as u32).map(ProviderId).collect();
         let policies = Policies {
             route: Box::new(InOrder(providers.clone())),
@@ -361,11 +359,10 @@ impl Behaviour for Payments {
 
     fn start(&mut self, cx: &mut Cx<'_>) {
         cx.keys_kept(self.settings.config.keys.ttl); // so that there are books even if nobody ever asks
-        self.power = Some(cx.key("power"));
         if self.processor.is_some() {
             return; // it takes over from a process that has ended in good order
         }
-        let processor = self.opened();
+        let processor = self.opened(cx);
         if self.counts.crashes > 0 {
             let mut last = 0;
             processor.intents(&mut |intent| last = last.max(intent.id.0));
@@ -377,8 +374,7 @@ impl Behaviour for Payments {
 
     fn crash(&mut self, keep: Durable) {
         self.counts.crashes += 1;
-        let entropy = self.power.map_or(0, |power| power.draw(self.counts.crashes));
-        self.disk = self.processor.take().and_then(|processor| processor.into_store().crash(keep, entropy));
+        self.fallen = self.processor.take().map(|processor| processor.into_store().fallen(keep));
         self.woken.clear();
         self.answers.clear();
     }

@@ -103,8 +103,8 @@ impl Provider {
         }
         let Some(draws) = self.draws else { return Outcome::NotFound };
         self.counts.executed += 1;
-        let outcome = self.decide(draws, name, kind, minor, request.key);
-        let word = draws.pending.draw2(request.key, u64::from(name.2));
+        let outcome = self.decide(draws, name, kind, minor, cx.redrawn(request.key));
+        let word = draws.pending.draw2(cx.redrawn(request.key), u64::from(name.2));
         let is_pending = chance_ppm(word, self.settings.pending_ppm);
         let known = Known {
             kind,
@@ -127,7 +127,7 @@ impl Provider {
         outcome
     }
 
-    /// Openings may be refused; what builds on them is done.
+    /// Openings may be refused; what builds on them is done. `order` is what is drawn for.
     fn decide(&mut self, draws: Draws, name: Name, kind: OperationKind, minor: i64, order: u64) -> Outcome {
         let settings = &self.settings;
         let mut drawn = below(draws.refusal.draw2(order, u64::from(name.2)), 1_000_000);
@@ -169,8 +169,10 @@ impl Provider {
         let local = cx.local_time();
         for copy in 0..self.settings.webhook_copies {
             let identity = u64::from(name.2) << 32 | u64::from(nth) << 16 | u64::from(copy);
-            let jitter =
-                below(draws.delay.draw2(order, identity), self.settings.webhook_jitter.as_nanos().max(1));
+            let jitter = below(
+                draws.delay.draw2(cx.redrawn(order), identity),
+                self.settings.webhook_jitter.as_nanos().max(1),
+            );
             let at = local + self.settings.webhook_delay + Span::from_nanos(jitter);
             self.arm(at, Due::Tell { name, outcome, event, copy: nth << 8 | copy });
         }
@@ -224,7 +226,7 @@ impl Behaviour for Provider {
             }
         };
         let is_lost = self.draws.is_some_and(|draws| {
-            chance_ppm(draws.lost.draw(request.lineage.raw()), self.settings.answer_lost_ppm)
+            chance_ppm(draws.lost.draw(cx.redrawn(request.lineage.raw())), self.settings.answer_lost_ppm)
         });
         if is_lost {
             self.counts.answers_lost += 1;

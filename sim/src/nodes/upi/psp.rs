@@ -100,22 +100,23 @@ impl PspNode {
         }
     }
 
-    /// The name of an account drawn for one side of a payment.
-    fn drawn_name(&self, draws: Draws, txn: u64, side: u64) -> Option<u64> {
-        let bank = below(draws.account.draw2(txn, side * 2), (self.banks.len() as u64).max(1));
+    /// The name of an account drawn for one side of a payment; `identity` is what is drawn for.
+    fn drawn_name(&self, draws: Draws, identity: u64, side: u64) -> Option<u64> {
+        let bank = below(draws.account.draw2(identity, side * 2), (self.banks.len() as u64).max(1));
         let (bank, accounts) = *self.banks.get(bank as usize)?;
-        let account = below(draws.account.draw2(txn, side * 2 + 1), u64::from(accounts));
+        let account = below(draws.account.draw2(identity, side * 2 + 1), u64::from(accounts));
         Some(wire::name_of(bank, account as u32))
     }
 
-    fn drawn(&self, id: u64) -> Option<Txn> {
+    fn drawn(&self, id: u64, cx: &Cx<'_>) -> Option<Txn> {
+        let identity = cx.redrawn(id);
         let draws = self.draws?;
-        let is_collect = chance_ppm(draws.role.draw(id), self.settings.collect_ppm);
-        let (payer, payee) = (self.drawn_name(draws, id, 0)?, self.drawn_name(draws, id, 1)?);
-        let place = below(draws.role.draw2(id, 1), (self.psps.len() as u64).max(1));
+        let is_collect = chance_ppm(draws.role.draw(identity), self.settings.collect_ppm);
+        let (payer, payee) = (self.drawn_name(draws, identity, 0)?, self.drawn_name(draws, identity, 1)?);
+        let place = below(draws.role.draw2(identity, 1), (self.psps.len() as u64).max(1));
         let other = self.psps.get(place as usize).copied().unwrap_or(self.number);
         let (min, max) = self.settings.amount_minor;
-        let minor = u64::from(min) + below(draws.amount.draw(id), u64::from(max - min) + 1);
+        let minor = u64::from(min) + below(draws.amount.draw(identity), u64::from(max - min) + 1);
         let account = ((payer >> 32) as u32, payer & 0xFFFF_FFFF);
         Some(Txn {
             id: TxnId(id),
@@ -184,8 +185,9 @@ impl PspNode {
     /// A payer has thought.
     fn decide(&mut self, txn: TxnId, cx: &mut Cx<'_>) {
         let Some(draws) = self.draws else { return };
-        let agrees = chance_ppm(draws.agree.draw(txn.0), self.settings.agree_ppm);
-        let payer = self.drawn_name(draws, txn.0, 0).filter(|_| agrees);
+        let identity = cx.redrawn(txn.0);
+        let agrees = chance_ppm(draws.agree.draw(identity), self.settings.agree_ppm);
+        let payer = self.drawn_name(draws, identity, 0).filter(|_| agrees);
         let mut out = Vec::new();
         self.psp.decide(txn, payer, &mut out);
         self.carry_out(out, LoadId(0), cx);
@@ -205,7 +207,7 @@ impl Behaviour for PspNode {
             }
             return Verdict::Answer(Answered::default());
         }
-        let (Some(txn), Some(_)) = (self.drawn(request.lineage.raw()), self.switch) else {
+        let (Some(txn), Some(_)) = (self.drawn(request.lineage.raw(), cx), self.switch) else {
             return Verdict::Fail;
         };
         self.waiting.insert(txn.id, job);

@@ -7,17 +7,15 @@ use std::sync::Arc;
 use foreshock_systems::payment::upi::{
     Body, CheckRefusal, Envelope, Party, PayResult, Switch, SwitchError, TxnId,
 };
-use foreshock_systems::store::SimDisk;
 
 use super::post::Post;
 use super::settings::{self, SwitchSettings};
 use super::wire;
 use crate::cluster::{Cx, Done, Durable, Probes, Ref, Request};
-use crate::kernel::draw::Key;
 use crate::kernel::time::Time;
 use crate::measure::{MoneyProbe, UnsettledTxn};
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
-use crate::nodes::store::AnyStore;
+use crate::nodes::store::{AnyStore, Fallen};
 use crate::scenario::plan::{LoadId, Party as Caller, Plan, ServiceId, ServicePlan};
 
 #[derive(Default)]
@@ -34,9 +32,8 @@ struct Counts {
 pub(super) struct SwitchNode {
     settings: SwitchSettings,
     switch: Option<Switch<AnyStore>>,
-    disk: Option<SimDisk>,
+    fallen: Option<Fallen>,
     post: Post,
-    power: Option<Key>,
     counts: Counts,
 }
 
@@ -45,9 +42,8 @@ impl SwitchNode {
         SwitchNode {
             settings: read(&plan.services[service.index()]),
             switch: None,
-            disk: None,
+            fallen: None,
             post: Post::new(service, plan),
-            power: None,
             counts: Counts::default(),
         }
     }
@@ -145,11 +141,11 @@ impl Behaviour for SwitchNode {
 
     fn start(&mut self, cx: &mut Cx<'_>) {
         cx.has_banks();
-        self.power = Some(cx.key("power"));
         if self.switch.is_some() {
             return; // it takes over from a process that has ended in good order
         }
-        let store = AnyStore::open(self.settings.store, self.disk.take());
+        let disk = self.fallen.take().and_then(|fallen| fallen.disk(self.counts.crashes, cx));
+        let store = AnyStore::open(self.settings.store, disk);
         let switch = Switch::open(store, self.settings.config).expect("the plan's settings were checked");
         if self.counts.crashes > 0 {
             cx.money_found(&SwitchNode::probe_of(&switch));
@@ -159,8 +155,7 @@ impl Behaviour for SwitchNode {
 
     fn crash(&mut self, keep: Durable) {
         self.counts.crashes += 1;
-        let entropy = self.power.map_or(0, |power| power.draw(self.counts.crashes));
-        self.disk = self.switch.take().and_then(|switch| switch.into_store().crash(keep, entropy));
+        self.fallen = self.switch.take().map(|switch| switch.into_store().fallen(keep));
         self.post.crash();
     }
 

@@ -76,7 +76,7 @@ impl JobServer {
         job: Ref,
         cx: &mut Cx<'_>,
     ) -> Verdict {
-        let entropy = request.lineage.raw();
+        let entropy = cx.redrawn(request.lineage.raw());
         let input = Input::Fetch { worker: WorkerId(worker), pool: PoolId(pool), max: 1, entropy };
         let (result, said) = self.ask(input, cx);
         let verdict = match (result, said.given) {

@@ -221,7 +221,7 @@ impl JobServer {
     }
 
     fn open(&mut self, store: AnyStore, cx: &Cx<'_>) {
-        let config = self.settings.config(&self.plan.operations, cx.key("jobs").draw(0));
+        let config = self.settings.config(&self.plan.operations, cx.key("jobs").draw(cx.redrawn(0)));
         let engine = Scheduler::open(config, store, self.seen)
             .expect("the settings were checked, and what is stored fits them: lists never shrink");
         self.engine = Some(engine);
@@ -252,7 +252,7 @@ impl Behaviour for JobServer {
             return;
         };
         self.counts.restarts += 1;
-        let entropy = cx.key("power").draw(self.counts.restarts);
+        let entropy = cx.key("power").draw(cx.redrawn(self.counts.restarts));
         let disk = engine.into_store().crash(self.keep, entropy);
         let mut store = AnyStore::open(self.settings.store, disk);
         if self.flaw == Flaw::ForgetsAJob {

@@ -207,7 +207,8 @@ impl Worker {
         let Some(slot) = self.slots.get_mut(at as usize) else { return };
         slot.state = State::Resting;
         let half_ns = poll.as_nanos() / 2;
-        let drawn = below(key.draw(Lineage::root(node ^ u64::from(at), slot.fetches).raw()), half_ns.max(1));
+        let identity = cx.redrawn(Lineage::root(node ^ u64::from(at), slot.fetches).raw());
+        let drawn = below(key.draw(identity), half_ns.max(1));
         slot.timer = cx.wake_at(cx.now() + Span::from_nanos(half_ns + drawn), Token(REST | at));
     }
 
@@ -244,7 +245,7 @@ impl Worker {
         self.counts.runs += 1;
         self.busy += 1;
         let operation = run.body.operation.index().min(self.samplers.len() - 1);
-        let demand = self.samplers[operation].sample(self.keys().demand, run.lineage.raw());
+        let demand = self.samplers[operation].sample(self.keys().demand, cx.redrawn(run.lineage.raw()));
         let heartbeat = self.settings.heartbeat;
         let Some(slot) = self.slots.get_mut(at as usize) else { return };
         slot.run = Some(run);
@@ -268,13 +269,13 @@ impl Worker {
             return self.die(at, cx);
         }
         let fails_ppm = self.settings.fails_ppm(run.body.operation).max(error_ppm);
-        if fails_ppm > 0 && chance_ppm(keys.error.draw(run.lineage.raw()), fails_ppm) {
+        if fails_ppm > 0 && chance_ppm(keys.error.draw(cx.redrawn(run.lineage.raw())), fails_ppm) {
             return self.commit(at, false, cx);
         }
         self.next_step(at, cx);
     }
 
-    /// Whether whoever runs this job dies of it: every time, or never.
+    /// Whether whoever runs this job dies of it: every time, or never, so it is not drawn anew on the way.
     fn is_poison(&self, run: &Run, key: Key) -> bool {
         let share_ppm = self.settings.poison_ppm(run.body.operation);
         share_ppm > 0 && chance_ppm(key.draw(run.body.lineage.raw()), share_ppm)

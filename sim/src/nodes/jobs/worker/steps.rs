@@ -23,7 +23,10 @@ impl Worker {
             };
             let mut started = 0;
             let mut group = Ref::NONE;
-            for branch in step.branches.iter().filter(|branch| self.takes(branch, &run)) {
+            for branch in &step.branches {
+                if !self.takes(branch, &run, cx) {
+                    continue;
+                }
                 for copy in 0..branch.fan_out {
                     group = cx.call(self.step_spec(branch, copy, at, &run, cx.now()), group);
                     started += 1;
@@ -45,16 +48,16 @@ impl Worker {
         }
     }
 
-    fn takes(&self, branch: &BranchPlan, run: &Run) -> bool {
+    fn takes(&self, branch: &BranchPlan, run: &Run, cx: &Cx<'_>) -> bool {
         let operation = branch.operations.as_ref().is_none_or(|only| only.contains(&run.body.operation));
-        operation && (branch.share_ppm >= 1_000_000 || self.draws_branch(branch, run))
+        operation && (branch.share_ppm >= 1_000_000 || self.draws_branch(branch, run, cx))
     }
 
-    fn draws_branch(&self, branch: &BranchPlan, run: &Run) -> bool {
+    fn draws_branch(&self, branch: &BranchPlan, run: &Run, cx: &Cx<'_>) -> bool {
         let edge = &self.plan.edges[branch.edge.index()];
         let callee = name_hash(&self.plan.services[edge.callee.index()].name);
         let identity = run.lineage.call(callee, edge.occurrence).raw();
-        chance_ppm(self.keys().branch.draw(identity), branch.share_ppm)
+        chance_ppm(self.keys().branch.draw(cx.redrawn(identity)), branch.share_ppm)
     }
 
     fn step_spec(&self, branch: &BranchPlan, copy: u32, at: u32, run: &Run, now: Time) -> CallSpec {
