@@ -11,16 +11,17 @@ use workload::Delays;
 use workload::request::Chance;
 
 /// Runs what `prepare` makes and returns nanoseconds per unit of work, the best of three.
-#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a benchmark reads the wall clock")]
 fn cost_ns<T>(units: u64, prepare: impl Fn() -> T, work: impl Fn(&mut T)) -> f64 {
-    let mut best_ns = f64::INFINITY;
-    for _ in 0..3 {
-        let mut subject = prepare();
-        let start = std::time::Instant::now();
-        work(&mut subject);
-        best_ns = best_ns.min(start.elapsed().as_nanos() as f64 / units as f64);
-    }
-    best_ns
+    let costs = (0..3).map(|_| cost_once_ns(units, &mut prepare(), &work));
+    costs.fold(f64::INFINITY, f64::min)
+}
+
+/// The same of a single run.
+#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a benchmark reads the wall clock")]
+fn cost_once_ns<T>(units: u64, subject: &mut T, work: impl Fn(&mut T)) -> f64 {
+    let start = std::time::Instant::now();
+    work(subject);
+    start.elapsed().as_nanos() as f64 / units as f64
 }
 
 fn phold_ns(pending: u32, delays: Delays, tuning: AgendaTuning) -> f64 {
@@ -78,16 +79,26 @@ fn request_ns(chance: Chance) -> f64 {
     cost_ns(requests, || workload::request::plan(requests, chance), simulate)
 }
 
-/// A job from enqueueing to the end, a million of them, with their invariants watched or not.
-fn jobs_ns(is_watched: bool) -> f64 {
-    let jobs = 1_000_000;
+/// A job from enqueueing to the end, with their invariants watched or not.
+fn jobs_ns(jobs: u64, is_watched: bool) -> f64 {
     let simulate = |plan: &mut _| drop(workload::jobs::simulate(plan, is_watched));
-    cost_ns(jobs, || workload::jobs::plan(jobs), simulate)
+    cost_once_ns(jobs, &mut workload::jobs::plan(jobs), simulate)
+}
+
+/// A payment from the order to the end, with their invariants watched or not.
+fn payments_ns(payments: u64, is_watched: bool) -> f64 {
+    let simulate = |plan: &mut _| drop(workload::payments::simulate(plan, is_watched));
+    cost_once_ns(payments, &mut workload::payments::plan(payments), simulate)
 }
 
 type Workload = (&'static str, fn(AgendaTuning) -> f64);
 
-const WORKLOADS: [Workload; 13] = [
+/// Enough to count instructions by, under an instrument that is fifty times slower.
+const FEW: u64 = 20_000;
+
+const MILLION: u64 = 1_000_000;
+
+const WORKLOADS: [Workload; 19] = [
     ("phold_1k", |tuning| phold_ns(1 << 10, Delays::Exponential, tuning)),
     ("phold_16k", |tuning| phold_ns(1 << 14, Delays::Exponential, tuning)),
     ("phold_256k", |tuning| phold_ns(1 << 18, Delays::Exponential, tuning)),
@@ -99,8 +110,14 @@ const WORKLOADS: [Workload; 13] = [
     ("arm_cancel", arm_cancel_ns),
     ("request", |_| request_ns(Chance::Drawn)),
     ("request_steady", |_| request_ns(Chance::Steady)),
-    ("million_jobs", |_| jobs_ns(true)),
-    ("million_jobs_unwatched", |_| jobs_ns(false)),
+    ("few_jobs", |_| jobs_ns(FEW, true)),
+    ("few_jobs_unwatched", |_| jobs_ns(FEW, false)),
+    ("million_jobs", |_| jobs_ns(MILLION, true)),
+    ("million_jobs_unwatched", |_| jobs_ns(MILLION, false)),
+    ("few_payments", |_| payments_ns(FEW, true)),
+    ("few_payments_unwatched", |_| payments_ns(FEW, false)),
+    ("million_payments", |_| payments_ns(MILLION, true)),
+    ("million_payments_unwatched", |_| payments_ns(MILLION, false)),
 ];
 
 fn main() {

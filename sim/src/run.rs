@@ -29,8 +29,9 @@ pub struct Detail {
     pub agenda: AgendaTuning,
     /// Describe the events with these numbers (first, last): for naming where two runs part.
     pub events: Option<(u64, u64)>,
-    /// Keep no books on jobs, so that their invariants are not watched: for measuring what watching costs.
-    pub without_job_books: bool,
+    /// Keep no books on jobs and on money, so that their invariants are not watched and what the books alone know is
+    /// not measured: for finding out what watching costs.
+    pub without_books: bool,
     /// Look closely at the event with this number: what caused it, what every node was like, and which events each
     /// node saw in all.
     pub look_at: Option<u64>,

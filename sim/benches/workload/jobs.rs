@@ -42,7 +42,7 @@ load:
 
 /// Runs the plan, watched or not.
 pub fn simulate(plan: &Plan, is_watched: bool) -> Outcome {
-    let detail = Detail { without_job_books: !is_watched, ..Detail::default() };
+    let detail = Detail { without_books: !is_watched, ..Detail::default() };
     let outcome = run(plan, Seed(1), &[], &Kinds::default(), &detail).expect("there are no edits");
     let jobs = &outcome.measured.systems["jobs"];
     assert!(jobs["completed"] > 0 && jobs["completed"] == jobs["enqueued"], "every job is done: {jobs:?}");

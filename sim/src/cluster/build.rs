@@ -32,7 +32,8 @@ impl Cluster {
     pub(crate) fn new(plan: Arc<Plan>, seed: Seed, kinds: Kinds, detail: &Detail) -> Cluster {
         let mut core =
             empty_core(&plan, seed, TraceRecorder::new(detail.traced_requests, detail.traced_from.clone()));
-        core.recorder.keeps_job_books = !detail.without_job_books;
+        core.recorder.keeps_job_books = !detail.without_books;
+        core.recorder.money.is_unwatched = detail.without_books;
         let mut host_processors = Vec::new();
         for host in &plan.hosts {
             host_processors.push(core.processors.add_processor(host.cores_milli));

@@ -488,6 +488,11 @@ impl Cx<'_> {
         recorder.books_broken(broken, now);
     }
 
+    /// Whether somebody watches what becomes of money.
+    pub(crate) fn watches_money(&self) -> bool {
+        !self.engine.core.recorder.money.is_unwatched
+    }
+
     /// All debits and all credits of this processor's ledger after a step.
     pub(crate) fn ledger_seen(&mut self, debits: u128, credits: u128) {
         if debits != credits {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::kernel::time::Span;
+use crate::nodes::store::{STORE_KEYS, StoreKind, store_kind};
 use crate::scenario::quantity::{Duration, Positive, Problem, Share, scalar_text};
 use crate::scenario::suggest;
 
@@ -16,14 +17,44 @@ pub(super) type Setting<S> = (&'static str, fn(&mut S, &Value) -> Result<(), Pro
 pub(super) fn read<S>(
     what: &str,
     table: &[Setting<S>],
+    settings: S,
+    written: &Map<String, Value>,
+) -> Result<S, Vec<Wrong>> {
+    taken((what, &[]), table, settings, written)
+}
+
+/// The same for a kind that has a store, which `store` finds in its settings.
+pub(super) fn read_stored<S>(
+    what: &str,
+    table: &[Setting<S>],
+    mut settings: S,
+    store: fn(&mut S) -> &mut StoreKind,
+    written: &Map<String, Value>,
+) -> Result<S, Vec<Wrong>> {
+    let kept = store_kind(written).map(|kept| *store(&mut settings) = kept);
+    let taken = taken((what, &STORE_KEYS), table, settings, written);
+    match (kept, taken) {
+        (Ok(()), taken) => taken,
+        (Err(wrong), Ok(_)) => Err(wrong),
+        (Err(wrong), Err(others)) => Err(wrong.into_iter().chain(others).collect()),
+    }
+}
+
+/// Takes up what is in the table; the settings `others` are taken up elsewhere.
+fn taken<S>(
+    (what, others): (&str, &[&'static str]),
+    table: &[Setting<S>],
     mut settings: S,
     written: &Map<String, Value>,
 ) -> Result<S, Vec<Wrong>> {
     let mut wrong = Vec::new();
-    for (key, value) in written {
+    for (key, value) in written.iter().filter(|(key, _)| !others.contains(&key.as_str())) {
         let result = match table.iter().find(|(name, _)| name == key) {
             Some((_, take)) => take(&mut settings, value),
-            None => Err(unknown(what, table.iter().map(|(name, _)| *name).collect(), key)),
+            None => {
+                let names = others.iter().copied().chain(table.iter().map(|(name, _)| *name));
+                Err(unknown(what, names.collect(), key))
+            }
         };
         if let Err(problem) = result {
             wrong.push((key.clone(), problem.sentence()));

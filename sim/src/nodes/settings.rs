@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::kernel::time::Span;
+use crate::nodes::store::{StoreKind, store_kind};
 use crate::scenario::quantity::{Duration, Problem, scalar_text};
 use crate::scenario::suggest;
 
@@ -76,6 +77,14 @@ impl Reader<'_> {
             self.wrong_at(key, format!("is none of {}", names.join(", ")));
         }
         chosen.map(|(_, value)| *value)
+    }
+
+    /// Where what is known is kept, by the settings `store` and `fsync` of a whole kind.
+    pub(super) fn store(&mut self) -> StoreKind {
+        store_kind(self.map).unwrap_or_else(|wrong| {
+            self.wrong.extend(wrong);
+            StoreKind::Memory
+        })
     }
 
     /// The mappings below `key`, each with its name; `help` says what to write where there is none.

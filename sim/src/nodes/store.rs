@@ -6,7 +6,7 @@ use foreshock_systems::store::{
     WalStore,
 };
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::cluster::{Cx, Durable};
 use crate::kernel::time::Time;
@@ -22,8 +22,36 @@ pub(super) enum StoreKind {
     Wal(FsyncPolicy),
 }
 
+/// The settings that every kind with a store has.
+pub(super) const STORE_KEYS: [&str; 2] = ["store", "fsync"];
+
+/// Reads where a node keeps what it knows from its settings `store` and `fsync`; or says what is wrong, by setting.
+pub(super) fn store_kind(written: &Map<String, Value>) -> Result<StoreKind, Vec<(String, String)>> {
+    let mut wrong = Vec::new();
+    let mut note = |key: &str, problem: Problem| wrong.push((key.to_string(), problem.sentence()));
+    let in_memory = written.get("store").map(|value| choice(value, &[("wal", false), ("memory", true)]));
+    let in_memory = in_memory.unwrap_or(Ok(false)).unwrap_or_else(|problem| {
+        note("store", problem);
+        false
+    });
+    let policy = written.get("fsync").map_or(Ok(FsyncPolicy::EveryCommit), fsync);
+    let policy = policy.unwrap_or_else(|problem| {
+        note("fsync", problem);
+        FsyncPolicy::EveryCommit
+    });
+    if in_memory && written.contains_key("fsync") {
+        let message = "a store in memory has nothing to sync";
+        note("fsync", Problem::new(message, "remove one of `store` and `fsync`"));
+    }
+    match wrong.is_empty() {
+        true if in_memory => Ok(StoreKind::Memory),
+        true => Ok(StoreKind::Wal(policy)),
+        false => Err(wrong),
+    }
+}
+
 /// Reads when a log is synced.
-pub(super) fn fsync(value: &Value) -> Result<FsyncPolicy, Problem> {
+fn fsync(value: &Value) -> Result<FsyncPolicy, Problem> {
     const HELP: &str = "write `every_commit`, `never`, or `{group: {commits: 16, wait: 2ms}}`";
     let Value::Object(written) = value else {
         return choice(value, &[("every_commit", FsyncPolicy::EveryCommit), ("never", FsyncPolicy::Never)]);

@@ -61,7 +61,7 @@ fn workers_and_their_settings_change_no_arrival() {
 
 #[test]
 fn no_job_is_lost_in_a_power_cut_when_each_commit_is_synced() {
-    for fsync in ["every_commit", "{commits: 16, wait: 5ms}"] {
+    for fsync in ["every_commit", "{group: {commits: 16, wait: 5ms}}"] {
         let scheduler = format!("fsync: {fsync}, jobs: {{default: {{lease: 2s}}}}");
         let outcome = ran(&scenario(&scheduler, MAILERS, RETRIED, CRASH));
         let jobs = system(&outcome, "jobs");
@@ -102,7 +102,7 @@ fn with_a_group_of_syncs_answers_wait_for_the_disk() {
         outcome.measured.loads[0].latency.p50_ns
     };
     assert_eq!(wait("every_commit"), 0);
-    let grouped = wait("{commits: 100, wait: 20ms}");
+    let grouped = wait("{group: {commits: 100, wait: 20ms}}");
     assert!((19_000_000..=21_000_000).contains(&grouped), "{grouped}");
 }
 
@@ -260,7 +260,7 @@ fn every_broken_variant_is_caught_by_the_invariant_made_for_it() {
     let paused = "replicas: 2, workers: 4, service_time: {exponential: {mean: 300ms}}";
     let slow = "replicas: 2, workers: 4, service_time: 3s";
     let lease = "jobs: {default: {lease: 2s, retry_after: 100ms}}";
-    let hasty = "fsync: {commits: 500, wait: 2s}, jobs: {default: {lease: 2s}}";
+    let hasty = "fsync: {group: {commits: 500, wait: 2s}}, jobs: {default: {lease: 2s}}";
     let cases = [
         ("jobs_completed_once", "test-unfenced-scheduler", scenario(lease, paused, "rate: 20/s", pause)),
         ("jobs_fenced", "test-unfenced-scheduler", scenario(lease, slow, "rate: 1/s", "")),
@@ -291,7 +291,7 @@ fn books_that_are_not_kept_change_nothing_that_happens() {
     let plan = plan(&scenario("jobs: {default: {lease: 2s}}", MAILERS, RETRIED, CRASH));
     let kinds = Kinds::default();
     let with = run(&plan, plan.seed, &[], &kinds, &Detail::default()).unwrap();
-    let without = Detail { without_job_books: true, ..Detail::default() };
+    let without = Detail { without_books: true, ..Detail::default() };
     let without = run(&plan, plan.seed, &[], &kinds, &without).unwrap();
     assert_eq!((with.fingerprint, with.events), (without.fingerprint, without.events));
     assert_balanced(&with);
@@ -388,7 +388,7 @@ timeline:
 fn on_no_bad_day_is_a_job_lost_or_completed_twice_or_a_stale_commit_taken() {
     let (mut leases_lost, mut refused) = (0, 0);
     for day in 0..24 {
-        let fsync = if day % 2 == 0 { "every_commit" } else { "{commits: 8, wait: 3ms}" };
+        let fsync = if day % 2 == 0 { "every_commit" } else { "{group: {commits: 8, wait: 3ms}}" };
         let outcome = ran(&bad_day(day, fsync));
         let jobs = system(&outcome, "jobs");
         assert_eq!(jobs["restarts"], 2, "day {day}: {jobs:?}");

@@ -1,11 +1,12 @@
 //! The invariants, counted again from what is stored. True at every instant, so it may be asked after every step.
 
 use super::intent::Intent;
-use super::ledger::{Account, Books, Leg, TransferId};
+use super::ledger::{self, Account, Leg, Recount, TransferId};
 use super::operation::{IntentId, OperationId, OperationState};
+use super::processor::intent_key;
 use super::state::AttemptState;
 use crate::store::Store;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// An invariant that does not hold.
@@ -37,22 +38,17 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Everything that is wrong with what a store holds; empty if all is well.
+/// Everything that is wrong with what a store holds; empty if all is well. Reads it row by row and keeps balances only.
 pub fn audit(store: &impl Store) -> Vec<Violation> {
-    let mut intents: BTreeMap<IntentId, Intent> = BTreeMap::new();
+    let mut found = Vec::new();
     store.scan(b"intent/", &mut |_, stored| {
         if let Ok(intent) = postcard::from_bytes::<Intent>(stored.value) {
-            intents.insert(intent.id, intent);
+            check_intent(&intent, &mut found);
+            check_booked(&intent, store, &mut found);
         }
         true
     });
-    let books = Books::read(store);
-    let mut found = Vec::new();
-    for intent in intents.values() {
-        check_intent(intent, &mut found);
-        check_booked(intent, &books, &mut found);
-    }
-    check_books(&books, &intents, &mut found);
+    check_books(store, &mut found);
     found
 }
 
@@ -88,7 +84,7 @@ fn check_intent(intent: &Intent, found: &mut Vec<Violation>) {
     }
 }
 
-fn check_booked(intent: &Intent, books: &Books, found: &mut Vec<Violation>) {
+fn check_booked(intent: &Intent, store: &impl Store, found: &mut Vec<Violation>) {
     for operation in intent.operations.iter().filter(|operation| operation.state == OperationState::Succeeded)
     {
         let leg = match (operation.kind.takes_money(), operation.kind.gives_back()) {
@@ -96,33 +92,45 @@ fn check_booked(intent: &Intent, books: &Books, found: &mut Vec<Violation>) {
             (false, true) => Leg::Refund,
             (false, false) => continue,
         };
-        let booked = books.transfers.get(&TransferId { operation: operation.id, leg });
+        let booked = ledger::posted(store, TransferId { operation: operation.id, leg });
         if booked.is_none_or(|transfer| transfer.amount.minor != operation.minor) {
             found.push(Violation::NotBooked(operation.id));
         }
     }
 }
 
-fn check_books(books: &Books, intents: &BTreeMap<IntentId, Intent>, found: &mut Vec<Violation>) {
-    for transfer in books.transfers.values() {
+fn check_books(store: &impl Store, found: &mut Vec<Violation>) {
+    let mut recounted = Recount::default();
+    // Transfers of one payment lie side by side.
+    let mut last: Option<Intent> = None;
+    ledger::transfers(store, &mut |transfer| {
         let id = transfer.id.operation;
-        let operation = intents.get(&id.intent).and_then(|intent| intent.operation(id));
+        if last.as_ref().is_none_or(|intent| intent.id != id.intent) {
+            last = stored_intent(store, id.intent);
+        }
+        let operation = last.as_ref().and_then(|intent| intent.operation(id));
         if operation.is_none_or(|operation| operation.state != OperationState::Succeeded) {
             found.push(Violation::BookedWithoutOperation(transfer.id));
         }
-    }
-    let currencies: BTreeSet<_> = books.balances.keys().map(|(_, currency)| *currency).collect();
+        recounted.add(transfer);
+    });
+    let balances = ledger::balances(store);
+    let currencies: BTreeSet<_> = balances.keys().map(|(_, currency)| *currency).collect();
     for currency in currencies {
-        let (debits, credits) = books.totals(currency);
+        let (debits, credits) = ledger::totals(&balances, currency);
         if debits != credits {
             found.push(Violation::Unbalanced(format!("{currency}: {debits} debited, {credits} credited")));
         }
     }
-    let recounted = books.recounted();
-    let accounts: BTreeSet<_> = books.balances.keys().chain(recounted.keys()).copied().collect();
+    let recounted = recounted.balances;
+    let accounts: BTreeSet<_> = balances.keys().chain(recounted.keys()).copied().collect();
     for account in accounts {
-        if books.balances.get(&account) != recounted.get(&account) {
+        if balances.get(&account) != recounted.get(&account) {
             found.push(Violation::BalanceDiffers(account.0));
         }
     }
+}
+
+fn stored_intent(store: &impl Store, id: IntentId) -> Option<Intent> {
+    postcard::from_bytes(store.get(&intent_key(id))?.value).ok()
 }

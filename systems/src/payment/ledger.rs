@@ -142,6 +142,7 @@ pub(super) fn post<S: Store>(unit: &mut Unit<'_, S>, transfer: &Transfer) -> Res
     unit.put(&key, transfer);
     unit.put(&debit_key, &debited);
     unit.put(&credit_key, &credited);
+    unit.count_posting();
     Ok(true)
 }
 
@@ -171,20 +172,9 @@ pub struct Books {
 impl Books {
     /// Reads them. What cannot be read is left out, and shows up as a difference between balances and transfers.
     pub fn read(store: &impl Store) -> Books {
-        let mut books = Books::default();
-        store.scan(b"balance/", &mut |key, stored| {
-            let name = postcard::from_bytes::<(Account, Currency)>(&key[b"balance/".len()..]);
-            let balance = postcard::from_bytes::<Balance>(stored.value);
-            if let (Ok(name), Ok(balance)) = (name, balance) {
-                books.balances.insert(name, balance);
-            }
-            true
-        });
-        store.scan(b"transfer/", &mut |_, stored| {
-            if let Ok(transfer) = postcard::from_bytes::<Transfer>(stored.value) {
-                books.transfers.insert(transfer.id, transfer);
-            }
-            true
+        let mut books = Books { balances: balances(store), ..Books::default() };
+        transfers(store, &mut |transfer| {
+            books.transfers.insert(transfer.id, *transfer);
         });
         books
     }
@@ -196,24 +186,69 @@ impl Books {
 
     /// What the balances have to be, from the transfers alone.
     pub fn recounted(&self) -> BTreeMap<(Account, Currency), Balance> {
-        let mut balances: BTreeMap<(Account, Currency), Balance> = BTreeMap::new();
-        for transfer in self.transfers.values() {
-            let minor = transfer.amount.minor.unsigned_abs();
-            let debited = balances.entry((transfer.debit, transfer.amount.currency)).or_default();
-            debited.debits = debited.debits.saturating_add(minor);
-            let credited = balances.entry((transfer.credit, transfer.amount.currency)).or_default();
-            credited.credits = credited.credits.saturating_add(minor);
-        }
-        balances
+        let mut recount = Recount::default();
+        self.transfers.values().for_each(|transfer| recount.add(transfer));
+        recount.balances
     }
 
     /// All debits and all credits of a currency. They are equal.
     pub fn totals(&self, currency: Currency) -> (u128, u128) {
-        let of_currency = self.balances.iter().filter(|((_, other), _)| *other == currency);
-        of_currency.fold((0, 0), |(debits, credits), (_, balance)| {
-            (debits + u128::from(balance.debits), credits + u128::from(balance.credits))
-        })
+        totals(&self.balances, currency)
     }
+}
+
+/// The balances that transfers make.
+#[derive(Debug, Default)]
+pub(super) struct Recount {
+    pub(super) balances: BTreeMap<(Account, Currency), Balance>,
+}
+
+impl Recount {
+    pub(super) fn add(&mut self, transfer: &Transfer) {
+        let minor = transfer.amount.minor.unsigned_abs();
+        let debited = self.balances.entry((transfer.debit, transfer.amount.currency)).or_default();
+        debited.debits = debited.debits.saturating_add(minor);
+        let credited = self.balances.entry((transfer.credit, transfer.amount.currency)).or_default();
+        credited.credits = credited.credits.saturating_add(minor);
+    }
+}
+
+/// All debits and all credits of a currency.
+pub(super) fn totals(balances: &BTreeMap<(Account, Currency), Balance>, currency: Currency) -> (u128, u128) {
+    let of_currency = balances.iter().filter(|((_, other), _)| *other == currency);
+    of_currency.fold((0, 0), |(debits, credits), (_, balance)| {
+        (debits + u128::from(balance.debits), credits + u128::from(balance.credits))
+    })
+}
+
+/// The balances as they are kept; what cannot be read is left out.
+pub(super) fn balances(store: &impl Store) -> BTreeMap<(Account, Currency), Balance> {
+    let mut balances = BTreeMap::new();
+    store.scan(b"balance/", &mut |key, stored| {
+        let name = postcard::from_bytes::<(Account, Currency)>(&key[b"balance/".len()..]);
+        let balance = postcard::from_bytes::<Balance>(stored.value);
+        if let (Ok(name), Ok(balance)) = (name, balance) {
+            balances.insert(name, balance);
+        }
+        true
+    });
+    balances
+}
+
+/// All transfers, in the order of their payments; what cannot be read is left out.
+pub(super) fn transfers(store: &impl Store, visit: &mut dyn FnMut(&Transfer)) {
+    store.scan(b"transfer/", &mut |_, stored| {
+        if let Ok(transfer) = postcard::from_bytes::<Transfer>(stored.value) {
+            visit(&transfer);
+        }
+        true
+    });
+}
+
+/// A transfer, if it was posted.
+pub(super) fn posted(store: &impl Store, id: TransferId) -> Option<Transfer> {
+    let transfer: Transfer = postcard::from_bytes(store.get(&transfer_key(id))?.value).ok()?;
+    (transfer.id == id).then_some(transfer)
 }
 
 /// Takes a debit back and leaves the credit: what the audit has to find. Called by sabotaged processors only.
@@ -222,4 +257,5 @@ pub(super) fn forget_debit<S: Store>(unit: &mut Unit<'_, S>, transfer: &Transfer
     let mut balance: Balance = unit.get(&key).unwrap_or_default();
     balance.debits = balance.debits.saturating_sub(transfer.amount.minor.unsigned_abs());
     unit.put(&key, &balance);
+    unit.count_posting();
 }

@@ -9,11 +9,17 @@ use serde::de::DeserializeOwned;
 pub(super) struct Unit<'s, S> {
     store: &'s S,
     batch: Batch,
+    postings: u64,
 }
 
 impl<'s, S: Store> Unit<'s, S> {
     pub(super) const fn new(store: &'s S) -> Unit<'s, S> {
-        Unit { store, batch: Batch::new() }
+        Unit::over(store, Batch::new())
+    }
+
+    /// The same, in the memory of a batch that is empty.
+    pub(super) const fn over(store: &'s S, batch: Batch) -> Unit<'s, S> {
+        Unit { store, batch, postings: 0 }
     }
 
     /// What is under a key; `None` also if it is not of this type.
@@ -29,11 +35,23 @@ impl<'s, S: Store> Unit<'s, S> {
     }
 
     pub(super) fn put<T: Serialize>(&mut self, key: &[u8], value: &T) {
-        self.batch.put(key, postcard::to_allocvec(value).expect("records have no types that do not encode"));
+        self.batch.put_with(key, |batch| {
+            postcard::to_extend(value, batch).expect("records have no types that do not encode")
+        });
     }
 
     pub(super) fn remove(&mut self, key: &[u8]) {
         self.batch.remove(key);
+    }
+
+    /// A balance was changed.
+    pub(super) const fn count_posting(&mut self) {
+        self.postings += 1;
+    }
+
+    /// How many balances were changed.
+    pub(super) const fn postings(&self) -> u64 {
+        self.postings
     }
 
     pub(super) fn into_batch(self) -> Batch {

@@ -11,7 +11,8 @@ use std::fmt;
 /// The secrets of one sender: the newest signs, all verify, so that one can be replaced without a gap.
 #[derive(Clone)]
 pub struct WebhookSecrets {
-    secrets: Vec<Vec<u8>>,
+    /// Each with its secret taken in: what is the same for every message is done once.
+    keyed: Vec<Hmac<Sha256>>,
     tolerance: Span,
 }
 
@@ -44,20 +45,20 @@ impl std::error::Error for SignatureError {}
 impl fmt::Debug for WebhookSecrets {
     /// How many, not which.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WebhookSecrets({} secrets)", self.secrets.len())
+        write!(f, "WebhookSecrets({} secrets)", self.keyed.len())
     }
 }
 
 impl WebhookSecrets {
     /// With one secret, and five minutes of tolerance.
-    pub fn new(secret: impl Into<Vec<u8>>) -> WebhookSecrets {
-        WebhookSecrets { secrets: vec![secret.into()], tolerance: TOLERANCE }
+    pub fn new(secret: impl AsRef<[u8]>) -> WebhookSecrets {
+        WebhookSecrets { keyed: vec![keyed(secret.as_ref())], tolerance: TOLERANCE }
     }
 
     /// Signs with a new secret from now on, and still believes the old ones.
     #[must_use]
-    pub fn rotated(mut self, secret: impl Into<Vec<u8>>) -> WebhookSecrets {
-        self.secrets.insert(0, secret.into());
+    pub fn rotated(mut self, secret: impl AsRef<[u8]>) -> WebhookSecrets {
+        self.keyed.insert(0, keyed(secret.as_ref()));
         self
     }
 
@@ -70,13 +71,10 @@ impl WebhookSecrets {
 
     /// The header of a body sent now, in whole seconds since the driver's origin.
     pub fn sign(&self, now: Time, body: &[u8]) -> String {
-        use fmt::Write;
         let seconds = now.as_nanos() / 1_000_000_000;
         let mut header = format!("t={seconds},v1=");
-        let tag = self.secrets.first().map(|secret| mac(secret, seconds, body).finalize().into_bytes());
-        for byte in tag.into_iter().flatten() {
-            let _ = write!(header, "{byte:02x}"); // writing to a string never fails
-        }
+        let tag = self.keyed.first().map(|keyed| mac(keyed, seconds, body).finalize().into_bytes());
+        header.extend(tag.into_iter().flatten().flat_map(hex));
         header
     }
 
@@ -94,8 +92,8 @@ impl WebhookSecrets {
             return Err(SignatureError::Malformed);
         }
         let matches =
-            |secret: &Vec<u8>| tags.iter().any(|tag| mac(secret, seconds, body).verify_slice(tag).is_ok());
-        if !self.secrets.iter().any(matches) {
+            |keyed: &Hmac<Sha256>| tags.iter().any(|tag| mac(keyed, seconds, body).verify_slice(tag).is_ok());
+        if !self.keyed.iter().any(matches) {
             return Err(SignatureError::NoMatch);
         }
         let signed = Time::ZERO + Span::from_secs(seconds);
@@ -106,18 +104,32 @@ impl WebhookSecrets {
     }
 }
 
-fn mac(secret: &[u8], seconds: u64, body: &[u8]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+fn keyed(secret: &[u8]) -> Hmac<Sha256> {
+    Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length")
+}
+
+fn mac(keyed: &Hmac<Sha256>, seconds: u64, body: &[u8]) -> Hmac<Sha256> {
+    let mut mac = keyed.clone();
     mac.update(seconds.to_string().as_bytes());
     mac.update(b".");
     mac.update(body);
     mac
 }
 
+fn hex(byte: u8) -> [char; 2] {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xF)]]
+}
+
+/// The bytes that hexadecimal digits stand for; `None` if they are none, or of an odd number.
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
-    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
-    Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
 
 /// What a provider tells without having been asked. At least once, in any order.

@@ -1,4 +1,5 @@
-//! What is written at once, and the conditions under which it is. Plain data.
+//! What is written at once, and the conditions under which it is. Plain data, laid out as a log takes it, so that
+//! writing it down is a copy.
 
 use super::CommitNumber;
 
@@ -15,16 +16,25 @@ pub enum Expected {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     pub(super) conditions: Vec<(Vec<u8>, Expected)>,
-    pub(super) writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// One behind the other, as [`encode_write`] makes them.
+    bytes: Vec<u8>,
+    /// Where each begins.
+    starts: Vec<usize>,
 }
+
+/// A key, and what is written to it; `None` removes it.
+pub(super) type Write<'a> = (&'a [u8], Option<&'a [u8]>);
 
 /// Bytes that stand for "removed" where the length of a value would stand.
 const REMOVED: u32 = u32::MAX;
 
+/// A key's length and its value's.
+const HEADER_BYTES: usize = 8;
+
 impl Batch {
     /// Nothing to be written yet.
     pub const fn new() -> Batch {
-        Batch { conditions: Vec::new(), writes: Vec::new() }
+        Batch { conditions: Vec::new(), bytes: Vec::new(), starts: Vec::new() }
     }
 
     /// Only if this is under the key before the batch.
@@ -34,43 +44,91 @@ impl Batch {
     }
 
     /// Writes a value.
-    pub fn put(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> &mut Batch {
-        self.writes.push((key.into(), Some(value.into())));
+    pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> &mut Batch {
+        self.write(key.as_ref(), Some(value.as_ref()))
+    }
+
+    /// Writes what `append` appends, without a copy on the way. It must only append.
+    pub fn put_with(&mut self, key: impl AsRef<[u8]>, append: impl FnOnce(Vec<u8>) -> Vec<u8>) -> &mut Batch {
+        let start = self.bytes.len();
+        self.write(key.as_ref(), Some(&[]));
+        let value = self.bytes.len();
+        self.bytes = append(std::mem::take(&mut self.bytes));
+        let length = (self.bytes.len().saturating_sub(value) as u32).to_le_bytes();
+        if let Some(field) = self.bytes.get_mut(start + HEADER_BYTES / 2..start + HEADER_BYTES) {
+            field.copy_from_slice(&length);
+        }
         self
     }
 
     /// Takes a key away; it need not be there.
-    pub fn remove(&mut self, key: impl Into<Vec<u8>>) -> &mut Batch {
-        self.writes.push((key.into(), None));
+    pub fn remove(&mut self, key: impl AsRef<[u8]>) -> &mut Batch {
+        self.write(key.as_ref(), None)
+    }
+
+    fn write(&mut self, key: &[u8], value: Option<&[u8]>) -> &mut Batch {
+        self.starts.push(self.bytes.len());
+        encode_write(key, value, &mut self.bytes);
         self
     }
 
     /// The last write to a key in this batch: `Some(None)` if it removes it, `None` if it does not touch it.
     pub fn pending(&self, key: &[u8]) -> Option<Option<&[u8]>> {
-        let write = self.writes.iter().rev().find(|(written, _)| written == key);
-        write.map(|(_, value)| value.as_deref())
+        let mut writes = self.starts.iter().rev().filter_map(|start| self.write_at(*start));
+        writes.find(|(written, _)| *written == key).map(|(_, value)| value)
+    }
+
+    fn write_at(&self, start: usize) -> Option<Write<'_>> {
+        decode_write(&mut self.bytes.get(start..)?)
+    }
+
+    /// The writes in their order.
+    pub(super) fn writes(&self) -> impl Iterator<Item = Write<'_>> {
+        let mut rest = self.bytes.as_slice();
+        std::iter::from_fn(move || decode_write(&mut rest))
+    }
+
+    /// The same as a log takes it.
+    pub(super) fn encoded(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The keys it writes or removes, in the order of writing.
     pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.writes.iter().map(|(key, _)| key.as_slice())
+        self.writes().map(|(key, _)| key)
     }
 
     /// The same batch without what it does to one key.
     #[must_use]
     pub fn without(&self, key: &[u8]) -> Batch {
-        let writes = self.writes.iter().filter(|(written, _)| written != key).cloned().collect();
-        Batch { conditions: self.conditions.clone(), writes }
+        self.filtered(|(written, _)| written != key)
+    }
+
+    /// The same conditions, and those of the writes that `keeps` keeps.
+    pub(super) fn filtered(&self, mut keeps: impl FnMut(Write<'_>) -> bool) -> Batch {
+        let mut kept = Batch { conditions: self.conditions.clone(), ..Batch::new() };
+        for (key, value) in self.writes().filter(|write| keeps(*write)) {
+            kept.write(key, value);
+        }
+        kept
+    }
+
+    /// Nothing to be written again; the memory stays for what comes next.
+    pub fn clear(&mut self) {
+        self.conditions.clear();
+        self.bytes.clear();
+        self.starts.clear();
     }
 
     /// Whether there is nothing to write.
     pub const fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+        self.starts.is_empty()
     }
 }
 
 /// Appends a key and its value, or that it is gone, each preceded by its length.
 pub(super) fn encode_write(key: &[u8], value: Option<&[u8]>, into: &mut Vec<u8>) {
+    into.reserve(HEADER_BYTES + key.len() + value.map_or(0, <[u8]>::len));
     into.extend_from_slice(&(key.len() as u32).to_le_bytes());
     into.extend_from_slice(&value.map_or(REMOVED, |value| value.len() as u32).to_le_bytes());
     into.extend_from_slice(key);
@@ -78,7 +136,7 @@ pub(super) fn encode_write(key: &[u8], value: Option<&[u8]>, into: &mut Vec<u8>)
 }
 
 /// Takes a key and its value from the front of `bytes`; `None` if they do not hold a whole one.
-pub(super) fn decode_write<'a>(bytes: &mut &'a [u8]) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+pub(super) fn decode_write<'a>(bytes: &mut &'a [u8]) -> Option<Write<'a>> {
     let key_len = take_u32(bytes)?;
     let value_len = take_u32(bytes)?;
     let key = take(bytes, key_len as usize)?;

@@ -153,9 +153,9 @@ fn drawn_batch(seed: u64, number: u64) -> Batch {
 type Plain = BTreeMap<Vec<u8>, Vec<u8>>;
 
 fn apply_plainly(plain: &mut Plain, batch: &Batch) {
-    for (key, value) in &batch.writes {
+    for (key, value) in batch.writes() {
         match value {
-            Some(value) => drop(plain.insert(key.clone(), value.clone())),
+            Some(value) => drop(plain.insert(key.to_vec(), value.to_vec())),
             None => drop(plain.remove(key)),
         }
     }

@@ -77,6 +77,8 @@ pub struct SimDisk {
     cut: Option<PowerCut>,
     capacity_bytes: Option<usize>,
     failing_syncs: u32,
+    /// Empty: the memory of the largest file that is gone, for the next one.
+    spare: Vec<u8>,
 }
 
 impl SimDisk {
@@ -160,7 +162,9 @@ impl Disk for SimDisk {
         {
             return Err(DiskError::Full);
         }
-        let written = self.files.entry(file).or_default();
+        let spare = &mut self.spare;
+        let new = || File { bytes: std::mem::take(spare), ..File::default() };
+        let written = self.files.entry(file).or_insert_with(new);
         if written.is_removed {
             *written = File::default();
         }
@@ -177,9 +181,15 @@ impl Disk for SimDisk {
         if let Some(file) = self.files.get_mut(&file) {
             file.synced = file.bytes.len();
         }
-        // The file system's journal is written in order: with a sync all removals before it are durable, too.
         // A sync commits the journal of the file system, and with it the removals before it.
-        self.files.retain(|_, file| !file.is_removed);
+        while let Some((number, _)) = self.files.iter().find(|(_, file)| file.is_removed) {
+            let number = *number;
+            let gone = self.files.remove(&number).map_or_else(Vec::new, |file| file.bytes);
+            if gone.capacity() > self.spare.capacity() {
+                self.spare = gone;
+                self.spare.clear();
+            }
+        }
         Ok(())
     }
 

@@ -253,9 +253,7 @@ impl<D: Disk> Store for WalStore<D> {
         self.table.check(batch)?;
         self.frame.clear();
         begin_frame(&mut self.frame, COMMIT, CommitNumber(self.table.last.0.saturating_add(1)));
-        for (key, value) in &batch.writes {
-            encode_write(key, value.as_deref(), &mut self.frame);
-        }
+        self.frame.extend_from_slice(batch.encoded());
         end_frame(&mut self.frame);
         let appended = self.disk.append(self.file, &self.frame);
         self.guard(appended)?;

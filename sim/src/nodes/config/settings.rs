@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 
 use foreshock_systems::config_manager::{Field, Kind, Schema, ServerConfig, Value as Setting};
-use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
 use crate::kernel::time::Span;
 use crate::nodes::settings::{Reader, Wrong};
-use crate::nodes::store::{StoreKind, fsync};
+use crate::nodes::store::StoreKind;
 use crate::scenario::quantity::Positive;
 use crate::scenario::{config_scope, config_value};
 
@@ -61,7 +60,7 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
         reader.missing(&error.to_string());
     }
     let snapshot_time = reader.span("snapshot_time").unwrap_or(Span::ZERO);
-    let store = store(&mut reader);
+    let store = reader.store();
     let help = "write `checkout: {values: {slowdown: x1}}`";
     let applications = reader
         .mappings("applications", help, |name, reader| Some((name.to_string(), application(name, reader))));
@@ -69,25 +68,6 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
     match wrong.is_empty() {
         true => Ok(Settings { config, store, snapshot_time, applications }),
         false => Err(wrong),
-    }
-}
-
-fn store(reader: &mut Reader<'_>) -> StoreKind {
-    let is_memory = reader.choice("store", &[("log", false), ("memory", true)]).unwrap_or(false);
-    match (is_memory, reader.map.get("fsync")) {
-        (true, None) => StoreKind::Memory,
-        (true, Some(_)) => {
-            reader.wrong_at("fsync", "has nothing to sync in memory; remove one of `store` and `fsync`");
-            StoreKind::Memory
-        }
-        (false, None) => StoreKind::Wal(FsyncPolicy::EveryCommit),
-        (false, Some(value)) => match fsync(value) {
-            Ok(fsync) => StoreKind::Wal(fsync),
-            Err(problem) => {
-                reader.wrong_at("fsync", problem.sentence());
-                StoreKind::Memory
-            }
-        },
     }
 }
 

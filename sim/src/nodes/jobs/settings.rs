@@ -9,7 +9,6 @@ use foreshock_systems::job_scheduler::{
 };
 use foreshock_systems::rate_limiter::RateLimitConfig;
 use foreshock_systems::retry::{BackoffConfig, BackoffKind, Jitter};
-use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
 use super::words::MOST_ATTEMPTS;
@@ -102,7 +101,7 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
         job(&names, reader).map(|job| (name.to_string(), job))
     });
     let read = Settings {
-        store: store(&mut reader),
+        store: reader.store(),
         pools: pools(&names, &mut reader),
         schedules: reader.mappings(
             "schedules",
@@ -129,27 +128,6 @@ fn usual() -> KindConfig {
         first_exponent: 0,
     };
     KindConfig { max_attempts: 5, backoff, ..KindConfig::default() }
-}
-
-fn store(reader: &mut Reader<'_>) -> StoreKind {
-    let in_memory = reader.choice("store", &[("log", false), ("memory", true)]).unwrap_or(false);
-    let fsync = fsync(reader).unwrap_or(FsyncPolicy::EveryCommit);
-    if in_memory && reader.map.contains_key("fsync") {
-        reader.wrong_at("fsync", "has no effect on a store in memory; remove it, or write `store: log`");
-    }
-    if in_memory { StoreKind::Memory } else { StoreKind::Wal(fsync) }
-}
-
-fn fsync(reader: &mut Reader<'_>) -> Option<FsyncPolicy> {
-    let Some(Value::Object(group)) = reader.map.get("fsync") else {
-        return reader
-            .choice("fsync", &[("every_commit", FsyncPolicy::EveryCommit), ("never", FsyncPolicy::Never)]);
-    };
-    let mut inner = Reader { map: group, at: "fsync.".to_string(), wrong: reader.wrong };
-    inner.refuse_unknown(&["commits", "wait"], "a group of syncs");
-    let max_commits = inner.value("commits", Positive::read).map_or(64, |commits| commits.0);
-    let max_wait = inner.positive_span("wait").unwrap_or(Span::from_millis(5));
-    Some(FsyncPolicy::Group { max_commits, max_wait })
 }
 
 fn queue(name: &str, reader: &mut Reader<'_>) -> Option<QueueConfig> {
@@ -377,6 +355,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use foreshock_systems::store::FsyncPolicy;
     use serde_json::json;
 
     fn wrong(settings: Value) -> Vec<String> {
@@ -401,7 +380,7 @@ mod tests {
             "jobs": {"mail": {"queue": "bulk", "priority": 3, "lease": "5s", "rate": "10/s", "once_per_key": true}},
             "worker_pools": {"mailers": {"bulk": 3, "urgent": 1}},
             "schedules": {"digest": {"operation": "mail", "every": "1m", "misfire": {"catch_up": 3}}},
-            "fsync": {"commits": 8, "wait": "2ms"},
+            "fsync": {"group": {"commits": 8, "wait": "2ms"}},
         });
         let settings = read(settings.as_object().expect("a mapping")).expect("nothing is wrong");
         let config = settings.config(&["default".to_string(), "mail".to_string()], 1);
@@ -430,7 +409,7 @@ mod tests {
             "jobs.bill.burst: has no effect without a `rate`",
             "jobs.bill.max_run: ends an attempt before its lease of 10s",
             "jobs.mail.queue: names the queue `c`; there is a",
-            "store: is none of log, memory",
+            "store: `disc` is not known here; use wal or memory",
             "worker_pools.p: has no queue",
             "worker_pools.q.z: names the queue `z`",
             "schedules.s: says nothing about what is enqueued",

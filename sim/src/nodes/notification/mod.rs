@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::{Kind, service};
 use crate::cluster::Node;
 use crate::scenario::Around;
-use crate::scenario::plan::{KindTraits, Plan, ServiceId, TelemetryRole};
+use crate::scenario::plan::{KindTraits, Plan, ServiceId};
 
 /// No defect.
 pub(super) const SOUND: u8 = 0;
@@ -45,13 +45,7 @@ impl<const DEFECT: u8> Kind for Notifier<DEFECT> {
     }
 
     fn traits() -> KindTraits {
-        KindTraits {
-            telemetry: TelemetryRole::Reports,
-            calls_itself: true,
-            needs_calls: true,
-            most_replicas: Some(1),
-            ..KindTraits::default()
-        }
+        KindTraits { calls_itself: true, needs_calls: true, most_replicas: Some(1), ..service::traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -69,7 +63,7 @@ impl Kind for NotificationProvider {
     }
 
     fn traits() -> KindTraits {
-        KindTraits { telemetry: TelemetryRole::Reports, most_replicas: Some(1), ..KindTraits::default() }
+        KindTraits { most_replicas: Some(1), ..service::traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -91,13 +85,7 @@ impl<const DEFECT: u8> Kind for AlertRouter<DEFECT> {
     }
 
     fn traits() -> KindTraits {
-        KindTraits {
-            telemetry: TelemetryRole::Reports,
-            calls_itself: true,
-            needs_calls: true,
-            most_replicas: Some(1),
-            ..KindTraits::default()
-        }
+        KindTraits { calls_itself: true, needs_calls: true, most_replicas: Some(1), ..service::traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {

@@ -8,13 +8,12 @@ use foreshock_systems::notification::delivery::{
     Rung, Starvation, UnknownRule,
 };
 use foreshock_systems::rate_limiter::{RateLimitConfig, SlidingLog, WindowAlignment, WindowConfig};
-use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
 use super::provider::{self, CHANNELS};
 use crate::kernel::time::{Span, Time};
 use crate::nodes::settings::{Reader, Wrong};
-use crate::nodes::store::{StoreKind, fsync};
+use crate::nodes::store::StoreKind;
 use crate::scenario::Around;
 use crate::scenario::quantity::{Count, Positive, Rate, Share};
 use crate::scenario::suggest;
@@ -114,7 +113,7 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Wrong> {
         reader.wrong_at("retry_cap", format!("is below `retry_base`, which is {retry_base}; raise it"));
     }
     let read = Settings {
-        store: store(&mut reader),
+        store: reader.store(),
         categories: reader
             .mappings("categories", "write `categories: {receipt: {channels: [email]}}`", |name, reader| {
                 category(reader).map(|category| (name.to_string(), category))
@@ -143,22 +142,6 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Wrong> {
         wall_clock_s: minute(&mut reader, "wall_clock").map_or(0, |minute| i64::from(minute) * 60),
     };
     if wrong.is_empty() { Ok(read) } else { Err(wrong) }
-}
-
-fn store(reader: &mut Reader<'_>) -> StoreKind {
-    let in_memory = reader.choice("store", &[("wal", false), ("memory", true)]).unwrap_or(false);
-    let policy = match reader.map.get("fsync").map(fsync) {
-        None => FsyncPolicy::EveryCommit,
-        Some(Ok(policy)) => policy,
-        Some(Err(problem)) => {
-            reader.wrong_at("fsync", problem.sentence());
-            FsyncPolicy::EveryCommit
-        }
-    };
-    if in_memory && reader.map.contains_key("fsync") {
-        reader.wrong_at("fsync", "has no effect on a store in memory; remove it, or write `store: wal`");
-    }
-    if in_memory { StoreKind::Memory } else { StoreKind::Wal(policy) }
 }
 
 fn starvation(reader: &mut Reader<'_>) -> Starvation {

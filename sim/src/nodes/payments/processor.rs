@@ -60,6 +60,8 @@ pub(super) struct Payments {
     edges: Vec<EdgeId>,
     secrets: Vec<WebhookSecrets>,
     processor: Option<Processor<AnyStore>>,
+    /// What its ledger says, and after how many transfers.
+    balances: Option<(u64, (u128, u128))>,
     fallen: Option<Fallen>,
     /// By number of the payment.
     origins: Vec<Origin>,
@@ -81,6 +83,7 @@ impl Payments {
             secrets: edges.iter().map(|edge| secrets(callee(edge))).collect(),
             edges,
             processor: None,
+            balances: None,
             fallen: None,
             origins: vec![Origin::NONE],
             woken: Vec::new(),
@@ -119,11 +122,26 @@ impl Payments {
     }
 
     fn after_step(&mut self, processor: Processor<AnyStore>, out: Vec<Output>, cx: &mut Cx<'_>) {
-        let (debits, credits) = debits_and_credits(processor.store());
-        cx.ledger_seen(debits, credits);
+        if cx.watches_money() {
+            let (debits, credits) = self.balances(&processor);
+            cx.ledger_seen(debits, credits);
+        }
         self.processor = Some(processor);
         for output in out {
             self.carry_out(output, cx);
+        }
+    }
+
+    /// All debits and all credits; read again when a transfer was posted.
+    fn balances(&mut self, processor: &Processor<AnyStore>) -> (u128, u128) {
+        let posted = processor.postings();
+        match self.balances {
+            Some((at, balances)) if at == posted => balances,
+            Some(_) | None => {
+                let balances = debits_and_credits(processor.store());
+                self.balances = Some((posted, balances));
+                balances
+            }
         }
     }
 
@@ -374,6 +392,7 @@ impl Behaviour for Payments {
 
     fn crash(&mut self, keep: Durable) {
         self.counts.crashes += 1;
+        self.balances = None;
         self.fallen = self.processor.take().map(|processor| processor.into_store().fallen(keep));
         self.woken.clear();
         self.answers.clear();

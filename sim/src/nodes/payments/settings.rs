@@ -9,8 +9,7 @@ use crate::measure::KeyPolicy;
 use crate::nodes::setting_table::{
     self as settings, Setting, Wrong, choice, lifetime, positive, range, share, span, up_to,
 };
-use crate::nodes::store::{StoreKind, fsync};
-use crate::scenario::quantity::Problem;
+use crate::nodes::store::StoreKind;
 
 /// Settings of kind `payments`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,25 +20,7 @@ pub(super) struct ProcessorSettings {
     pub(super) store: StoreKind,
 }
 
-const PROCESSOR: [Setting<ProcessorSettings>; 13] = [
-    ("store", |settings, value| {
-        settings.store = choice(
-            value,
-            &[("wal", StoreKind::Wal(FsyncPolicy::EveryCommit)), ("memory", StoreKind::Memory)],
-        )?;
-        Ok(())
-    }),
-    ("fsync", |settings, value| {
-        let fsync = fsync(value)?;
-        if settings.store == StoreKind::Memory {
-            return Err(Problem::new(
-                "a store in memory has nothing to sync",
-                "remove one of `store` and `fsync`",
-            ));
-        }
-        settings.store = StoreKind::Wal(fsync);
-        Ok(())
-    }),
+const PROCESSOR: [Setting<ProcessorSettings>; 11] = [
     ("key_ttl", |settings, value| {
         settings.config.keys.ttl = lifetime(value)?;
         Ok(())
@@ -102,10 +83,13 @@ pub(super) fn processor(written: &Map<String, Value>) -> Result<ProcessorSetting
         kept_answers: KeptAnswers::All,
         store: StoreKind::Wal(FsyncPolicy::EveryCommit),
     };
-    // The kind of store comes first, whatever the order in which they are written.
-    let store = written.get("store").map(|value| ("store".to_string(), value.clone()));
-    let ordered: Map<String, Value> = store.into_iter().chain(written.clone()).collect();
-    settings::read("a processor of payments", &PROCESSOR, settings, &ordered)
+    settings::read_stored(
+        "a processor of payments",
+        &PROCESSOR,
+        settings,
+        |settings| &mut settings.store,
+        written,
+    )
 }
 
 /// Settings of kind `payment-provider`. Shares are of operations, in parts per million.

@@ -8,7 +8,7 @@ use crate::kernel::time::{Span, Time};
 use crate::nodes::setting_table::{
     self as settings, Setting, Wrong, choice, lifetime, range, share, span, switch, up_to,
 };
-use crate::nodes::store::{StoreKind, fsync};
+use crate::nodes::store::StoreKind;
 
 /// Settings of kind `upi-switch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) struct SwitchSettings {
     pub(super) store: StoreKind,
 }
 
-const SWITCH: [Setting<SwitchSettings>; 9] = [
+const SWITCH: [Setting<SwitchSettings>; 8] = [
     ("auth_timeout", |settings, value| {
         settings.config.auth_timeout = lifetime(value)?;
         Ok(())
@@ -53,10 +53,6 @@ const SWITCH: [Setting<SwitchSettings>; 9] = [
         settings.config.max_minor = i64::from(up_to(value, u32::MAX)?);
         Ok(())
     }),
-    ("fsync", |settings, value| {
-        settings.store = StoreKind::Wal(fsync(value)?);
-        Ok(())
-    }),
 ];
 
 /// The settings of a switch, or everything that is wrong with them.
@@ -67,7 +63,8 @@ pub(super) fn read_switch(written: &Map<String, Value>) -> Result<SwitchSettings
         rule: StatusChecks::default(),
         store: StoreKind::Wal(FsyncPolicy::EveryCommit),
     };
-    let mut settings = settings::read("a switch", &SWITCH, settings, written)?;
+    let mut settings =
+        settings::read_stored("a switch", &SWITCH, settings, |settings| &mut settings.store, written)?;
     settings.config.checks =
         if settings.is_limiting { CheckRule::Enforce(settings.rule) } else { CheckRule::Trust };
     Ok(settings)

@@ -34,11 +34,11 @@ const STOPS: [StopReason; 3] = [StopReason::Cancelled, StopReason::DeadlinePasse
 
 const ON_PARENT_FAILURE: [OnParentFailure; 2] = [OnParentFailure::Cancel, OnParentFailure::Run];
 
-/// The row's value; `None` if there is none, for the row takes one away.
-pub(super) fn encode(row: &Row) -> Option<Vec<u8>> {
-    let mut out = Writer(Vec::with_capacity(128));
+/// Appends the row's value; nothing of a row that takes one away.
+pub(super) fn encode(row: &Row, into: Vec<u8>) -> Vec<u8> {
+    let mut out = Writer(into);
     match row {
-        Row::Removed(_) => return None,
+        Row::Removed(_) => {}
         Row::Job(job) => out.job(job),
         Row::Counts(counts) => {
             out.u64(counts.enqueued);
@@ -52,7 +52,7 @@ pub(super) fn encode(row: &Row) -> Option<Vec<u8>> {
         }
         Row::Schedule { last_tick, .. } => out.time(*last_tick),
     }
-    Some(out.0)
+    out.0
 }
 
 /// The row that a value is, under the key of its kind and number.

@@ -37,25 +37,26 @@ pub(super) struct Counts {
 /// Before the keys of all rows, so that a store can be shared with other systems.
 const PREFIX: &[u8; 5] = b"jobs/";
 
-/// Longest key: prefix, kind, number.
+/// A key: prefix, kind, number.
 const KEY_BYTES: usize = PREFIX.len() + 1 + 8;
 
-/// The rows as one batch: all of them or none.
-pub(super) fn batch(rows: &[Row]) -> Batch {
-    let mut batch = Batch::new();
+/// Adds the rows to a batch: all of them are written, or none.
+pub(super) fn write(rows: &[Row], batch: &mut Batch) {
     for row in rows {
         let (kind, number) = place(row);
-        let mut key = Vec::with_capacity(KEY_BYTES);
-        key.extend_from_slice(PREFIX);
-        key.push(kind);
+        let mut key = [0; KEY_BYTES];
+        let (prefix, rest) = key.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(PREFIX);
+        rest[0] = kind;
         // Big end first: the order of the keys is that of the numbers.
-        key.extend_from_slice(&number.to_be_bytes());
-        match code::encode(row) {
-            Some(value) => batch.put(key, value),
-            None => batch.remove(key),
+        rest[1..].copy_from_slice(&number.to_be_bytes());
+        match row {
+            Row::Removed(_) => batch.remove(key),
+            Row::Job(_) | Row::Counts(_) | Row::Queue { .. } | Row::Leader(_) | Row::Schedule { .. } => {
+                batch.put_with(key, |bytes| code::encode(row, bytes))
+            }
         };
     }
-    batch
 }
 
 /// What a row is about: a later one of the same place replaces it.

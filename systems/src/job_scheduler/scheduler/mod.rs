@@ -17,7 +17,7 @@ use super::outbox::Outbox;
 use super::row::{self, Row};
 use super::state::State;
 use crate::rate_limiter::Gcra;
-use crate::store::{CommitNumber, Store, StoreError};
+use crate::store::{Batch, CommitNumber, Store, StoreError};
 use crate::time::Time;
 use control::Drain;
 use std::fmt;
@@ -44,6 +44,8 @@ pub struct Scheduler<S> {
     stalled_until: Option<Time>,
     /// The last one it made.
     last_commit: CommitNumber,
+    /// What was written last: its memory is used again.
+    spare: Batch,
     #[cfg(test)]
     pub(super) sabotage: Sabotage,
 }
@@ -122,6 +124,7 @@ impl<S: Store> Scheduler<S> {
             drain: None,
             stalled_until: None,
             last_commit,
+            spare: Batch::new(),
             #[cfg(test)]
             sabotage: Sabotage::None,
         })
@@ -257,7 +260,9 @@ impl<S: Store> Scheduler<S> {
 
     fn commit(&mut self, now: Time, staged: Staged, out: &mut Outbox<Output>) -> Result<(), StoreError> {
         if !staged.rows.is_empty() {
-            let written = self.store.commit(now, &row::batch(&staged.rows));
+            self.spare.clear();
+            row::write(&staged.rows, &mut self.spare);
+            let written = self.store.commit(now, &self.spare);
             #[cfg(test)]
             let written = written.or_else(|error| match self.sabotage {
                 Sabotage::AnswersBeforeCommit => Ok(self.last_commit),

@@ -13,6 +13,8 @@ mod timers; // status checks, expiry, forgetting
 pub use config::{ConfigError, FeeConfig, Policies, ProcessorConfig, ResolutionConfig};
 pub use reconcile::{ReconcileReport, SettlementLine};
 
+pub(super) use step::intent_key;
+
 #[cfg(test)]
 pub(super) use config::Sabotage;
 
@@ -20,14 +22,15 @@ use super::ledger::LedgerError;
 use super::operation::{IntentId, OperationId, OperationState, Order, Outcome, ProviderId};
 use super::request::{Answer, Request, RequestId};
 use super::state::{AttemptEvent, AttemptState};
+use super::unit::Unit;
 use super::validate::Velocity;
 use super::webhook::{Delivery, SignatureError, WebhookSecrets};
-use crate::store::{CommitNumber, Held, Store, StoreError};
+use crate::store::{Batch, CommitNumber, Held, Store, StoreError};
 use crate::time::Time;
 use config::Rules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use step::{Step, Timer};
+use step::{Finished, Step, Timer};
 
 /// What happens to a processor.
 #[derive(Clone, Debug)]
@@ -154,6 +157,9 @@ pub struct Processor<S> {
     waiting: BTreeMap<OperationId, RequestId>,
     held: Held<Output>,
     last: CommitNumber,
+    postings: u64,
+    /// Empty: its memory is used again by the next step.
+    spare: Batch,
 }
 
 impl<S: Store> Processor<S> {
@@ -175,6 +181,8 @@ impl<S: Store> Processor<S> {
             waiting: BTreeMap::new(),
             held: Held::default(),
             last,
+            postings: 0,
+            spare: Batch::new(),
         })
     }
 
@@ -204,6 +212,11 @@ impl<S: Store> Processor<S> {
     /// The store.
     pub const fn store(&self) -> &S {
         &self.store
+    }
+
+    /// How many transfers were posted since the processor was opened: as long as it stays the same, so do the balances.
+    pub const fn postings(&self) -> u64 {
+        self.postings
     }
 
     /// Gives the store back, for instance after it failed.
@@ -287,12 +300,16 @@ impl<S: Store> Processor<S> {
         now: Time,
         work: impl FnOnce(&mut Step<'_, S>) -> Result<T, Rejected>,
     ) -> Result<T, Rejected> {
-        let mut step = Step::new(now, &self.rules, &self.store, &mut self.waiting);
+        let unit = Unit::over(&self.store, std::mem::take(&mut self.spare));
+        let mut step = Step::new(now, &self.rules, unit, &mut self.waiting);
         let result = work(&mut step)?;
-        let (batch, outputs, timers) = step.finish();
+        let Finished { mut batch, postings, outputs, timers } = step.finish();
         if !batch.is_empty() {
             self.last = self.store.commit(now, &batch).map_err(Rejected::Store)?;
+            batch.clear();
         }
+        self.spare = batch;
+        self.postings += postings;
         for output in outputs {
             self.held.push(self.last, output);
         }

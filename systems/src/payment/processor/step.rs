@@ -29,7 +29,7 @@ pub(super) enum Timer {
     Event(ProviderId, u64),
 }
 
-pub(super) fn intent_key(id: IntentId) -> Vec<u8> {
+pub(in crate::payment) fn intent_key(id: IntentId) -> Vec<u8> {
     [b"intent/".as_slice(), &id.0.to_be_bytes()].concat()
 }
 
@@ -39,6 +39,14 @@ pub(super) fn record_key(key: &str) -> Vec<u8> {
 
 pub(super) fn event_key(provider: ProviderId, event: u64) -> Vec<u8> {
     [b"event/".as_slice(), &provider.0.to_be_bytes(), &event.to_be_bytes()].concat()
+}
+
+/// What a step comes to.
+pub(super) struct Finished {
+    pub(super) batch: Batch,
+    pub(super) postings: u64,
+    pub(super) outputs: Vec<Output>,
+    pub(super) timers: Vec<(Time, Timer)>,
 }
 
 pub(super) struct Step<'p, S> {
@@ -54,14 +62,15 @@ impl<'p, S: Store> Step<'p, S> {
     pub(super) const fn new(
         now: Time,
         rules: &'p Rules,
-        store: &'p S,
+        unit: Unit<'p, S>,
         waiting: &'p mut BTreeMap<OperationId, RequestId>,
     ) -> Step<'p, S> {
-        Step { now, rules, unit: Unit::new(store), waiting, outputs: Vec::new(), timers: Vec::new() }
+        Step { now, rules, unit, waiting, outputs: Vec::new(), timers: Vec::new() }
     }
 
-    pub(super) fn finish(self) -> (Batch, Vec<Output>, Vec<(Time, Timer)>) {
-        (self.unit.into_batch(), self.outputs, self.timers)
+    pub(super) fn finish(self) -> Finished {
+        let postings = self.unit.postings();
+        Finished { batch: self.unit.into_batch(), postings, outputs: self.outputs, timers: self.timers }
     }
 
     pub(super) fn push(&mut self, output: Output) {

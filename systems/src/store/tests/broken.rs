@@ -38,13 +38,14 @@ impl Store for BrokenStore {
         let mut batch = batch.clone();
         match self.defect {
             Defect::IgnoresConditions => batch.conditions.clear(),
-            Defect::LosesRemovals => batch.writes.retain(|(_, value)| value.is_some()),
+            Defect::LosesRemovals => batch = batch.filtered(|(_, value)| value.is_some()),
             Defect::AcknowledgesBeforeSync => {}
             Defect::TearsBatches => {
                 // The first write goes by itself, in a commit of its own.
-                let rest = batch.writes.split_off(batch.writes.len().min(1));
-                self.inner.commit(now, &batch)?;
-                batch.writes = rest;
+                let mut places = 0..;
+                self.inner.commit(now, &batch.filtered(|_| places.next() == Some(0)))?;
+                places = 0..;
+                batch = batch.filtered(|_| places.next() != Some(0));
             }
         }
         self.inner.commit(now, &batch)
