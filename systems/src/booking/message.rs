@@ -249,6 +249,8 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl std::error::Error for Refusal {}
+
 /// Why nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejected {

@@ -1,11 +1,10 @@
 //! One transaction in the making: reads and writes of rows, and what follows from them. Never commits.
 
 use super::super::config::{Contention, DeskConfig, HoldClock};
-use super::super::database::Txn;
 use super::super::locks::LockError;
 use super::super::message::{Clocks, Output, Refusal, Rejected};
 use super::super::rows::{Booking, BookingId, Charge, Claim, CustomerId, Key, Row, Taken, Token, UnitRow};
-use super::{Db, Goods, Rows, Unit};
+use super::{Db, Goods, TxnOf, Unit};
 use crate::store::Store;
 use crate::time::Time;
 
@@ -14,7 +13,7 @@ pub(super) type BookingOf<G> = Booking<Unit<G>, <G as Goods>::Detail>;
 
 pub(super) struct Work<'a, G: Goods, S> {
     pub(super) db: &'a mut Db<G, S>,
-    pub(super) txn: &'a mut Txn<Key<Unit<G>>, Rows<G>>,
+    pub(super) txn: &'a mut TxnOf<G>,
     pub(super) goods: &'a G,
     pub(super) config: &'a DeskConfig,
     pub(super) clocks: Clocks,
