@@ -166,7 +166,7 @@ impl<U: super::rows::Unit> Audit<U> {
     }
 
     /// A row as it was found.
-    pub(super) fn found<G: Goods<Unit = U>>(&mut self, goods: &G, key: &Key<U>, row: &Row<U, G::Detail>) {
+    pub(super) fn found<D>(&mut self, key: &Key<U>, row: &Row<U, D>) {
         if let Row::Booking(booking) = row {
             self.claim(booking, 1);
             self.check_alone(booking);
@@ -178,7 +178,6 @@ impl<U: super::rows::Unit> Audit<U> {
             self.units.entry(*unit).or_default();
         }
         self.touched.clear();
-        let _ = goods;
     }
 
     /// After all rows were found.
@@ -193,13 +192,12 @@ impl<U: super::rows::Unit> Audit<U> {
     }
 
     /// One row of a commit.
-    pub(super) fn observe<G: Goods<Unit = U>>(
+    pub(super) fn observe<D>(
         &mut self,
         now: Time,
-        goods: &G,
         key: &Key<U>,
-        old: Option<&Row<U, G::Detail>>,
-        new: Option<&Row<U, G::Detail>>,
+        old: Option<&Row<U, D>>,
+        new: Option<&Row<U, D>>,
     ) {
         match (key, old, new) {
             (Key::Booking(_), old, Some(Row::Booking(new))) => {
@@ -223,7 +221,6 @@ impl<U: super::rows::Unit> Audit<U> {
             }
             (Key::Unit(_) | Key::Waiter(_), _, _) => {}
         }
-        let _ = goods;
     }
 
     /// After a commit: the units it touched, by both ways of counting.

@@ -1,11 +1,12 @@
 //! A desk: takes commands, decides each in one transaction over the store, and only then says so. All that must outlive
 //! a crash is in the store; timers and outputs that nobody has seen are rebuilt.
 
+mod look; // what can be read of it
 mod money; // the saga of a booking's money
 mod programs; // what each command does
 mod work; // one transaction in the making
 
-use super::audit::{Audit, Totals, Violation};
+use super::audit::Audit;
 use super::config::{ConfigError, DeskConfig};
 use super::database::{CommitError, Database, Field, Txn, Unreadable};
 use super::message::{Answer, Clocks, Command, Output, Refusal, Rejected};
@@ -142,7 +143,7 @@ impl<G: Goods, S: Store> Desk<G, S> {
         let (mut expiries, mut asks) = (BTreeSet::new(), BTreeSet::new());
         let mut next_place = 0;
         for (key, row) in db.rows() {
-            audit.found(&goods, key, row);
+            audit.found(key, row);
             match (key, row) {
                 (_, Row::Booking(booking)) => {
                     expiries.extend(expiry_of(booking));
@@ -215,10 +216,10 @@ impl<G: Goods, S: Store> Desk<G, S> {
             self.conflicts = self.conflicts.saturating_add(1);
             return Err(Rejected::Conflict);
         }
-        let Desk { db, audit, expiries, asks, goods, .. } = self;
+        let Desk { db, audit, expiries, asks, .. } = self;
         let before = db.last();
         let committed = db.commit(now, pending.txn, &mut |key, old, new| {
-            audit.observe(now, goods, key, old, new);
+            audit.observe(now, key, old, new);
             if let Some(Row::Booking(old)) = old {
                 if let Some(expiry) = expiry_of(old) {
                     expiries.remove(&expiry);
@@ -389,89 +390,6 @@ impl<G: Goods, S: Store> Desk<G, S> {
         let durable = self.store().durable();
         self.held.release(durable, out);
     }
-
-    /// What is sold.
-    pub const fn goods(&self) -> &G {
-        &self.goods
-    }
-
-    /// What is sold, to change its rules.
-    pub const fn goods_mut(&mut self) -> &mut G {
-        &mut self.goods
-    }
-
-    /// How it sells.
-    pub const fn config(&self) -> &DeskConfig {
-        &self.config
-    }
-
-    /// A booking.
-    pub fn booking(&self, id: BookingId) -> Option<&Booking<G::Unit, G::Detail>> {
-        match self.db.newest(&Key::Booking(id)) {
-            Some(Row::Booking(booking)) => Some(booking),
-            Some(Row::Unit(_) | Row::Customer(_) | Row::Waiter(_)) | None => None,
-        }
-    }
-
-    /// All bookings, in the order of their keys.
-    pub fn bookings(&self) -> impl Iterator<Item = &Booking<G::Unit, G::Detail>> {
-        let range = Key::Booking(BookingId(0))..=Key::Booking(BookingId(u64::MAX));
-        self.db.range(range).filter_map(|(_, row)| match row {
-            Row::Booking(booking) => Some(&**booking),
-            Row::Unit(_) | Row::Customer(_) | Row::Waiter(_) => None,
-        })
-    }
-
-    /// What is taken of a unit.
-    pub fn unit(&self, unit: G::Unit) -> UnitRow {
-        unit_of(&self.db, unit)
-    }
-
-    /// What is taken, booked, paid and open, over all.
-    pub const fn totals(&self) -> &Totals {
-        self.audit.totals()
-    }
-
-    /// The first thing found that must not be, and how many in all.
-    pub fn violation(&self) -> Option<(&Violation<G::Unit>, u64)> {
-        self.audit.first()
-    }
-
-    /// Everything counted again from what is stored.
-    ///
-    /// # Errors
-    /// [`Violation`].
-    pub fn audit(&self) -> Result<(), Violation<G::Unit>> {
-        let mut audit = Audit::new();
-        self.db.rows().for_each(|(key, row)| audit.found(&self.goods, key, row));
-        audit.compare(&self.goods, &mut |unit| unit_of(&self.db, unit));
-        audit.first().map_or(Ok(()), |(violation, _)| Err(violation.clone()))
-    }
-
-    /// Commits refused because somebody else was faster.
-    pub const fn conflicts(&self) -> u64 {
-        self.conflicts
-    }
-
-    /// The last commit that a crash does not take.
-    pub fn durable(&self) -> CommitNumber {
-        self.store().durable()
-    }
-
-    /// The last commit it made.
-    pub const fn last_commit(&self) -> CommitNumber {
-        self.last_commit
-    }
-
-    /// The store.
-    pub const fn store(&self) -> &S {
-        self.db.store()
-    }
-
-    /// Gives the store back, for instance after it failed.
-    pub fn into_store(self) -> S {
-        self.db.into_store()
-    }
 }
 
 #[cfg(test)]
@@ -484,7 +402,7 @@ impl<G: Goods, S: Store> Desk<G, S> {
         txn.put(Key::Unit(unit), Row::Unit(row));
         let Desk { db, audit, goods, .. } = self;
         let watch = &mut |key: &Key<G::Unit>, old: Option<&Rows<G>>, new: Option<&Rows<G>>| {
-            audit.observe(Time::ZERO, goods, key, old, new);
+            audit.observe(Time::ZERO, key, old, new);
         };
         db.commit(Time::ZERO, txn, watch).expect("nothing is checked at this level");
         audit.settle(goods, &mut |unit| unit_of(db, unit));
