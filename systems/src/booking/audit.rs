@@ -249,7 +249,7 @@ impl<U: super::rows::Unit> Audit<U> {
         add(&mut totals.phases[booking.phase as usize], 1);
         add(&mut totals.open, u64::from(!booking.is_settled()));
         let claim = booking.phase.claim();
-        let taken = (booking.units.len() as u64).saturating_mul(u64::from(booking.quantity));
+        let taken = booking.units.iter().fold(0u64, |sum, taken| sum + u64::from(taken.count));
         match claim {
             Claim::Holds => add(&mut totals.held, taken),
             Claim::Owns => add(&mut totals.sold, taken),
@@ -277,8 +277,8 @@ impl<U: super::rows::Unit> Audit<U> {
         for taken in &booking.units {
             let count = self.units.entry(taken.unit).or_default();
             match claim {
-                Claim::Holds => shift(&mut count.0, booking.quantity),
-                Claim::Owns => shift(&mut count.1, booking.quantity),
+                Claim::Holds => shift(&mut count.0, taken.count),
+                Claim::Owns => shift(&mut count.1, taken.count),
                 Claim::None => {}
             }
             self.touched.push(taken.unit);

@@ -102,24 +102,19 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
                 Claim::Owns => row.sold = row.sold.saturating_add(quantity),
                 Claim::None => {}
             }
-            taken.push(Taken { unit, token: row.token });
+            taken.push(Taken { unit, count: quantity, token: row.token });
             self.put_unit(unit, row);
         }
         Ok(taken)
     }
 
     /// Gives units back that were held or sold.
-    pub(super) fn give_back(
-        &mut self,
-        units: &[Taken<Unit<G>>],
-        quantity: u32,
-        claim: Claim,
-    ) -> Result<(), LockError> {
+    pub(super) fn give_back(&mut self, units: &[Taken<Unit<G>>], claim: Claim) -> Result<(), LockError> {
         for taken in units {
             let mut row = self.unit(taken.unit)?;
             match claim {
-                Claim::Holds => row.held = row.held.saturating_sub(quantity),
-                Claim::Owns => row.sold = row.sold.saturating_sub(quantity),
+                Claim::Holds => row.held = row.held.saturating_sub(taken.count),
+                Claim::Owns => row.sold = row.sold.saturating_sub(taken.count),
                 Claim::None => {}
             }
             self.put_unit(taken.unit, row);
@@ -143,11 +138,10 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
 
     /// From held to sold.
     pub(super) fn own(&mut self, booking: &BookingOf<G>) -> Result<(), LockError> {
-        let quantity = booking.quantity;
         for taken in &booking.units {
             let mut row = self.unit(taken.unit)?;
-            row.held = row.held.saturating_sub(quantity);
-            row.sold = row.sold.saturating_add(quantity);
+            row.held = row.held.saturating_sub(taken.count);
+            row.sold = row.sold.saturating_add(taken.count);
             self.put_unit(taken.unit, row);
         }
         Ok(())
@@ -186,7 +180,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
     pub(super) fn let_go(&mut self, booking: &mut BookingOf<G>) -> Result<(), Rejected> {
         let claim = booking.phase.claim();
         self.lock(booking.units.iter().map(|taken| taken.unit))?;
-        self.give_back(&booking.units, booking.quantity, claim)?;
+        self.give_back(&booking.units, claim)?;
         self.count(booking.scope, booking.customer, 0, booking.counted)?;
         booking.counted = 0;
         if booking.charge == Charge::Asked {
@@ -213,7 +207,8 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         if is_open && !was_open {
             booking.ask_ns = (self.clocks.store + self.config.ask_again).as_nanos();
         }
-        if booking.is_settled() && !old.is_some_and(Booking::is_settled) {
+        let was_settled = old.is_some_and(|old| old.is_settled() && old.phase == booking.phase);
+        if booking.is_settled() && !was_settled {
             self.outputs.push(Output::Settled { booking: booking.id, phase: booking.phase });
         }
         self.txn.put(Key::Booking(booking.id), Row::Booking(Box::new(booking)));
