@@ -5,6 +5,8 @@
 
 #[path = "laws/abandoned_work.rs"]
 mod abandoned_work;
+#[path = "laws/bookings.rs"]
+mod bookings;
 #[path = "laws/bounds.rs"]
 mod bounds;
 #[path = "laws/caches.rs"]

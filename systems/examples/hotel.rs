@@ -6,8 +6,8 @@
 use foreshock_systems::Time;
 use foreshock_systems::booking::{BookingId, Clocks, Command, CustomerId, DeskConfig, Output};
 use foreshock_systems::hotel::{
-    Arrival, Calendar, FixedOffset, Guarantee, Hotel, HotelUnit, House, HouseConfig, Night, Overbooking,
-    Plan, RatePlan, RoomKind, RoomType, Shows, StayRequest,
+    Arrival, Calendar, FixedOffset, Guarantee, Hotel, House, HouseConfig, Night, Overbooking, Plan, RatePlan,
+    RoomKind, RoomType, Shows, StayRequest,
 };
 use foreshock_systems::store::MemoryStore;
 
@@ -94,18 +94,20 @@ fn main() {
             .map(|booking| (booking.id, booking.detail.arrival, booking.detail.departure()))
             .collect();
         let mut out = Vec::new();
-        for (id, arrival, departure) in ids {
-            if departure == night
-                && let Some(HotelUnit::Room(room)) = hotel.room_of(id)
-            {
-                hotel.depart(clocks, id, &mut out).expect("they were here");
+        for (id, _, _) in ids.iter().filter(|(_, _, departure)| *departure == night) {
+            let rooms = hotel.rooms_of(*id);
+            if !rooms.is_empty() {
+                hotel.depart(clocks, *id, &mut out).expect("they were here");
+            }
+            for room in rooms {
                 hotel.set_usable(clocks, room, true, &mut out).expect("it is a room");
             }
-            if arrival == night && next() % 1_000_000 < u64::from(SHOW_PPM) {
-                let arrival = hotel.arrive(clocks, id, &mut out);
-                if let Ok(Arrival::Walked { compensation_minor }) = arrival {
-                    println!("{night}   {id} is walked, and given {compensation_minor}");
-                }
+        }
+        for (id, _, _) in ids.iter().filter(|(_, arrival, _)| *arrival == night) {
+            if next() % 1_000_000 < u64::from(SHOW_PPM)
+                && let Ok(Arrival::Walked { compensation_minor }) = hotel.arrive(clocks, night, *id, &mut out)
+            {
+                println!("{night}   {id} is walked, and given {compensation_minor}");
             }
         }
         let late = Clocks::agreed(hotel.calendar().at(night, 23 * 60 + 59));

@@ -72,7 +72,7 @@ fn office() -> BoxOffice<MemoryStore> {
     let show = Show {
         map: Arc::new(map),
         starts_at: Time::from_nanos(3_600_000_000_000),
-        allows_gaps: false,
+        allows_gaps: true,
         blocked: BTreeSet::new(),
     };
     let config = BoxOfficeConfig {
@@ -114,7 +114,8 @@ fn main() {
             .map_or(Duration::from_secs(1), |due| Duration::from_nanos(due.since(now()).as_nanos()));
         match inbox.recv_timeout(wait.min(Duration::from_secs(1))) {
             Ok(Event::Comes(person)) => {
-                drop(office.join(now(), person, person.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+                let lot = person.0.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                let _ = office.join(now(), person, lot);
             }
             Ok(Event::Says(command)) => drop(office.handle(Clocks::agreed(now()), command, &mut out)),
             Err(RecvTimeoutError::Timeout) => office.expire(now(), &mut out, &mut admitted).expect("memory"),

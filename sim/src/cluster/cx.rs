@@ -18,8 +18,8 @@ use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Lineage, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
-    Departure, FlagSeen, JobBook, LegDone, LimitKey, MoneyProbe, Movement, NoticeFact, OrderEnd, OrderPlaced,
-    OutcomeKind, Released, Violation, WindowTold, invariant,
+    BookingFact, Departure, FlagSeen, JobBook, LegDone, LimitKey, MoneyProbe, Movement, NoticeFact, OrderEnd,
+    OrderPlaced, OutcomeKind, Released, Violation, WindowTold, invariant,
 };
 use crate::nodes::jobs::Body;
 use crate::scenario::config_scope;
@@ -506,6 +506,14 @@ impl Cx<'_> {
         let (service, now) = (self.service(), self.engine.now);
         let recorder = &mut self.engine.core.recorder;
         let broken = recorder.money.audit(service, probe);
+        recorder.books_broken(broken, now);
+    }
+
+    /// Something has happened to a booking at this desk. For measurement.
+    pub(crate) fn booking_fact(&mut self, fact: BookingFact) {
+        let (service, now) = (self.service(), self.engine.now);
+        let recorder = &mut self.engine.core.recorder;
+        let broken = recorder.bookings.note(service, fact);
         recorder.books_broken(broken, now);
     }
 

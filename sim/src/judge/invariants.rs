@@ -3,8 +3,8 @@
 use super::{Evidence, flags, money, monitoring, notifications};
 use crate::kernel::time::Time;
 use crate::measure::{
-    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, config_invariant,
-    invariant, notified,
+    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, booked,
+    config_invariant, invariant, notified,
 };
 
 /// What became of one invariant.
@@ -74,6 +74,9 @@ const INVARIANTS_OF_PARTS: &[(Invariant, Concerns)] = &[
     (Invariant { id: invariant::ONE_OUTCOME, check: no_more }, money::has_transfers),
     (Invariant { id: invariant::BANKS_BALANCED, check: no_more }, money::has_transfers),
     (Invariant { id: invariant::SUSPENSE_OWNED, check: money::suspense_owned }, money::has_transfers),
+    (Invariant { id: booked::ONCE, check: no_more }, has_desks),
+    (Invariant { id: booked::KEPT, check: no_more }, has_desks),
+    (Invariant { id: booked::CONSISTENT, check: no_more }, has_desks),
     (Invariant { id: "flags_sticky", check: flags::noticed }, has_flags),
     (Invariant { id: "flags_monotone", check: flags::noticed }, has_flags),
     (Invariant { id: notified::DELIVERED, check: notifications::delivered }, notifications::has_notifiers),
@@ -97,6 +100,10 @@ const fn watched_config(id: &'static str) -> (Invariant, Concerns) {
 /// Of an invariant that is looked at with every step, the end of a run shows nothing more.
 fn no_more(_evidence: &Evidence<'_>) -> Vec<String> {
     Vec::new()
+}
+
+fn has_desks(evidence: &Evidence<'_>) -> bool {
+    evidence.measured.bookings.is_some()
 }
 
 fn has_flags(evidence: &Evidence<'_>) -> bool {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AlertMeasured, ConfigsMeasured, FlagsMeasured, JobsMeasured, MoneyMeasured, MonitoringMeasured,
-    NotificationsMeasured, OutcomeKind,
+    AlertMeasured, BookingsMeasured, ConfigsMeasured, FlagsMeasured, JobsMeasured, MoneyMeasured,
+    MonitoringMeasured, NotificationsMeasured, OutcomeKind,
 };
 use crate::kernel::time::{Span, Time};
 
@@ -43,6 +43,8 @@ pub struct Measured {
     pub money: Option<MoneyMeasured>,
     /// One for each service that keeps feature flags which others follow.
     pub flags: Vec<FlagsMeasured>,
+    /// What people were really told is theirs, where anything is booked.
+    pub bookings: Option<BookingsMeasured>,
     /// What people were really told, where there is anybody who tells.
     pub notifications: Option<NotificationsMeasured>,
     /// Violations that nodes or the cluster noticed themselves, by invariant; empty if there are none.

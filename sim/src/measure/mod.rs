@@ -1,6 +1,7 @@
 //! Measuring: counters, histograms, time series on a fixed grid. Reads the simulation, never changes it, and
 //! its memory does not grow with virtual time.
 
+mod bookings;
 mod configs;
 mod flags;
 mod histogram;
@@ -15,6 +16,7 @@ mod recorder;
 mod trace;
 mod watch;
 
+pub use bookings::BookingsMeasured;
 pub use configs::ConfigsMeasured;
 pub use flags::{CopiesMeasured, EvaluationsMeasured, FlagsMeasured};
 pub use jobs::{
@@ -36,6 +38,7 @@ pub use notifications::NotificationsMeasured;
 pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
+pub(crate) use bookings::{BookingFact, booked};
 pub(crate) use configs::{ConfigBook, Released, config_invariant};
 pub(crate) use flags::FlagSeen;
 pub(crate) use histogram::Durations;

@@ -1,6 +1,7 @@
 //! The kinds of nodes: each file turns a state machine into a [`Node`]. Kinds are looked up in one table, so a new
 //! one needs a file and a line; the cluster knows none of them.
 
+mod booking;
 mod broken;
 mod broken_jobs;
 mod cache;
@@ -104,6 +105,10 @@ impl Default for Kinds {
             .with::<notification::Notifier<{ notification::SOUND }>>("notifier")
             .with::<notification::NotificationProvider>("notification-provider")
             .with::<notification::AlertRouter<{ notification::SOUND }>>("alert-router")
+            .with::<booking::BoxOfficeKind<{ booking::SOUND }>>("box-office")
+            .with::<booking::HotelKind>("hotel")
+            .with::<booking::WaitingRoomKind>("waiting-room")
+            .with::<booking::SweeperKind>("booking-sweeper")
     }
 }
 
@@ -129,6 +134,7 @@ impl Kinds {
     pub fn with_test_kinds(self) -> Kinds {
         let defects = payments::DEFECTS.map(|(name, _)| name);
         let config = config::DEFECTS.map(|(name, _)| name);
+        let bookings = booking::DEFECTS.map(|(name, _)| name);
         self.with::<config::Defective<0>>(config[0])
             .with::<config::Defective<1>>(config[1])
             .with::<config::Defective<2>>(config[2])
@@ -143,6 +149,9 @@ impl Kinds {
             .with::<payments::Defective<3>>(defects[3])
             .with::<payments::Defective<4>>(defects[4])
             .with::<payments::Defective<5>>(defects[5])
+            .with::<booking::BoxOfficeKind<0>>(bookings[0])
+            .with::<booking::BoxOfficeKind<1>>(bookings[1])
+            .with::<booking::BoxOfficeKind<2>>(bookings[2])
             .with::<upi::UpiBank<{ upi::FORGETFUL }>>("test-upi-bank-forgetful")
             .with::<upi::UpiBank<{ upi::GENEROUS }>>("test-upi-bank-generous")
             .with::<notification::Notifier<{ notification::SWALLOWS }>>("test-notifier-swallows")

@@ -166,7 +166,7 @@ impl<U: super::rows::Unit> Audit<U> {
     }
 
     /// A row as it was found.
-    pub(super) fn found<G: Goods<Unit = U>>(&mut self, goods: &G, key: &Key<U>, row: &Row<U, G::Detail>) {
+    pub(super) fn found<D>(&mut self, key: &Key<U>, row: &Row<U, D>) {
         if let Row::Booking(booking) = row {
             self.claim(booking, 1);
             self.check_alone(booking);
@@ -178,7 +178,6 @@ impl<U: super::rows::Unit> Audit<U> {
             self.units.entry(*unit).or_default();
         }
         self.touched.clear();
-        let _ = goods;
     }
 
     /// After all rows were found.
@@ -193,13 +192,12 @@ impl<U: super::rows::Unit> Audit<U> {
     }
 
     /// One row of a commit.
-    pub(super) fn observe<G: Goods<Unit = U>>(
+    pub(super) fn observe<D>(
         &mut self,
         now: Time,
-        goods: &G,
         key: &Key<U>,
-        old: Option<&Row<U, G::Detail>>,
-        new: Option<&Row<U, G::Detail>>,
+        old: Option<&Row<U, D>>,
+        new: Option<&Row<U, D>>,
     ) {
         match (key, old, new) {
             (Key::Booking(_), old, Some(Row::Booking(new))) => {
@@ -223,7 +221,6 @@ impl<U: super::rows::Unit> Audit<U> {
             }
             (Key::Unit(_) | Key::Waiter(_), _, _) => {}
         }
-        let _ = goods;
     }
 
     /// After a commit: the units it touched, by both ways of counting.
@@ -252,7 +249,7 @@ impl<U: super::rows::Unit> Audit<U> {
         add(&mut totals.phases[booking.phase as usize], 1);
         add(&mut totals.open, u64::from(!booking.is_settled()));
         let claim = booking.phase.claim();
-        let taken = (booking.units.len() as u64).saturating_mul(u64::from(booking.quantity));
+        let taken = booking.units.iter().fold(0u64, |sum, taken| sum + u64::from(taken.count));
         match claim {
             Claim::Holds => add(&mut totals.held, taken),
             Claim::Owns => add(&mut totals.sold, taken),
@@ -280,8 +277,8 @@ impl<U: super::rows::Unit> Audit<U> {
         for taken in &booking.units {
             let count = self.units.entry(taken.unit).or_default();
             match claim {
-                Claim::Holds => shift(&mut count.0, booking.quantity),
-                Claim::Owns => shift(&mut count.1, booking.quantity),
+                Claim::Holds => shift(&mut count.0, taken.count),
+                Claim::Owns => shift(&mut count.1, taken.count),
                 Claim::None => {}
             }
             self.touched.push(taken.unit);

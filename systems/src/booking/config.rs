@@ -45,6 +45,8 @@ pub struct DeskConfig {
     pub hold_clock: HoldClock,
     /// How long a hold lasts.
     pub hold_ttl: Span,
+    /// Whether the desk ends holds by itself; if not, somebody has to sweep.
+    pub sweeps: bool,
     /// How often it may be made longer.
     pub extensions: u8,
     /// It lasts at least so long from the moment at which its money is asked for; nothing: no longer for that.
@@ -69,6 +71,7 @@ impl Default for DeskConfig {
             contention: Contention::Optimistic,
             hold_clock: HoldClock::Store,
             hold_ttl: Span::from_secs(600),
+            sweeps: true,
             extensions: 1,
             payment_grace: Span::ZERO,
             late_payment: LatePayment::ReacquireElseRefund,

@@ -131,8 +131,8 @@ pub enum Command<U, D> {
         phase: Phase,
         /// What of the money is kept; `None`: what was kept.
         kept_minor: Option<i64>,
-        /// A unit that is taken with it, such as a numbered room; or given up, if it has it.
-        unit: Option<U>,
+        /// Units of which one each is taken with it, such as numbered rooms; or given up, if it has them.
+        units: Vec<U>,
     },
 }
 
@@ -248,6 +248,8 @@ impl fmt::Display for Refusal {
         })
     }
 }
+
+impl std::error::Error for Refusal {}
 
 /// Why nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -176,6 +176,8 @@ impl Charge {
 pub struct Taken<U> {
     /// Which.
     pub unit: U,
+    /// How many of it.
+    pub count: u32,
     /// What its row said when it was taken.
     pub token: Token,
 }

@@ -39,7 +39,7 @@ impl NightFigures {
 
     /// Rooms occupied of those there are, in parts per million.
     pub fn occupancy_ppm(&self) -> u64 {
-        if self.rooms == 0 { 0 } else { self.occupied.saturating_mul(1_000_000) / self.rooms }
+        self.occupied.saturating_mul(1_000_000).checked_div(self.rooms).unwrap_or(0)
     }
 
     /// What an occupied room brought on average (ADR), rounded down.

@@ -43,10 +43,10 @@ pub struct Offer {
 }
 
 /// What comes of a guest at the counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// Their room.
-    Room(Room),
+    /// Their rooms, as many as were booked.
+    Rooms(Vec<Room>),
     /// There is none; one was found elsewhere, and the house pays for that.
     Walked {
         /// What the guest is given.
@@ -286,31 +286,34 @@ impl<S: Store> Hotel<S> {
         self.handle(clocks, Command::Change { booking: id, token, ask }, out)
     }
 
-    /// A guest with a confirmation is at the counter. One booking of several rooms is one party, and is given the first.
+    /// A party with a confirmation is at the counter: all of it is given rooms, or none. `today` is the house's business
+    /// date, which [`close_day`](Hotel::close_day) moves on, and not the clock.
     ///
     /// # Errors
-    /// [`Rejected`]; then nothing has changed: the guest comes on another day, or was here already.
+    /// [`Rejected`]; then nothing has changed: they come on another day, or were here already.
     pub fn arrive(
         &mut self,
         clocks: Clocks,
+        today: Night,
         id: BookingId,
         out: &mut Vec<Output>,
     ) -> Result<Arrival, Rejected> {
         let booking = self.known(id)?;
-        let today = self.calendar.day(clocks.store);
         if booking.phase != Phase::Confirmed {
             return Err(Refusal::Phase(booking.phase).into());
         }
         if today < booking.detail.arrival || today >= booking.detail.departure() {
             return Err(Refusal::Closed.into());
         }
-        let booked = booking.detail.kind;
-        if let Some(room) = self.free_room(booked) {
-            self.settle(clocks, id, Phase::Arrived, None, Some(HotelUnit::Room(room)), out)?;
+        let (booked, wanted) = (booking.detail.kind, booking.quantity as usize);
+        let rooms = self.free_rooms(booked, wanted);
+        if rooms.len() == wanted {
+            let units = rooms.iter().map(|room| HotelUnit::Room(*room)).collect();
+            self.settle(clocks, id, Phase::Arrived, None, units, out)?;
             self.counts.arrived += 1;
             self.counts.housed += 1;
-            self.counts.moved_up += u64::from(room.kind != booked);
-            return Ok(Arrival::Room(room));
+            self.counts.moved_up += u64::from(rooms.iter().any(|room| room.kind != booked));
+            return Ok(Arrival::Rooms(rooms));
         }
         if self.walked_tonight.0 != today {
             self.walked_tonight = (today, 0);
@@ -319,7 +322,7 @@ impl<S: Store> Hotel<S> {
         let (compensation_minor, can_walk) =
             (config.compensation_minor, self.walked_tonight.1 < config.partner_rooms);
         let phase = if can_walk { Phase::Walked } else { Phase::TurnedAway };
-        self.settle(clocks, id, phase, Some(0), None, out)?;
+        self.settle(clocks, id, phase, Some(0), Vec::new(), out)?;
         self.counts.arrived += 1;
         if can_walk {
             self.walked_tonight.1 += 1;
@@ -332,23 +335,24 @@ impl<S: Store> Hotel<S> {
         Ok(Arrival::TurnedAway)
     }
 
-    fn free_room(&self, booked: RoomType) -> Option<Room> {
+    fn free_rooms(&self, booked: RoomType, wanted: usize) -> Vec<Room> {
         let house = self.desk.goods();
         let others = (0..house.config().kinds.len()).map(|place| RoomType(place as u16));
         let others = others.filter(|kind| house.config().upgrades && *kind != booked);
         let kinds = std::iter::once(booked).chain(others);
         let rooms = kinds.flat_map(|kind| (0..house.rooms(kind)).map(move |number| Room { kind, number }));
-        rooms.into_iter().find(|room| self.desk.unit(HotelUnit::Room(*room)).free(1) > 0)
+        rooms.filter(|room| self.desk.unit(HotelUnit::Room(*room)).free(1) > 0).take(wanted).collect()
     }
 
-    /// A guest leaves. Their room has to be cleaned before somebody else is given it.
+    /// A party leaves. Their rooms have to be cleaned before somebody else is given them.
     ///
     /// # Errors
     /// [`Rejected`]; then they are still there.
     pub fn depart(&mut self, clocks: Clocks, id: BookingId, out: &mut Vec<Output>) -> Result<(), Rejected> {
-        let room = self.room_of(id);
-        self.settle(clocks, id, Phase::Departed, None, room, out)?;
-        if let Some(unit) = room {
+        let rooms = self.rooms_of(id);
+        let units: Vec<HotelUnit> = rooms.iter().map(|room| HotelUnit::Room(*room)).collect();
+        self.settle(clocks, id, Phase::Departed, None, units.clone(), out)?;
+        for unit in units {
             self.desk.handle(clocks, Command::Block { unit, count: 1 }, out)?;
         }
         Ok(())
@@ -369,7 +373,7 @@ impl<S: Store> Hotel<S> {
         self.desk.handle(clocks, command, out).map(drop)
     }
 
-    /// A guest is given another room.
+    /// A party is given another room in place of one of theirs.
     ///
     /// # Errors
     /// [`Rejected`]; then they keep theirs.
@@ -377,13 +381,12 @@ impl<S: Store> Hotel<S> {
         &mut self,
         clocks: Clocks,
         id: BookingId,
-        room: Room,
+        from: Room,
+        to: Room,
         out: &mut Vec<Output>,
     ) -> Result<(), Rejected> {
-        let from = self.room_of(id).ok_or(Refusal::Unknown)?;
-        self.desk
-            .handle(clocks, Command::Swap { booking: id, from, to: HotelUnit::Room(room) }, out)
-            .map(drop)
+        let (from, to) = (HotelUnit::Room(from), HotelUnit::Room(to));
+        self.desk.handle(clocks, Command::Swap { booking: id, from, to }, out).map(drop)
     }
 
     /// Closes a day: whoever should have come and did not is a no-show, and what their plan says is kept.
@@ -403,7 +406,7 @@ impl<S: Store> Hotel<S> {
                 continue;
             }
             let fee_minor = self.fee_minor(booking);
-            self.settle(clocks, id, Phase::NoShow, Some(fee_minor), None, out)?;
+            self.settle(clocks, id, Phase::NoShow, Some(fee_minor), Vec::new(), out)?;
             self.counts.no_shows += 1;
         }
         Ok(self.figures(night))
@@ -431,20 +434,25 @@ impl<S: Store> Hotel<S> {
         booking: BookingId,
         phase: Phase,
         kept_minor: Option<i64>,
-        unit: Option<HotelUnit>,
+        units: Vec<HotelUnit>,
         out: &mut Vec<Output>,
     ) -> Result<(), Rejected> {
-        self.desk.handle(clocks, Command::Settle { booking, phase, kept_minor, unit }, out).map(drop)
+        self.desk.handle(clocks, Command::Settle { booking, phase, kept_minor, units }, out).map(drop)
     }
 
     fn known(&self, id: BookingId) -> Result<&Booking<HotelUnit, Stay>, Refusal> {
         self.desk.booking(id).ok_or(Refusal::Unknown)
     }
 
-    /// The room a guest is in.
-    pub fn room_of(&self, id: BookingId) -> Option<HotelUnit> {
-        let units = &self.desk.booking(id)?.units;
-        units.iter().map(|taken| taken.unit).find(|unit| matches!(unit, HotelUnit::Room(_)))
+    /// The rooms a party is in.
+    pub fn rooms_of(&self, id: BookingId) -> Vec<Room> {
+        let units = self.desk.booking(id).into_iter().flat_map(|booking| &booking.units);
+        units
+            .filter_map(|taken| match taken.unit {
+                HotelUnit::Room(room) => Some(room),
+                HotelUnit::Night(..) | HotelUnit::Allotment(..) => None,
+            })
+            .collect()
     }
 
     /// What has come of guests so far.

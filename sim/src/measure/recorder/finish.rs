@@ -80,6 +80,11 @@ impl Recorder {
             let counts = counts.iter().map(|(count, value)| (count.to_string(), *value));
             systems.entry(service.clone()).or_default().extend(counts);
         }
+        let bookings = self.bookings.finish(name);
+        for (service, counts) in bookings.iter().flat_map(|bookings| &bookings.systems) {
+            let counts = counts.iter().map(|(count, value)| (count.to_string(), *value));
+            systems.entry(service.clone()).or_default().extend(counts);
+        }
         let flags = self.flags.finish(plan, now);
         add_flags(&mut systems, &flags);
         let notifications = self.notifications.finish(name, &end.notices, now);
@@ -109,6 +114,7 @@ impl Recorder {
             monitoring,
             configs,
             money,
+            bookings,
             notifications,
             alerts,
             jobs,

@@ -14,6 +14,7 @@ use super::jobs::{JOBS_CONSISTENT, JobBook};
 pub(crate) use finish::EndState;
 
 use self::finish::share_ppm;
+use super::bookings::Bookings;
 use super::flags::FlagBooks;
 use super::limits::{LimitKey, LimitWatch};
 use super::money::{Broken, Money};
@@ -137,6 +138,7 @@ pub(crate) struct Recorder {
     /// Whether the books on jobs are kept.
     pub(crate) keeps_job_books: bool,
     pub(crate) money: Money,
+    pub(crate) bookings: Bookings,
     pub(crate) flags: FlagBooks,
     /// By configuration server.
     pub(crate) config_books: BTreeMap<ServiceId, Box<ConfigBook>>,
@@ -199,6 +201,7 @@ impl Recorder {
             job_books: plan.services.iter().map(|_| None).collect(),
             keeps_job_books: true,
             money: Money::default(),
+            bookings: Bookings::default(),
             flags: FlagBooks::new(plan),
             config_books: BTreeMap::new(),
             notifications: Notifications::default(),
@@ -291,7 +294,7 @@ impl Recorder {
         }
     }
 
-    /// What the books on money or on notifications say is wrong.
+    /// What the books on money, on bookings or on notifications say is wrong.
     pub(crate) fn books_broken(&mut self, broken: impl IntoIterator<Item = Broken>, at: Time) {
         for (invariant, witness) in broken {
             self.violation(Violation { invariant: invariant.to_string(), at, witness });

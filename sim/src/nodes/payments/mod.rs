@@ -7,7 +7,7 @@ mod defects;
 mod processor;
 mod provider;
 mod settings;
-mod wire;
+pub(in crate::nodes) mod wire;
 
 use std::sync::Arc;
 

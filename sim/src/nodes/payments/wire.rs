@@ -4,7 +4,7 @@ use foreshock_systems::payment::{Decline, OperationKind, Outcome};
 
 /// What a client asks of a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(in crate::nodes) enum Ask {
     /// A payment to be made.
     Create {
         /// Reserve first, take later.
@@ -20,45 +20,45 @@ pub(super) enum Ask {
 
 /// A client's request. The order is the key of the request: for processors it is the payer's reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
-    pub(super) ask: Ask,
+pub(in crate::nodes) struct Asked {
+    pub(in crate::nodes) ask: Ask,
     /// Who is paid.
-    pub(super) merchant: u16,
+    pub(in crate::nodes) merchant: u16,
     /// In the idempotency key, to tell tries apart; 0 if they share one.
-    pub(super) key_try: u32,
+    pub(in crate::nodes) key_try: u32,
     /// The payment; 0 while there is none.
-    pub(super) intent: u64,
+    pub(in crate::nodes) intent: u64,
     /// How much.
-    pub(super) minor: i64,
+    pub(in crate::nodes) minor: i64,
 }
 
 /// A provider's event as it is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Told {
-    pub(super) intent: u64,
-    pub(super) serial: u32,
-    pub(super) outcome: Outcome,
+pub(in crate::nodes) struct Told {
+    pub(in crate::nodes) intent: u64,
+    pub(in crate::nodes) serial: u32,
+    pub(in crate::nodes) outcome: Outcome,
     /// Its number at the provider.
-    pub(super) event: u32,
+    pub(in crate::nodes) event: u32,
     /// When it was signed, by the provider's clock.
-    pub(super) signed_at_s: u32,
+    pub(in crate::nodes) signed_at_s: u32,
 }
 
 /// What comes to a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ToProcessor {
+pub(in crate::nodes) enum ToProcessor {
     Asked(Asked),
     Told(Told),
 }
 
 /// What comes to a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ToProvider {
-    pub(super) intent: u64,
-    pub(super) serial: u32,
+pub(in crate::nodes) struct ToProvider {
+    pub(in crate::nodes) intent: u64,
+    pub(in crate::nodes) serial: u32,
     /// What to do; `None` asks what became of it.
-    pub(super) execute: Option<OperationKind>,
-    pub(super) minor: i64,
+    pub(in crate::nodes) execute: Option<OperationKind>,
+    pub(in crate::nodes) minor: i64,
 }
 
 const CREATE: u64 = 1;
@@ -69,7 +69,7 @@ const REFUND: u64 = 5;
 const EVENT: u64 = 9;
 
 impl Asked {
-    pub(super) fn arguments(self) -> [u64; 3] {
+    pub(in crate::nodes) fn arguments(self) -> [u64; 3] {
         let ask = match self.ask {
             Ask::Create { is_manual: false } => CREATE,
             Ask::Create { is_manual: true } => CREATE_MANUAL,
@@ -87,7 +87,7 @@ impl Asked {
 
 impl Told {
     /// Key and arguments.
-    pub(super) fn words(self) -> (u64, [u64; 3]) {
+    pub(in crate::nodes) fn words(self) -> (u64, [u64; 3]) {
         let (tag, minor) = outcome_parts(self.outcome);
         let head = EVENT | tag << 8 | u64::from(self.serial) << 32;
         (self.intent, [head, minor, u64::from(self.event) << 32 | u64::from(self.signed_at_s)])
@@ -95,7 +95,7 @@ impl Told {
 }
 
 /// What a request to a processor says; `None` if nothing that it could understand.
-pub(super) fn to_processor(key: u64, arguments: [u64; 3]) -> Option<ToProcessor> {
+pub(in crate::nodes) fn to_processor(key: u64, arguments: [u64; 3]) -> Option<ToProcessor> {
     let [head, second, third] = arguments;
     let high = (head >> 32) as u32;
     let ask = match head & 0xFF {
@@ -125,13 +125,13 @@ const EXECUTE: u64 = 1;
 const STATUS: u64 = 2;
 
 impl ToProvider {
-    pub(super) fn arguments(self) -> [u64; 3] {
+    pub(in crate::nodes) fn arguments(self) -> [u64; 3] {
         let (ask, kind) = self.execute.map_or((STATUS, 0), |kind| (EXECUTE, kind_tag(kind)));
         let head = ask | kind << 8 | u64::from(self.serial) << 32;
         [self.intent, head, self.minor.max(0).unsigned_abs()]
     }
 
-    pub(super) fn of(arguments: [u64; 3]) -> Option<ToProvider> {
+    pub(in crate::nodes) fn of(arguments: [u64; 3]) -> Option<ToProvider> {
         let [intent, head, minor] = arguments;
         let execute = match head & 0xFF {
             EXECUTE => Some(kind_of(head >> 8 & 0xFF)?),
@@ -190,13 +190,13 @@ fn outcome_of(tag: u64, minor: u64) -> Option<Outcome> {
 }
 
 /// An outcome as the value of an answer.
-pub(super) const fn outcome_value(outcome: Outcome) -> u64 {
+pub(in crate::nodes) const fn outcome_value(outcome: Outcome) -> u64 {
     let (tag, minor) = outcome_parts(outcome);
     tag | minor << 3
 }
 
 /// The outcome that an answer tells.
-pub(super) fn outcome_told(value: u64) -> Option<Outcome> {
+pub(in crate::nodes) fn outcome_told(value: u64) -> Option<Outcome> {
     outcome_of(value & 7, value >> 3)
 }
 

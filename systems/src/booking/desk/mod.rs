@@ -1,11 +1,12 @@
 //! A desk: takes commands, decides each in one transaction over the store, and only then says so. All that must outlive
 //! a crash is in the store; timers and outputs that nobody has seen are rebuilt.
 
+mod look; // what can be read of it
 mod money; // the saga of a booking's money
 mod programs; // what each command does
 mod work; // one transaction in the making
 
-use super::audit::{Audit, Totals, Violation};
+use super::audit::Audit;
 use super::config::{ConfigError, DeskConfig};
 use super::database::{CommitError, Database, Field, Txn, Unreadable};
 use super::message::{Answer, Clocks, Command, Output, Refusal, Rejected};
@@ -43,6 +44,7 @@ pub trait Goods {
 pub(super) type Unit<G> = <G as Goods>::Unit;
 pub(super) type Rows<G> = Row<Unit<G>, <G as Goods>::Detail>;
 type Db<G, S> = Database<Key<Unit<G>>, Rows<G>, S>;
+type TxnOf<G> = Txn<Key<Unit<G>>, Rows<G>>;
 
 /// Why a desk does not open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +85,7 @@ pub(crate) enum Sabotage {
 /// A command that has been decided and not committed. End it by [`Desk::commit`] or [`Desk::rollback`].
 #[derive(Debug)]
 pub struct Pending<G: Goods> {
-    txn: Txn<Key<G::Unit>, Row<G::Unit, G::Detail>>,
+    txn: TxnOf<G>,
     answer: Answer,
     outputs: Vec<Output>,
     valid_until: Time,
@@ -95,12 +97,6 @@ impl<G: Goods> Pending<G> {
     pub const fn answer(&self) -> Answer {
         self.answer
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
-    Expires,
-    AsksAgain,
 }
 
 /// How long a timer that met somebody else's transaction waits.
@@ -119,7 +115,10 @@ pub struct Desk<G: Goods, S> {
     goods: G,
     config: DeskConfig,
     db: Db<G, S>,
-    timers: BTreeSet<(Time, BookingId, Timer)>,
+    /// When holds end.
+    expiries: BTreeSet<(Time, BookingId)>,
+    /// When the payment system is asked again.
+    asks: BTreeSet<(Time, BookingId)>,
     held: Held<Output>,
     audit: Audit<G::Unit>,
     last_commit: CommitNumber,
@@ -141,17 +140,14 @@ impl<G: Goods, S: Store> Desk<G, S> {
         config.validate().map_err(OpenError::Config)?;
         let db: Db<G, S> = Database::open(store).map_err(OpenError::Store)?;
         let mut audit = Audit::new();
-        let mut timers = BTreeSet::new();
+        let (mut expiries, mut asks) = (BTreeSet::new(), BTreeSet::new());
         let mut next_place = 0;
         for (key, row) in db.rows() {
-            audit.found(&goods, key, row);
+            audit.found(key, row);
             match (key, row) {
                 (_, Row::Booking(booking)) => {
-                    let open = timers_of(booking);
-                    timers.extend(open.map(|(due, id, timer)| match timer {
-                        Timer::Expires => (due, id, timer),
-                        Timer::AsksAgain => (Time::ZERO, id, timer),
-                    }));
+                    expiries.extend(expiry_of(booking));
+                    asks.extend(ask_of(booking).map(|(_, id)| (Time::ZERO, id)));
                 }
                 (Key::Waiter(place), _) => next_place = place.saturating_add(1),
                 (Key::Unit(_) | Key::Booking(_) | Key::Customer(..), _) => {}
@@ -163,7 +159,8 @@ impl<G: Goods, S: Store> Desk<G, S> {
             goods,
             config,
             db,
-            timers,
+            expiries,
+            asks,
             held: Held::default(),
             audit,
             last_commit,
@@ -219,17 +216,21 @@ impl<G: Goods, S: Store> Desk<G, S> {
             self.conflicts = self.conflicts.saturating_add(1);
             return Err(Rejected::Conflict);
         }
-        let Desk { db, audit, timers, goods, .. } = self;
+        let Desk { db, audit, expiries, asks, .. } = self;
         let before = db.last();
         let committed = db.commit(now, pending.txn, &mut |key, old, new| {
-            audit.observe(now, goods, key, old, new);
+            audit.observe(now, key, old, new);
             if let Some(Row::Booking(old)) = old {
-                for timer in timers_of(old) {
-                    timers.remove(&timer);
+                if let Some(expiry) = expiry_of(old) {
+                    expiries.remove(&expiry);
+                }
+                if let Some(ask) = ask_of(old) {
+                    asks.remove(&ask);
                 }
             }
             if let Some(Row::Booking(new)) = new {
-                timers.extend(timers_of(new));
+                expiries.extend(expiry_of(new));
+                asks.extend(ask_of(new));
             }
         });
         let number = match committed {
@@ -274,10 +275,17 @@ impl<G: Goods, S: Store> Desk<G, S> {
 
     /// When [`expire`](Desk::expire) wants to be called next.
     pub fn deadline(&self) -> Option<Time> {
-        let timer = self.timers.first().map(|(due, _, _)| *due);
+        let expiry = self.expiries.first().filter(|_| self.config.sweeps).map(|(due, _)| *due);
+        let ask = self.asks.first().map(|(due, _)| *due);
         let freed = self.has_freed.then_some(Time::ZERO);
-        let due = timer.into_iter().chain(freed).min().map(|due| due.max(self.stalled_until));
+        let due = expiry.into_iter().chain(ask).chain(freed).min().map(|due| due.max(self.stalled_until));
         due.into_iter().chain(self.store().deadline()).min()
+    }
+
+    /// Holds that have ended by a clock that shows so much, soonest first: what a sweeper has to
+    /// [`Sweep`](Command::Sweep).
+    pub fn ended_holds(&self, now: Time) -> impl Iterator<Item = BookingId> + '_ {
+        self.expiries.iter().take_while(move |(due, _)| *due <= now).map(|(_, id)| *id)
     }
 
     /// Does what is due: ends holds, asks the payment system again, serves the line, syncs the store.
@@ -286,21 +294,23 @@ impl<G: Goods, S: Store> Desk<G, S> {
     /// [`Rejected::Store`]: the rest is still due.
     pub fn expire(&mut self, now: Time, out: &mut Vec<Output>) -> Result<(), Rejected> {
         let clocks = Clocks::agreed(now);
-        while let Some((due, id, timer)) = self.timers.first().copied().filter(|(due, _, _)| *due <= now) {
-            let done = match timer {
-                Timer::Expires => self.handle(clocks, Command::Sweep { booking: id }, out),
-                Timer::AsksAgain => self
-                    .transaction(clocks, |work| work.ask_again(id))
-                    .and_then(|pending| self.commit(now, pending, out)),
-            };
-            match done {
-                Ok(_) | Err(Rejected::Refused(_)) => drop(self.timers.remove(&(due, id, timer))),
-                Err(Rejected::Conflict | Rejected::Locked(_)) => {
-                    self.stalled_until = now + NAP;
-                    break;
-                }
-                Err(Rejected::Store(error)) => return Err(Rejected::Store(error)),
+        while let Some((due, id)) = self.asks.first().copied().filter(|(due, _)| *due <= now) {
+            let asked = self
+                .transaction(clocks, |work| work.ask_again(id))
+                .and_then(|pending| self.commit(now, pending, out));
+            if !self.settles(now, asked)? {
+                break;
             }
+            self.asks.remove(&(due, id));
+        }
+        while let Some((due, id)) =
+            self.expiries.first().copied().filter(|(due, _)| self.config.sweeps && *due <= now)
+        {
+            let swept = self.handle(clocks, Command::Sweep { booking: id }, out);
+            if !self.settles(now, swept)? {
+                break;
+            }
+            self.expiries.remove(&(due, id));
         }
         self.serve_line(clocks, out)?;
         if self.store().deadline().is_some_and(|due| due <= now) {
@@ -308,6 +318,18 @@ impl<G: Goods, S: Store> Desk<G, S> {
         }
         self.release(out);
         Ok(())
+    }
+
+    /// Whether what was due is done with; if not, somebody else is at it, and it is tried again soon.
+    fn settles(&mut self, now: Time, done: Result<Answer, Rejected>) -> Result<bool, Rejected> {
+        match done {
+            Ok(_) | Err(Rejected::Refused(_)) => Ok(true),
+            Err(Rejected::Conflict | Rejected::Locked(_)) => {
+                self.stalled_until = now + NAP;
+                Ok(false)
+            }
+            Err(Rejected::Store(error)) => Err(Rejected::Store(error)),
+        }
     }
 
     /// Offers what has become free to those who wait, first come first served; who wants what is still not there stays
@@ -327,14 +349,7 @@ impl<G: Goods, S: Store> Desk<G, S> {
             let offered = self
                 .transaction(clocks, |work| work.offer(place))
                 .and_then(|pending| self.commit(clocks.store, pending, out));
-            match offered {
-                Ok(_) | Err(Rejected::Refused(_)) => {}
-                Err(Rejected::Conflict | Rejected::Locked(_)) => {
-                    self.has_freed = true;
-                    self.stalled_until = clocks.store + NAP;
-                }
-                Err(Rejected::Store(error)) => return Err(Rejected::Store(error)),
-            }
+            self.has_freed |= !self.settles(clocks.store, offered)?;
         }
         Ok(())
     }
@@ -375,89 +390,6 @@ impl<G: Goods, S: Store> Desk<G, S> {
         let durable = self.store().durable();
         self.held.release(durable, out);
     }
-
-    /// What is sold.
-    pub const fn goods(&self) -> &G {
-        &self.goods
-    }
-
-    /// What is sold, to change its rules.
-    pub const fn goods_mut(&mut self) -> &mut G {
-        &mut self.goods
-    }
-
-    /// How it sells.
-    pub const fn config(&self) -> &DeskConfig {
-        &self.config
-    }
-
-    /// A booking.
-    pub fn booking(&self, id: BookingId) -> Option<&Booking<G::Unit, G::Detail>> {
-        match self.db.newest(&Key::Booking(id)) {
-            Some(Row::Booking(booking)) => Some(booking),
-            Some(Row::Unit(_) | Row::Customer(_) | Row::Waiter(_)) | None => None,
-        }
-    }
-
-    /// All bookings, in the order of their keys.
-    pub fn bookings(&self) -> impl Iterator<Item = &Booking<G::Unit, G::Detail>> {
-        let range = Key::Booking(BookingId(0))..=Key::Booking(BookingId(u64::MAX));
-        self.db.range(range).filter_map(|(_, row)| match row {
-            Row::Booking(booking) => Some(&**booking),
-            Row::Unit(_) | Row::Customer(_) | Row::Waiter(_) => None,
-        })
-    }
-
-    /// What is taken of a unit.
-    pub fn unit(&self, unit: G::Unit) -> UnitRow {
-        unit_of(&self.db, unit)
-    }
-
-    /// What is taken, booked, paid and open, over all.
-    pub const fn totals(&self) -> &Totals {
-        self.audit.totals()
-    }
-
-    /// The first thing found that must not be, and how many in all.
-    pub fn violation(&self) -> Option<(&Violation<G::Unit>, u64)> {
-        self.audit.first()
-    }
-
-    /// Everything counted again from what is stored.
-    ///
-    /// # Errors
-    /// [`Violation`].
-    pub fn audit(&self) -> Result<(), Violation<G::Unit>> {
-        let mut audit = Audit::new();
-        self.db.rows().for_each(|(key, row)| audit.found(&self.goods, key, row));
-        audit.compare(&self.goods, &mut |unit| unit_of(&self.db, unit));
-        audit.first().map_or(Ok(()), |(violation, _)| Err(violation.clone()))
-    }
-
-    /// Commits refused because somebody else was faster.
-    pub const fn conflicts(&self) -> u64 {
-        self.conflicts
-    }
-
-    /// The last commit that a crash does not take.
-    pub fn durable(&self) -> CommitNumber {
-        self.store().durable()
-    }
-
-    /// The last commit it made.
-    pub const fn last_commit(&self) -> CommitNumber {
-        self.last_commit
-    }
-
-    /// The store.
-    pub const fn store(&self) -> &S {
-        self.db.store()
-    }
-
-    /// Gives the store back, for instance after it failed.
-    pub fn into_store(self) -> S {
-        self.db.into_store()
-    }
 }
 
 #[cfg(test)]
@@ -470,7 +402,7 @@ impl<G: Goods, S: Store> Desk<G, S> {
         txn.put(Key::Unit(unit), Row::Unit(row));
         let Desk { db, audit, goods, .. } = self;
         let watch = &mut |key: &Key<G::Unit>, old: Option<&Rows<G>>, new: Option<&Rows<G>>| {
-            audit.observe(Time::ZERO, goods, key, old, new);
+            audit.observe(Time::ZERO, key, old, new);
         };
         db.commit(Time::ZERO, txn, watch).expect("nothing is checked at this level");
         audit.settle(goods, &mut |unit| unit_of(db, unit));
@@ -499,15 +431,22 @@ const fn frees<U, D>(command: &Command<U, D>) -> bool {
     }
 }
 
-fn timers_of<U, D>(booking: &Booking<U, D>) -> impl Iterator<Item = (Time, BookingId, Timer)> + use<U, D> {
-    let expires = matches!(booking.phase, Phase::Held).then_some((
-        Time::from_nanos(booking.expires_ns),
-        booking.id,
-        Timer::Expires,
-    ));
-    let is_open = booking.charge.is_open() || booking.to_refund_minor() > 0;
-    let asks = is_open.then_some((Time::from_nanos(booking.ask_ns), booking.id, Timer::AsksAgain));
-    expires.into_iter().chain(asks)
+/// When a hold ends.
+const fn expiry_of<U, D>(booking: &Booking<U, D>) -> Option<(Time, BookingId)> {
+    if matches!(booking.phase, Phase::Held) {
+        Some((Time::from_nanos(booking.expires_ns), booking.id))
+    } else {
+        None
+    }
+}
+
+/// When the payment system is asked again.
+const fn ask_of<U, D>(booking: &Booking<U, D>) -> Option<(Time, BookingId)> {
+    if booking.charge.is_open() || booking.to_refund_minor() > 0 {
+        Some((Time::from_nanos(booking.ask_ns), booking.id))
+    } else {
+        None
+    }
 }
 
 fn unit_of<U: super::rows::Unit, D: Field, S: Store>(

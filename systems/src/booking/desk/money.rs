@@ -132,13 +132,14 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
 
     /// Whether all units of a hold that has ended are still there, or there again.
     fn can_retake(&mut self, booking: &BookingOf<G>) -> Result<bool, Rejected> {
-        let own = if booking.phase == Phase::Held { booking.quantity } else { 0 };
+        let is_held = booking.phase == Phase::Held;
         self.lock(booking.units.iter().map(|taken| taken.unit))?;
         for taken in &booking.units {
             let row = self.unit(taken.unit)?;
+            let own = if is_held { taken.count } else { 0 };
             let free = row.free(self.goods.limit(taken.unit).saturating_add(own));
-            let is_theirs = own == 0 || !self.goods.is_exclusive(taken.unit) || row.token == taken.token;
-            if free < booking.quantity || !is_theirs {
+            let is_theirs = !is_held || !self.goods.is_exclusive(taken.unit) || row.token == taken.token;
+            if free < taken.count || !is_theirs {
                 return Ok(false);
             }
         }
@@ -147,7 +148,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
 
     fn retake(&mut self, booking: &mut BookingOf<G>) -> Result<(), Rejected> {
         if booking.phase == Phase::Held {
-            self.give_back(&booking.units, booking.quantity, Claim::Holds)?;
+            self.give_back(&booking.units, Claim::Holds)?;
             self.count(booking.scope, booking.customer, 0, booking.counted)?;
         }
         let units: Vec<_> = booking.units.iter().map(|taken| taken.unit).collect();

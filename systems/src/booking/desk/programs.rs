@@ -31,8 +31,8 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
             Command::Sweep { booking } => self.sweep(booking),
             Command::Wait(ask) => self.wait(ask, next_place),
             Command::Block { unit, count } => self.block(unit, count),
-            Command::Settle { booking, phase, kept_minor, unit } => {
-                self.settle(booking, phase, kept_minor, unit)
+            Command::Settle { booking, phase, kept_minor, units } => {
+                self.settle(booking, phase, kept_minor, &units)
             }
             Command::Swap { booking, from, to } => self.swap(booking, from, to),
         }
@@ -205,7 +205,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         }
         let mut booking = old.clone();
         self.lock(given.iter().map(|taken| taken.unit))?;
-        self.give_back(&given, old.quantity, Claim::Owns)?;
+        self.give_back(&given, Claim::Owns)?;
         let less = (given.len() as u32).saturating_mul(old.quantity).min(old.counted);
         self.count(old.scope, old.customer, 0, less)?;
         booking.counted = old.counted.saturating_sub(less);
@@ -234,7 +234,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         }
         self.check(&ask)?;
         self.lock(old.units.iter().map(|taken| taken.unit).chain(ask.units.iter().copied()))?;
-        self.give_back(&old.units, old.quantity, claim)?;
+        self.give_back(&old.units, claim)?;
         let units = self.take(&ask.units, ask.quantity, claim)?;
         self.admit(&ask)?;
         let wanted = (ask.units.len() as u32).saturating_mul(ask.quantity);
@@ -347,7 +347,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         id: BookingId,
         phase: Phase,
         kept_minor: Option<i64>,
-        unit: Option<Unit<G>>,
+        units: &[Unit<G>],
     ) -> Result<Answer, Rejected> {
         let old = self.known(id)?;
         if old.phase == phase {
@@ -361,19 +361,18 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
             return Err(Refusal::Phase(old.phase).into());
         }
         let mut booking = old.clone();
-        match (phase.claim(), unit) {
-            (Claim::Owns, Some(unit)) if old.units.iter().any(|taken| taken.unit == unit) => {
-                let (given, left) = old.units.iter().copied().partition(|taken| taken.unit == unit);
+        match phase.claim() {
+            Claim::Owns => {
+                self.lock(units.iter().copied())?;
+                let (given, left): (Vec<_>, Vec<_>) =
+                    old.units.iter().copied().partition(|taken| units.contains(&taken.unit));
+                self.give_back(&given, Claim::Owns)?;
+                let had = |unit: &Unit<G>| given.iter().any(|taken| taken.unit == *unit);
+                let more: Vec<Unit<G>> = units.iter().copied().filter(|unit| !had(unit)).collect();
                 booking.units = left;
-                let given: Vec<_> = given;
-                self.give_back(&given, old.quantity, Claim::Owns)?;
+                booking.units.extend(self.take(&more, 1, Claim::Owns)?);
             }
-            (Claim::Owns, Some(unit)) => {
-                let taken = self.take(&[unit], old.quantity, Claim::Owns)?;
-                booking.units.extend(taken);
-            }
-            (Claim::Owns, None) => {}
-            (Claim::Holds | Claim::None, _) => self.let_go(&mut booking)?,
+            Claim::Holds | Claim::None => self.let_go(&mut booking)?,
         }
         booking.phase = phase;
         booking.kept_minor = kept_minor.map_or(old.kept_minor, |kept| kept.clamp(0, old.kept_minor));
@@ -395,8 +394,9 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         let mut booking = old.clone();
         booking.units.retain(|taken| taken.unit != from);
         let given: Vec<_> = old.units.iter().copied().filter(|taken| taken.unit == from).collect();
-        self.give_back(&given, old.quantity, Claim::Owns)?;
-        booking.units.extend(self.take(&[to], old.quantity, Claim::Owns)?);
+        let count = given.iter().fold(0u32, |sum, taken| sum.saturating_add(taken.count));
+        self.give_back(&given, Claim::Owns)?;
+        booking.units.extend(self.take(&[to], count, Claim::Owns)?);
         let answer = stands(&booking);
         self.store(Some(&old), booking);
         Ok(answer)

@@ -1,11 +1,10 @@
 //! One transaction in the making: reads and writes of rows, and what follows from them. Never commits.
 
 use super::super::config::{Contention, DeskConfig, HoldClock};
-use super::super::database::Txn;
 use super::super::locks::LockError;
 use super::super::message::{Clocks, Output, Refusal, Rejected};
 use super::super::rows::{Booking, BookingId, Charge, Claim, CustomerId, Key, Row, Taken, Token, UnitRow};
-use super::{Db, Goods, Rows, Unit};
+use super::{Db, Goods, TxnOf, Unit};
 use crate::store::Store;
 use crate::time::Time;
 
@@ -14,7 +13,7 @@ pub(super) type BookingOf<G> = Booking<Unit<G>, <G as Goods>::Detail>;
 
 pub(super) struct Work<'a, G: Goods, S> {
     pub(super) db: &'a mut Db<G, S>,
-    pub(super) txn: &'a mut Txn<Key<Unit<G>>, Rows<G>>,
+    pub(super) txn: &'a mut TxnOf<G>,
     pub(super) goods: &'a G,
     pub(super) config: &'a DeskConfig,
     pub(super) clocks: Clocks,
@@ -103,24 +102,19 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
                 Claim::Owns => row.sold = row.sold.saturating_add(quantity),
                 Claim::None => {}
             }
-            taken.push(Taken { unit, token: row.token });
+            taken.push(Taken { unit, count: quantity, token: row.token });
             self.put_unit(unit, row);
         }
         Ok(taken)
     }
 
     /// Gives units back that were held or sold.
-    pub(super) fn give_back(
-        &mut self,
-        units: &[Taken<Unit<G>>],
-        quantity: u32,
-        claim: Claim,
-    ) -> Result<(), LockError> {
+    pub(super) fn give_back(&mut self, units: &[Taken<Unit<G>>], claim: Claim) -> Result<(), LockError> {
         for taken in units {
             let mut row = self.unit(taken.unit)?;
             match claim {
-                Claim::Holds => row.held = row.held.saturating_sub(quantity),
-                Claim::Owns => row.sold = row.sold.saturating_sub(quantity),
+                Claim::Holds => row.held = row.held.saturating_sub(taken.count),
+                Claim::Owns => row.sold = row.sold.saturating_sub(taken.count),
                 Claim::None => {}
             }
             self.put_unit(taken.unit, row);
@@ -144,11 +138,10 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
 
     /// From held to sold.
     pub(super) fn own(&mut self, booking: &BookingOf<G>) -> Result<(), LockError> {
-        let quantity = booking.quantity;
         for taken in &booking.units {
             let mut row = self.unit(taken.unit)?;
-            row.held = row.held.saturating_sub(quantity);
-            row.sold = row.sold.saturating_add(quantity);
+            row.held = row.held.saturating_sub(taken.count);
+            row.sold = row.sold.saturating_add(taken.count);
             self.put_unit(taken.unit, row);
         }
         Ok(())
@@ -187,7 +180,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
     pub(super) fn let_go(&mut self, booking: &mut BookingOf<G>) -> Result<(), Rejected> {
         let claim = booking.phase.claim();
         self.lock(booking.units.iter().map(|taken| taken.unit))?;
-        self.give_back(&booking.units, booking.quantity, claim)?;
+        self.give_back(&booking.units, claim)?;
         self.count(booking.scope, booking.customer, 0, booking.counted)?;
         booking.counted = 0;
         if booking.charge == Charge::Asked {
@@ -214,7 +207,8 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         if is_open && !was_open {
             booking.ask_ns = (self.clocks.store + self.config.ask_again).as_nanos();
         }
-        if booking.is_settled() && !old.is_some_and(Booking::is_settled) {
+        let was_settled = old.is_some_and(|old| old.is_settled() && old.phase == booking.phase);
+        if booking.is_settled() && !was_settled {
             self.outputs.push(Output::Settled { booking: booking.id, phase: booking.phase });
         }
         self.txn.put(Key::Booking(booking.id), Row::Booking(Box::new(booking)));

@@ -43,7 +43,8 @@ fn each_defect_is_found() {
 
 #[test]
 fn rows_that_were_written_behind_its_back_are_found_at_once_and_when_counted_again() {
-    let changes: [(fn(&mut UnitRow), &str); 4] = [
+    type Change = fn(&mut UnitRow);
+    let changes: [(Change, &str); 4] = [
         (|row| row.held = 0, "CountsDiffer"),
         (|row| row.sold += 1, "CountsDiffer"),
         (|row| row.token.0 = 0, "UnitTokenFell"),

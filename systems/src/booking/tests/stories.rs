@@ -107,6 +107,24 @@ fn a_hold_ends_by_itself_can_be_made_longer_once_and_is_swept_once() {
 }
 
 #[test]
+fn where_the_desk_does_not_sweep_a_hold_that_has_ended_stays_taken_until_somebody_does() {
+    let mut world = World::new(DeskConfig { sweeps: false, ..config() }, Travel::Prompt);
+    world.hold(1, &[4]).expect("it is free");
+    world.pass(Span::from_secs(5_000));
+    assert_eq!(world.phase(1), Some(Phase::Held));
+    assert_eq!(world.hold(2, &[4]), Err(Rejected::Refused(Refusal::NotFree)));
+    let ended: Vec<BookingId> = world.desk().ended_holds(world.now).collect();
+    assert_eq!(ended, [BookingId(1)]);
+    // Two sweepers at once: one of them ends it.
+    for _ in 0..2 {
+        let swept = world.say(Command::Sweep { booking: BookingId(1) });
+        assert!(matches!(swept, Some(Ok(Answer::Stands { phase: Phase::Expired, .. }))));
+    }
+    world.hold(3, &[4]).expect("it is free again");
+    world.assert_clean();
+}
+
+#[test]
 fn a_sweeper_whose_clock_is_ahead_ends_nothing_and_by_its_own_clock_it_would() {
     for (clock, expected) in [(HoldClock::Store, Phase::Held), (HoldClock::Caller, Phase::Expired)] {
         let mut world = World::new(DeskConfig { hold_clock: clock, ..config() }, Travel::Prompt);

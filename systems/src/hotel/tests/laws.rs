@@ -68,7 +68,7 @@ fn walks_over_many_nights_agree_with_the_closed_form() {
         for guest in 0..bookings {
             if uniform(keyed_word(11, id(guest)), 0, 999_999) < show_ppm {
                 match world.arrive(id(guest)) {
-                    Ok(Arrival::Room(room)) => housed.push((id(guest), room)),
+                    Ok(Arrival::Rooms(rooms)) => housed.push((id(guest), rooms[0])),
                     Ok(Arrival::Walked { .. }) => {}
                     other => panic!("{other:?}"),
                 }

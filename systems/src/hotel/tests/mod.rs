@@ -116,7 +116,8 @@ impl World {
 
     pub(super) fn arrive(&mut self, id: u64) -> Result<Arrival, Rejected> {
         let (clocks, mut out) = (self.clocks(), Vec::new());
-        let arrival = self.hotel.arrive(clocks, BookingId(id), &mut out);
+        let today = self.hotel.calendar().day(self.now);
+        let arrival = self.hotel.arrive(clocks, today, BookingId(id), &mut out);
         self.carry_out(out);
         arrival
     }

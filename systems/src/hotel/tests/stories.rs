@@ -33,6 +33,22 @@ fn a_party_takes_several_rooms_and_pays_for_each() {
 }
 
 #[test]
+fn a_party_is_given_as_many_rooms_as_it_booked_or_walked_whole() {
+    let mut world = World::new(house([3, 1], Overbooking::Factor(1_000_000)), desk());
+    for id in 1..=2 {
+        world.book(id, StayRequest { rooms: 2, ..request(0, 0, 1) }).expect("more is accepted than there is");
+    }
+    world.to(0, 900);
+    let rooms = world.arrive(1).expect("they are expected");
+    assert!(matches!(&rooms, Arrival::Rooms(rooms) if rooms.len() == 2 && rooms[0] != rooms[1]), "{rooms:?}");
+    assert!(matches!(world.arrive(2), Ok(Arrival::Walked { .. })), "one room is no room for them");
+    world.to(1, 600);
+    world.depart(1).expect("they were here");
+    assert_eq!(world.hotel.rooms_of(BookingId(1)), []);
+    world.assert_clean();
+}
+
+#[test]
 fn cancelling_is_free_until_the_deadline_of_the_plan_and_then_costs_a_night() {
     let mut world = World::new(house([2, 1], Overbooking::None), desk());
     world.book(1, request(0, 0, 3)).expect("it is free");
@@ -62,7 +78,7 @@ fn guests_are_given_rooms_and_whoever_is_too_many_is_walked_and_then_turned_away
     world.to(0, 15 * 60);
     let rooms: Vec<_> = [1, 2].map(|id| world.arrive(id)).into_iter().collect();
     assert_ne!(rooms[0], rooms[1]);
-    assert!(matches!(rooms[0], Ok(Arrival::Room(_))));
+    assert!(matches!(rooms[0], Ok(Arrival::Rooms(_))));
     assert_eq!(world.arrive(3), Ok(Arrival::Walked { compensation_minor: 15_000 }));
     assert_eq!(world.arrive(4), Ok(Arrival::TurnedAway), "one partner room");
     assert_eq!(world.arrive(4), Err(Rejected::Refused(Refusal::Phase(Phase::TurnedAway))));
@@ -79,17 +95,18 @@ fn a_room_is_cleaned_before_somebody_else_is_given_it_and_guests_can_move() {
     world.book(1, request(0, 0, 1)).expect("it is free");
     world.book(2, request(0, 1, 1)).expect("it is free");
     world.to(0, 900);
-    let Ok(Arrival::Room(room)) = world.arrive(1) else { panic!("there is one") };
+    let Ok(Arrival::Rooms(rooms)) = world.arrive(1) else { panic!("there is one") };
+    let room = rooms[0];
     world.to(1, 660);
     world.depart(1).expect("they were here");
     assert!(matches!(world.arrive(2), Ok(Arrival::Walked { .. })), "nobody has cleaned it");
     let (clocks, mut out) = (world.clocks(), Vec::new());
     world.hotel.set_usable(clocks, room, true, &mut out).expect("it is a room");
     world.book(3, request(0, 1, 1)).expect("it is free");
-    assert_eq!(world.arrive(3), Ok(Arrival::Room(room)));
+    assert_eq!(world.arrive(3), Ok(Arrival::Rooms(vec![room])));
     let other = Room { kind: RoomType(1), number: 0 };
-    world.hotel.move_to(clocks, BookingId(3), other, &mut out).expect("it is free");
-    assert_eq!(world.hotel.room_of(BookingId(3)), Some(HotelUnit::Room(other)));
+    world.hotel.move_to(clocks, BookingId(3), room, other, &mut out).expect("it is free");
+    assert_eq!(world.hotel.rooms_of(BookingId(3)), [other]);
     assert_eq!(world.hotel.desk().unit(HotelUnit::Room(room)).taken(), 0);
     world.assert_clean();
 }
@@ -101,8 +118,8 @@ fn upgrades_are_given_if_the_house_does_so() {
     world.book(1, request(0, 0, 1)).expect("it is free");
     world.book(2, request(0, 0, 1)).expect("more is accepted than there is");
     world.to(0, 900);
-    assert!(matches!(world.arrive(1), Ok(Arrival::Room(Room { kind: RoomType(0), .. }))));
-    assert!(matches!(world.arrive(2), Ok(Arrival::Room(Room { kind: RoomType(1), .. }))));
+    let room = |kind| Ok(Arrival::Rooms(vec![Room { kind: RoomType(kind), number: 0 }]));
+    assert_eq!([1, 2].map(|id| world.arrive(id)), [room(0), room(1)]);
     assert_eq!(world.hotel.arrivals().moved_up, 1);
     world.assert_clean();
 }
@@ -128,7 +145,7 @@ fn a_stay_that_is_paid_at_the_counter_is_paid_when_they_leave() {
     let mut world = World::new(house([1, 1], Overbooking::None), desk());
     world.book(1, StayRequest { plan: Plan(1), ..request(0, 0, 2) }).expect("it is free");
     world.to(0, 900);
-    assert!(matches!(world.arrive(1), Ok(Arrival::Room(_))));
+    assert!(matches!(world.arrive(1), Ok(Arrival::Rooms(_))));
     let token = world.hotel.desk().booking(BookingId(1)).map_or(Token(0), |booking| booking.token);
     let (clocks, mut out) = (world.clocks(), Vec::new());
     let paid = Command::Paid { booking: BookingId(1), token, payment: 77, minor: 30_000 };

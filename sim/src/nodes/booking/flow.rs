@@ -1,0 +1,25 @@
+//! A customer's way through a desk, as far as it is. Plain data.
+
+use foreshock_systems::booking::{Goods, Pending, Token};
+
+use crate::cluster::{Ref, Request};
+
+/// How far a customer is.
+pub(super) enum Stage<G: Goods> {
+    /// They look for something.
+    Choosing,
+    /// The transaction that holds it is open; so much is to be paid.
+    Deciding(Pending<G>, i64),
+    /// It is held under this token.
+    Holding(Token),
+    /// Their money was asked for.
+    Paying,
+}
+
+/// A customer under way.
+pub(super) struct Flow<G: Goods> {
+    pub(super) request: Request,
+    pub(super) job: Ref,
+    pub(super) stage: Stage<G>,
+    pub(super) tries: u32,
+}

@@ -1,0 +1,234 @@
+//! What a desk of the library sells in a scenario: seats of one show, or nights in a house. Turns a customer into a wish;
+//! decides nothing else.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use foreshock_systems::booking::{Ask, BookingId, CustomerId, Desk, Goods, Refusal};
+use foreshock_systems::hotel::{
+    Calendar, Hotel, HotelUnit, House, HouseConfig, Night, Plan, RatePlan, RoomKind, RoomType, StayRequest,
+};
+use foreshock_systems::ticket_booking::{
+    BoxOffice, BoxOfficeConfig, Seat, SeatMap, Show, ShowId, ShowSeat, Theatre,
+};
+
+use super::settings::{Choice, DeskSettings};
+use crate::kernel::draw::below;
+use crate::kernel::time::Time;
+use crate::nodes::store::AnyStore;
+
+/// A uniformly distributed word for each thing that chance decides about a customer.
+pub(super) type Words<'a> = &'a dyn Fn(u64) -> u64;
+
+const PARTY: u64 = 1;
+const WHERE: u64 = 2;
+const ARRIVAL: u64 = 3;
+const NIGHTS: u64 = 4;
+
+/// What a wish came to.
+pub(super) type Wish<G> = Result<Ask<<G as Goods>::Unit, <G as Goods>::Detail>, Refusal>;
+
+/// A desk with what it sells.
+pub(super) trait Front: Sized {
+    /// What it sells.
+    type Goods: Goods;
+
+    /// Opens what a store holds.
+    fn open(settings: &DeskSettings, store: AnyStore) -> Self;
+    fn desk(&self) -> &Desk<Self::Goods, AnyStore>;
+    fn desk_mut(&mut self) -> &mut Desk<Self::Goods, AnyStore>;
+    fn into_store(self) -> AnyStore;
+    /// What a customer wants, by what they are shown; the how manieth time they choose is `tries`.
+    ///
+    /// # Errors
+    /// [`Refusal`]: there is nothing for them.
+    fn wish(
+        &mut self,
+        now: Time,
+        id: BookingId,
+        who: CustomerId,
+        tries: u32,
+        words: Words<'_>,
+    ) -> Wish<Self::Goods>;
+    /// A unit as one word.
+    fn word_of(unit: <Self::Goods as Goods>::Unit) -> u64;
+    /// Whether everything is sold.
+    fn is_sold_out(&self) -> bool;
+}
+
+fn party(settings: &DeskSettings, words: Words<'_>) -> u32 {
+    let (least, most) = settings.party;
+    least + below(words(PARTY), u64::from(most - least) + 1) as u32
+}
+
+const SHOW: ShowId = ShowId(1);
+
+/// A box office with one show.
+pub(super) struct Tickets {
+    office: BoxOffice<AnyStore>,
+    settings: DeskSettings,
+    map: Arc<SeatMap>,
+}
+
+impl Tickets {
+    /// A block beside each other that is free on the map, beginning to look at a drawn seat.
+    fn anywhere(&mut self, now: Time, count: u16, word: u64) -> Option<Vec<Seat>> {
+        let (rows, width) = (self.settings.rows as u16, self.settings.seats as u16);
+        let view = self.office.view(now, SHOW)?;
+        let first = below(word, u64::from(self.map.seats()));
+        (0..u64::from(self.map.seats())).find_map(|step| {
+            let at = (first + step) % u64::from(self.map.seats());
+            let (row, number) = ((at / u64::from(width)) as u16, (at % u64::from(width)) as u16);
+            let is_block = row < rows && number.saturating_add(count) <= width;
+            let block: Vec<Seat> =
+                (number..number.saturating_add(count)).map(|number| Seat { row, number }).collect();
+            (is_block && block.iter().all(|seat| view.is_free(*seat))).then_some(block)
+        })
+    }
+}
+
+impl Front for Tickets {
+    type Goods = Theatre;
+
+    fn open(settings: &DeskSettings, store: AnyStore) -> Tickets {
+        let (rows, seats) = (settings.rows as u16, settings.seats as u16);
+        let map = SeatMap::even(rows, seats, i64::from(settings.price_minor));
+        let map = Arc::new(map.expect("the plan's settings were checked"));
+        let show = Show {
+            map: Arc::clone(&map),
+            starts_at: Time::MAX,
+            allows_gaps: settings.gaps,
+            blocked: BTreeSet::new(),
+        };
+        let config = BoxOfficeConfig {
+            desk: settings.config,
+            seat_view_ttl: settings.view_ttl,
+            ..BoxOfficeConfig::default()
+        };
+        let office = BoxOffice::open(store, Theatre::new().with(SHOW, show), config);
+        let office = office.expect("the plan's settings were checked, and the store is this desk's own");
+        Tickets { office, settings: settings.clone(), map }
+    }
+
+    fn desk(&self) -> &Desk<Theatre, AnyStore> {
+        self.office.desk()
+    }
+
+    fn desk_mut(&mut self) -> &mut Desk<Theatre, AnyStore> {
+        self.office.desk_mut()
+    }
+
+    fn into_store(self) -> AnyStore {
+        self.office.into_store()
+    }
+
+    fn wish(
+        &mut self,
+        now: Time,
+        id: BookingId,
+        who: CustomerId,
+        tries: u32,
+        words: Words<'_>,
+    ) -> Wish<Theatre> {
+        let count = u16::try_from(party(&self.settings, words)).unwrap_or(u16::MAX);
+        let seats = match self.settings.choice {
+            Choice::Best => {
+                let no_gaps = !self.settings.gaps;
+                let map = Arc::clone(&self.map);
+                let view = self.office.view(now, SHOW).ok_or(Refusal::Unknown)?;
+                map.best(count, None, no_gaps, &mut |seat| view.is_free(seat))
+            }
+            Choice::Anywhere => self.anywhere(now, count, words(WHERE | u64::from(tries) << 8)),
+        };
+        self.office.ask(id, who, SHOW, &seats.ok_or(Refusal::NotFree)?)
+    }
+
+    fn word_of(unit: ShowSeat) -> u64 {
+        u64::from(unit.show.0) << 32 | u64::from(unit.seat.row) << 16 | u64::from(unit.seat.number)
+    }
+
+    fn is_sold_out(&self) -> bool {
+        self.office.desk().totals().sold >= u64::from(self.map.seats())
+    }
+}
+
+/// A house with one room type.
+pub(super) struct Nights {
+    hotel: Hotel<AnyStore>,
+    settings: DeskSettings,
+}
+
+const KIND: RoomType = RoomType(0);
+
+impl Front for Nights {
+    type Goods = House;
+
+    fn open(settings: &DeskSettings, store: AnyStore) -> Nights {
+        let house = House::new(HouseConfig {
+            kinds: vec![RoomKind { rooms: settings.rooms, overbooking: settings.overbooking }],
+            plans: vec![RatePlan {
+                night_minor: vec![i64::from(settings.price_minor)],
+                ..RatePlan::default()
+            }],
+            max_nights: settings.nights.1 as u16,
+            ..HouseConfig::default()
+        });
+        let house = house.expect("the plan's settings were checked");
+        let hotel = Hotel::open(store, house, Calendar::utc(), settings.config);
+        let hotel = hotel.expect("the plan's settings were checked, and the store is this desk's own");
+        Nights { hotel, settings: settings.clone() }
+    }
+
+    fn desk(&self) -> &Desk<House, AnyStore> {
+        self.hotel.desk()
+    }
+
+    fn desk_mut(&mut self) -> &mut Desk<House, AnyStore> {
+        self.hotel.desk_mut()
+    }
+
+    fn into_store(self) -> AnyStore {
+        self.hotel.into_store()
+    }
+
+    fn wish(
+        &mut self,
+        _now: Time,
+        id: BookingId,
+        who: CustomerId,
+        tries: u32,
+        words: Words<'_>,
+    ) -> Wish<House> {
+        let (least, most) = self.settings.nights;
+        let nights = least + below(words(NIGHTS), u64::from(most - least) + 1) as u32;
+        let day = below(words(ARRIVAL | u64::from(tries) << 8), u64::from(self.settings.horizon));
+        let request = StayRequest {
+            arrival: Night(day as i32),
+            nights: nights as u16,
+            kind: KIND,
+            rooms: party(&self.settings, words),
+            plan: Plan(0),
+            channel: None,
+        };
+        self.hotel.ask(id, who, request)
+    }
+
+    fn word_of(unit: HotelUnit) -> u64 {
+        match unit {
+            HotelUnit::Night(kind, night) => u64::from(kind.0) << 32 | u64::from(night.0.unsigned_abs()),
+            HotelUnit::Allotment(channel, kind, night) => {
+                1 << 63
+                    | u64::from(channel.0) << 48
+                    | u64::from(kind.0) << 32
+                    | u64::from(night.0.unsigned_abs())
+            }
+            HotelUnit::Room(room) => 1 << 62 | u64::from(room.kind.0) << 32 | u64::from(room.number),
+        }
+    }
+
+    fn is_sold_out(&self) -> bool {
+        let nights = u64::from(self.settings.horizon);
+        let house = self.hotel.desk().goods();
+        self.hotel.desk().totals().sold >= nights * u64::from(house.accepted(KIND))
+    }
+}

@@ -1,0 +1,587 @@
+//! A desk that customers come to: each request is somebody who chooses, holds, pays after a while and is told what came of
+//! it. The desk asks the payment provider that it calls, and is told by its webhooks. What it has written survives a crash
+//! as far as its store lets it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use foreshock_systems::booking::{
+    Answer, BookingId, Claim, Clocks, Command, CustomerId, Desk, Goods, Output, Pending, Phase, Refusal,
+    Rejected, Token,
+};
+use foreshock_systems::payment::{OperationKind, Outcome};
+use foreshock_systems::store::SimDisk;
+
+use super::books::{self, Counts};
+use super::flow::{Flow, Stage};
+use super::front::Front;
+use super::settings::DeskSettings;
+use super::sweeper;
+use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request};
+use crate::kernel::draw::{Key, Lineage, below, chance_ppm, name_hash};
+use crate::kernel::time::{Span, Time};
+use crate::measure::{BookingFact, KeyPolicy, OrderEnd, OrderPlaced, OutcomeKind, booked};
+use crate::nodes::payments::wire::{self, ToProcessor, ToProvider, Told};
+use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
+use crate::nodes::store::AnyStore;
+use crate::scenario::plan::{EdgeId, LoadId, ServicePlan};
+
+/// What a desk does wrong on purpose, so that the books have something to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::nodes) enum Defect {
+    /// Gives each refund out under two names.
+    RefundsTwice,
+    /// Says that it is confirmed as soon as it is held.
+    ConfirmsHolds,
+    /// Loses writes of its store.
+    LosesWrites,
+}
+
+/// Names that a defect makes up have this bit.
+const MADE_UP: u32 = 1 << 30;
+
+/// How the settings of a front are read.
+pub(super) type ReadSettings = fn(&ServicePlan) -> DeskSettings;
+
+#[derive(Clone, Copy)]
+struct Draws {
+    choice: Key,
+    checkout: Key,
+    abandon: Key,
+    cancel: Key,
+    power: Key,
+}
+
+/// A question to the provider that is under way.
+#[derive(Clone, Copy)]
+struct Asked {
+    booking: BookingId,
+    serial: u32,
+    is_void: bool,
+}
+
+/// Where a booking came from: who its payments are to chance.
+#[derive(Clone, Copy)]
+struct Origin {
+    lineage: Lineage,
+    load: LoadId,
+}
+
+pub(super) struct Selling<F: Front> {
+    settings: DeskSettings,
+    read: ReadSettings,
+    /// To the payment provider; without one, money never comes.
+    edge: Option<EdgeId>,
+    front: Option<F>,
+    disk: Option<SimDisk>,
+    flows: BTreeMap<BookingId, Flow<F::Goods>>,
+    timers: BTreeSet<(Time, BookingId)>,
+    /// When who has confirmed calls it off.
+    cancels: BTreeSet<(Time, BookingId)>,
+    asked: BTreeMap<u64, Asked>,
+    questions: u64,
+    origins: BTreeMap<BookingId, Origin>,
+    woken: Vec<(Ref, Verdict)>,
+    answers: BTreeMap<Ref, Verdict>,
+    draws: Option<Draws>,
+    service_hash: u64,
+    violations_told: u64,
+    counts: Counts,
+    defect: Option<Defect>,
+}
+
+impl<F: Front> Selling<F> {
+    pub(super) fn new(
+        plan: &ServicePlan,
+        edge: Option<EdgeId>,
+        read: ReadSettings,
+        defect: Option<Defect>,
+    ) -> Selling<F> {
+        Selling {
+            settings: read(plan),
+            read,
+            edge,
+            front: None,
+            disk: None,
+            flows: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            cancels: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            questions: 0,
+            origins: BTreeMap::new(),
+            woken: Vec::new(),
+            answers: BTreeMap::new(),
+            draws: None,
+            service_hash: name_hash(&plan.name),
+            violations_told: 0,
+            counts: Counts::default(),
+            defect,
+        }
+    }
+
+    fn desk(&mut self) -> Option<&mut Desk<F::Goods, AnyStore>> {
+        self.front.as_mut().map(Front::desk_mut)
+    }
+
+    /// Lets the desk take something, and does what it wants done.
+    fn handle(
+        &mut self,
+        clocks: Clocks,
+        command: Command<<F::Goods as Goods>::Unit, <F::Goods as Goods>::Detail>,
+        cx: &mut Cx<'_>,
+    ) -> Result<Answer, Rejected> {
+        let mut out = Vec::new();
+        let desk = self.desk().ok_or(Rejected::Conflict)?;
+        let answer = desk.handle(clocks, command, &mut out);
+        self.after_step(out, cx);
+        answer
+    }
+
+    fn after_step(&mut self, out: Vec<Output>, cx: &mut Cx<'_>) {
+        let told = self.violations_told;
+        let found = self.desk().and_then(|desk| {
+            let (violation, count) = desk.violation()?;
+            (count > told).then(|| (violation.to_string(), count))
+        });
+        if let Some((witness, count)) = found {
+            self.violations_told = count;
+            cx.violation(booked::CONSISTENT, witness);
+        }
+        for output in out {
+            self.carry_out(output, cx);
+        }
+        if self.counts.sold_out_us.is_none() && self.front.as_ref().is_some_and(Front::is_sold_out) {
+            self.counts.sold_out_us = Some(cx.now().as_micros());
+        }
+    }
+
+    fn carry_out(&mut self, output: Output, cx: &mut Cx<'_>) {
+        match output {
+            Output::Charge { booking, attempt, minor, .. } => {
+                self.counts.charges_asked += 1;
+                cx.payment_made(booking.0, booking.0);
+                self.ask(booking, attempt << 1, Some(OperationKind::Sale), minor, cx);
+            }
+            Output::Void { booking, attempt, .. } => self.ask(booking, attempt << 1, None, 0, cx),
+            Output::Refund { booking, refund, minor } => {
+                self.counts.refunds_asked += 1;
+                let kind = OperationKind::Refund { is_compensation: false };
+                self.ask(booking, refund << 1 | 1, Some(kind), minor, cx);
+                if self.defect == Some(Defect::RefundsTwice) {
+                    self.ask(booking, refund << 1 | 1 | MADE_UP, Some(kind), minor, cx);
+                }
+            }
+            Output::Offered { .. } => {}
+            Output::Settled { booking, phase } => self.settled(booking, phase, cx),
+        }
+    }
+
+    /// Nothing is open between a booking and its money: whoever waits is told.
+    fn settled(&mut self, booking: BookingId, phase: Phase, cx: &mut Cx<'_>) {
+        let is_theirs = phase.claim() == Claim::Owns;
+        if is_theirs {
+            self.tell_confirmed(booking, cx);
+            let will_cancel = self.draws.is_some_and(|draws| {
+                chance_ppm(draws.cancel.draw(cx.redrawn(booking.0)), self.settings.cancel_ppm)
+            });
+            if will_cancel {
+                self.cancels.insert((cx.local_time() + self.settings.cancel_after, booking));
+            }
+        }
+        if matches!(phase, Phase::Cancelled | Phase::NoShow | Phase::Walked | Phase::TurnedAway) {
+            cx.booking_fact(BookingFact::Ended { booking: booking.0 });
+        }
+        let end = if is_theirs { OrderEnd::Paid } else { OrderEnd::Refused };
+        cx.order_ended(booking.0, end);
+        let value = u64::from(is_theirs);
+        self.end(booking, Verdict::Answer(Answered { missed: !is_theirs, value }));
+    }
+
+    fn tell_confirmed(&mut self, booking: BookingId, cx: &mut Cx<'_>) {
+        let Some(desk) = self.desk() else { return };
+        let Some(kept) = desk.booking(booking) else { return };
+        let limit = |unit| desk.goods().limit(unit);
+        let units = kept.units.iter().map(|taken| (F::word_of(taken.unit), kept.quantity, limit(taken.unit)));
+        let units = units.collect();
+        cx.booking_fact(BookingFact::Confirmed { booking: booking.0, units });
+    }
+
+    /// Asks the provider to do something under this name, or what became of it.
+    fn ask(
+        &mut self,
+        booking: BookingId,
+        serial: u32,
+        execute: Option<OperationKind>,
+        minor: i64,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(edge) = self.edge else { return };
+        self.questions += 1;
+        self.asked.insert(self.questions, Asked { booking, serial, is_void: execute.is_none() });
+        let none = Origin { lineage: Lineage(booking.0), load: LoadId(0) };
+        let origin = self.origins.get(&booking).copied().unwrap_or(none);
+        let order = ToProvider { intent: booking.0, serial, execute, minor };
+        cx.call(
+            CallSpec {
+                // Each time it is asked again is a call of its own.
+                copy: self.times_asked(booking),
+                load: origin.load,
+                key: booking.0,
+                arguments: order.arguments(),
+                token: self.questions,
+                ..CallSpec::of_its_own(edge, origin.lineage.call(self.service_hash, serial), cx.now())
+            },
+            Ref::NONE,
+        );
+    }
+
+    fn times_asked(&mut self, booking: BookingId) -> u32 {
+        let asked = self.counts.asked.entry(booking.0).or_default();
+        *asked += 1;
+        *asked - 1
+    }
+
+    /// What the provider says, asked or not.
+    fn word(&mut self, asked: Asked, outcome: Outcome, cx: &mut Cx<'_>) {
+        let Asked { booking, serial, is_void } = asked;
+        let clocks = Clocks::agreed(cx.local_time());
+        let Some(desk) = self.desk() else { return };
+        let Some(token) = desk.booking(booking).map(|kept| kept.token) else { return };
+        let is_refund = serial & 1 == 1;
+        let command = match outcome {
+            Outcome::Succeeded { minor } if is_refund => {
+                Command::Refunded { booking, refund: serial >> 1, minor }
+            }
+            Outcome::Succeeded { minor } => {
+                Command::Paid { booking, token, payment: u64::from(serial), minor }
+            }
+            Outcome::Declined(_) if !is_refund => Command::NotPaid { booking },
+            Outcome::NotFound if is_void => Command::NotPaid { booking },
+            Outcome::Declined(_) | Outcome::Pending | Outcome::NotFound => return,
+        };
+        match self.handle(clocks, command, cx) {
+            Ok(Answer::Confirmed { .. } | Answer::Refunding { .. } | Answer::Done) => {}
+            Ok(Answer::Stands { phase: Phase::Held, .. }) => {
+                // The card was refused: this customer goes away.
+                self.counts.declined += 1;
+                let _ = self.handle(clocks, Command::Release { booking, token }, cx);
+            }
+            Ok(
+                Answer::Stands { .. }
+                | Answer::Held { .. }
+                | Answer::Charging { .. }
+                | Answer::Waiting { .. },
+            ) => {}
+            Err(Rejected::Conflict | Rejected::Locked(_)) => self.counts.conflicts_on_words += 1,
+            Err(Rejected::Refused(_) | Rejected::Store(_)) => {}
+        }
+    }
+
+    /// A provider tells by itself.
+    fn told(&mut self, told: &Told, cx: &mut Cx<'_>) -> Verdict {
+        self.counts.callbacks += 1;
+        let asked = Asked { booking: BookingId(told.intent), serial: told.serial, is_void: false };
+        let known = self.desk().is_some_and(|desk| desk.booking(asked.booking).is_some());
+        if !known {
+            return Verdict::TurnAway; // it will be told again
+        }
+        self.word(asked, told.outcome, cx);
+        Verdict::Answer(Answered::default())
+    }
+
+    /// A customer comes, or asks again.
+    fn come(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) {
+        let id = BookingId(request.call.raw());
+        if let Some(flow) = self.flows.get_mut(&id) {
+            (flow.job, flow.request) = (job, *request);
+            return;
+        }
+        let known = self.desk().and_then(|desk| desk.booking(id)).map(|kept| (kept.phase, kept.token));
+        let flow = |stage| Flow { request: *request, job, stage, tries: 0 };
+        match known {
+            None => {
+                self.counts.customers += 1;
+                self.origins.insert(id, Origin { lineage: request.lineage, load: request.load });
+                self.flows.insert(id, flow(Stage::Choosing));
+                self.choose(id, cx);
+            }
+            Some((Phase::Held, token)) => {
+                self.flows.insert(id, flow(Stage::Holding(token)));
+                self.pay(id, token, cx);
+            }
+            Some((phase, _)) => {
+                let is_theirs = phase.claim() == Claim::Owns;
+                let answered = Answered { missed: !is_theirs, value: u64::from(is_theirs) };
+                self.woken.push((job, Verdict::Answer(answered)));
+            }
+        }
+    }
+
+    fn choose(&mut self, id: BookingId, cx: &mut Cx<'_>) {
+        let (Some(draws), Some(front)) = (self.draws, self.front.as_mut()) else { return };
+        let Some(flow) = self.flows.get(&id) else { return };
+        let (now, tries) = (cx.local_time(), flow.tries);
+        let identity = cx.redrawn(flow.request.lineage.raw());
+        let words = |purpose: u64| draws.choice.draw2(identity, purpose);
+        let Ok(ask) = front.wish(now, id, CustomerId(flow.request.key), tries, &words) else {
+            self.counts.found_nothing += 1;
+            self.end(id, Verdict::Answer(Answered { missed: true, value: 0 }));
+            return;
+        };
+        let minor = ask.deposit_minor;
+        match front.desk_mut().begin(Clocks::agreed(now), Command::Hold(ask)) {
+            Ok(pending) if self.settings.transaction_time.is_zero() => self.commit(id, pending, minor, cx),
+            Ok(pending) => {
+                let due = now + self.settings.transaction_time;
+                self.wait(id, due, Stage::Deciding(pending, minor));
+            }
+            Err(error) => self.not_held(id, &error, cx),
+        }
+    }
+
+    fn commit(&mut self, id: BookingId, pending: Pending<F::Goods>, minor: i64, cx: &mut Cx<'_>) {
+        let (now, mut out) = (cx.local_time(), Vec::new());
+        let Some(desk) = self.desk() else { return };
+        let committed = desk.commit(now, pending, &mut out);
+        self.after_step(out, cx);
+        match committed {
+            Ok(Answer::Held { token, .. }) => self.held(id, token, minor, cx),
+            Ok(_) => self.end(id, Verdict::Fail),
+            Err(error) => self.not_held(id, &error, cx),
+        }
+    }
+
+    fn held(&mut self, id: BookingId, token: Token, minor: i64, cx: &mut Cx<'_>) {
+        let (Some(draws), Some(flow)) = (self.draws, self.flows.get(&id)) else { return };
+        self.counts.held += 1;
+        let placed = OrderPlaced { order: id.0, client: cx.service(), minor, key: KeyPolicy::Order };
+        cx.order_placed(placed);
+        let identity = cx.redrawn(flow.request.lineage.raw());
+        if self.defect == Some(Defect::ConfirmsHolds) {
+            self.tell_confirmed(id, cx);
+        }
+        if chance_ppm(draws.abandon.draw(identity), self.settings.abandon_ppm) {
+            self.counts.abandoned += 1;
+            self.end(id, Verdict::Answer(Answered { missed: true, value: 0 }));
+            return;
+        }
+        let jitter = self.settings.checkout_jitter.as_nanos();
+        let longer = Span::from_nanos(below(draws.checkout.draw(identity), jitter.saturating_add(1)));
+        let due = cx.local_time() + self.settings.checkout + longer;
+        self.wait(id, due, Stage::Holding(token));
+    }
+
+    /// Somebody else has it, or was faster: another try, or none.
+    fn not_held(&mut self, id: BookingId, error: &Rejected, cx: &mut Cx<'_>) {
+        match error {
+            Rejected::Refused(Refusal::NotFree) => self.counts.offers_refused += 1,
+            Rejected::Refused(Refusal::LeavesGap | Refusal::HouseFull) => self.counts.rules_refused += 1,
+            Rejected::Conflict | Rejected::Locked(_) => {}
+            Rejected::Refused(_) | Rejected::Store(_) => {
+                self.counts.turned_away += 1;
+                self.end(id, Verdict::Answer(Answered { missed: true, value: 0 }));
+                return;
+            }
+        }
+        let most = self.settings.tries;
+        let Some(flow) = self.flows.get_mut(&id) else { return };
+        flow.tries += 1;
+        if flow.tries >= most {
+            self.counts.gave_up_choosing += 1;
+            self.end(id, Verdict::Answer(Answered { missed: true, value: 0 }));
+        } else {
+            self.wait(id, cx.local_time() + self.settings.try_again, Stage::Choosing);
+        }
+    }
+
+    fn pay(&mut self, id: BookingId, token: Token, cx: &mut Cx<'_>) {
+        let clocks = Clocks::agreed(cx.local_time());
+        match self.handle(clocks, Command::Pay { booking: id, token }, cx) {
+            Ok(_) => {
+                if let Some(flow) = self.flows.get_mut(&id) {
+                    flow.stage = Stage::Paying;
+                }
+            }
+            Err(Rejected::Conflict | Rejected::Locked(_)) => {
+                self.wait(id, cx.local_time() + self.settings.try_again, Stage::Holding(token));
+            }
+            Err(Rejected::Refused(_) | Rejected::Store(_)) => {
+                self.counts.too_slow += 1;
+                self.end(id, Verdict::Answer(Answered { missed: true, value: 0 }));
+            }
+        }
+    }
+
+    fn wait(&mut self, id: BookingId, due: Time, stage: Stage<F::Goods>) {
+        if let Some(flow) = self.flows.get_mut(&id) {
+            flow.stage = stage;
+            self.timers.insert((due, id));
+        }
+    }
+
+    fn end(&mut self, id: BookingId, verdict: Verdict) {
+        if let Some(flow) = self.flows.remove(&id) {
+            self.woken.push((flow.job, verdict));
+        }
+    }
+
+    /// What a flow has waited for has come.
+    fn flow_due(&mut self, id: BookingId, cx: &mut Cx<'_>) {
+        let Some(flow) = self.flows.get_mut(&id) else { return };
+        match std::mem::replace(&mut flow.stage, Stage::Choosing) {
+            Stage::Choosing => self.choose(id, cx),
+            Stage::Deciding(pending, minor) => self.commit(id, pending, minor, cx),
+            Stage::Holding(token) => self.pay(id, token, cx),
+            Stage::Paying => flow.stage = Stage::Paying,
+        }
+    }
+
+    /// A sweeper says what its clock shows.
+    fn sweep(&mut self, caller: Time, cx: &mut Cx<'_>) -> Verdict {
+        let clocks = Clocks { store: cx.local_time(), caller };
+        let Some(desk) = self.desk() else { return Verdict::Fail };
+        let ended: Vec<BookingId> = desk.ended_holds(caller).collect();
+        let mut swept = 0;
+        for booking in ended {
+            self.counts.sweeps_asked += 1;
+            let answer = self.handle(clocks, Command::Sweep { booking }, cx);
+            let was_swept = matches!(answer, Ok(Answer::Stands { phase: Phase::Expired, .. }));
+            swept += u64::from(was_swept);
+        }
+        self.counts.swept += swept;
+        Verdict::Answer(Answered { missed: false, value: swept })
+    }
+
+    fn take_woken(&mut self) -> Option<Woken> {
+        if self.woken.is_empty() {
+            return None;
+        }
+        self.answers = self.woken.drain(..).collect();
+        Some(Woken { jobs: self.answers.keys().copied().collect(), verdict: None })
+    }
+
+    fn opened(&mut self) -> F {
+        let leak = (self.defect == Some(Defect::LosesWrites)).then_some((&b"row/"[..], 50));
+        let store = AnyStore::open(self.settings.store, self.disk.take()).leaky(leak);
+        F::open(&self.settings, store)
+    }
+}
+
+impl<F: Front> Behaviour for Selling<F> {
+    fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
+        if let Some(caller) = sweeper::said(request.arguments) {
+            return self.sweep(caller, cx);
+        }
+        if let Some(ToProcessor::Told(told)) = wire::to_processor(request.key, request.arguments) {
+            return self.told(&told, cx);
+        }
+        self.come(request, job, cx);
+        let place = self.woken.iter().position(|(at, _)| *at == job);
+        place.map_or(Verdict::Wait, |place| self.woken.swap_remove(place).1)
+    }
+
+    fn answer_again(&mut self, _request: &Request, job: Ref, _cx: &mut Cx<'_>) -> Verdict {
+        self.answers.remove(&job).unwrap_or(Verdict::Wait)
+    }
+
+    fn start(&mut self, cx: &mut Cx<'_>) {
+        cx.booking_fact(BookingFact::Starts);
+        self.draws = Some(Draws {
+            choice: cx.key("choice"),
+            checkout: cx.key("checkout"),
+            abandon: cx.key("abandon"),
+            cancel: cx.key("cancel"),
+            power: cx.key("power"),
+        });
+        if self.front.is_some() {
+            return; // it takes over from a process that has ended in good order
+        }
+        let front = self.opened();
+        self.violations_told = 0;
+        if self.counts.crashes > 0 {
+            let owned = front.desk().bookings().filter(|kept| kept.phase.claim() == Claim::Owns);
+            cx.booking_fact(BookingFact::Found { owned: owned.map(|kept| kept.id.0).collect() });
+            cx.money_found(&books::of(front.desk()));
+        }
+        self.front = Some(front);
+        self.after_step(Vec::new(), cx);
+    }
+
+    fn crash(&mut self, keep: Durable) {
+        self.counts.crashes += 1;
+        let entropy = self.draws.map_or(0, |draws| draws.power.draw(self.counts.crashes));
+        self.disk = self.front.take().and_then(|front| front.into_store().crash(keep, entropy));
+        self.flows.clear();
+        self.timers.clear();
+        self.cancels.clear();
+        self.asked.clear();
+        self.woken.clear();
+        self.answers.clear();
+    }
+
+    fn reconfigure(&mut self, plan: &ServicePlan) {
+        let settings = (self.read)(plan);
+        if let Some(desk) = self.desk() {
+            desk.reconfigure(settings.config).expect("the plan's settings were checked");
+        }
+        self.settings = settings;
+    }
+
+    fn calls_itself(&self) -> bool {
+        true
+    }
+
+    fn call_done(&mut self, done: &Done, cx: &mut Cx<'_>) -> Option<Woken> {
+        if let Some(asked) = self.asked.remove(&done.token)
+            && done.outcome == OutcomeKind::Ok
+            && let Some(outcome) = wire::outcome_told(done.value)
+        {
+            self.word(asked, outcome, cx);
+        }
+        self.take_woken()
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        if !self.woken.is_empty() {
+            return Some(Time::ZERO);
+        }
+        let flow = self.timers.first().into_iter().chain(self.cancels.first()).map(|(due, _)| *due);
+        let desk = self.front.as_ref().and_then(|front| front.desk().deadline());
+        flow.chain(desk).min()
+    }
+
+    fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
+        while let Some((due, id)) = self.timers.first().copied().filter(|(due, _)| *due <= local) {
+            self.timers.remove(&(due, id));
+            self.flow_due(id, cx);
+        }
+        while let Some((due, booking)) = self.cancels.first().copied().filter(|(due, _)| *due <= local) {
+            self.cancels.remove(&(due, booking));
+            self.counts.cancelled += 1;
+            // Who meets another transaction does not try again.
+            let _ = self.handle(Clocks::agreed(local), Command::Cancel { booking, fee_minor: 0 }, cx);
+        }
+        let mut out = Vec::new();
+        if let Some(desk) = self.desk().filter(|desk| desk.deadline().is_some_and(|due| due <= local)) {
+            // Nobody waits for an answer here; what could not be done is still due.
+            let _ = desk.expire(local, &mut out);
+            self.after_step(out, cx);
+        }
+        self.take_woken()
+    }
+
+    fn probe(&self, out: &mut Probes) {
+        self.counts.probe(out);
+        if let Some(front) = &self.front {
+            out.money = Some(books::probe(front.desk(), out));
+        }
+    }
+}
+
+/// The way to the provider: the first call that is written.
+pub(super) fn provider_edge(
+    plan: &Arc<crate::scenario::plan::Plan>,
+    service: crate::scenario::plan::ServiceId,
+) -> Option<EdgeId> {
+    crate::nodes::payments::calls_of(plan, service).first().copied()
+}

@@ -1,0 +1,324 @@
+//! The settings of desks that sell, of rooms that people wait in, and of sweepers.
+
+use foreshock_systems::booking::{Contention, DeskConfig, HoldClock, Isolation, LatePayment};
+use foreshock_systems::hotel::Overbooking;
+use foreshock_systems::store::FsyncPolicy;
+use foreshock_systems::ticket_booking::{Order, WaitingRoomConfig};
+use serde_json::{Map, Value};
+
+use crate::kernel::time::{Span, Time};
+use crate::nodes::setting_table::{
+    self as settings, Setting, Wrong, choice, lifetime, positive, range, share, span, switch, up_to,
+};
+use crate::nodes::store::{StoreKind, fsync};
+
+/// How customers choose among the seats that they are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// All want the best.
+    Best,
+    /// Each begins to look somewhere.
+    Anywhere,
+}
+
+/// Settings of kinds `box-office` and `hotel`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DeskSettings {
+    pub(super) config: DeskConfig,
+    pub(super) store: StoreKind,
+    /// From the reads of a transaction to its commit.
+    pub(super) transaction_time: Span,
+    /// How often a customer chooses before they go away.
+    pub(super) tries: u32,
+    /// Before they choose again.
+    pub(super) try_again: Span,
+    /// From the hold to the payment.
+    pub(super) checkout: Span,
+    /// And up to so much longer.
+    pub(super) checkout_jitter: Span,
+    /// Share of those who hold and never pay.
+    pub(super) abandon_ppm: u32,
+    /// Share of those who confirm and call it off again.
+    pub(super) cancel_ppm: u32,
+    pub(super) cancel_after: Span,
+    /// Smallest and largest number of seats or rooms that a customer wants.
+    pub(super) party: (u32, u32),
+    pub(super) price_minor: u32,
+    /// How old the map may be that customers choose from.
+    pub(super) view_ttl: Span,
+    // Of a box office.
+    pub(super) rows: u32,
+    pub(super) seats: u32,
+    pub(super) choice: Choice,
+    pub(super) gaps: bool,
+    // Of a hotel.
+    pub(super) rooms: u32,
+    pub(super) overbooking: Overbooking,
+    pub(super) nights: (u32, u32),
+    pub(super) horizon: u32,
+}
+
+impl Default for DeskSettings {
+    fn default() -> DeskSettings {
+        DeskSettings {
+            config: DeskConfig::default(),
+            store: StoreKind::Wal(FsyncPolicy::EveryCommit),
+            transaction_time: Span::ZERO,
+            tries: 3,
+            try_again: Span::from_secs(1),
+            checkout: Span::from_secs(20),
+            checkout_jitter: Span::from_secs(40),
+            abandon_ppm: 0,
+            cancel_ppm: 0,
+            cancel_after: Span::from_secs(10),
+            party: (1, 1),
+            price_minor: 1_000,
+            view_ttl: Span::ZERO,
+            rows: 20,
+            seats: 25,
+            choice: Choice::Anywhere,
+            gaps: true,
+            rooms: 50,
+            overbooking: Overbooking::None,
+            nights: (1, 3),
+            horizon: 30,
+        }
+    }
+}
+
+const COMMON: [Setting<DeskSettings>; 22] = [
+    ("isolation", |settings, value| {
+        settings.config.isolation = choice(value, &Isolation::ALL.map(|level| (level.name(), level)))?;
+        Ok(())
+    }),
+    ("contention", |settings, value| {
+        let words = [("optimistic", Contention::Optimistic), ("pessimistic", Contention::Pessimistic)];
+        settings.config.contention = choice(value, &words)?;
+        Ok(())
+    }),
+    ("hold_clock", |settings, value| {
+        let words = [("store", HoldClock::Store), ("client", HoldClock::Caller)];
+        settings.config.hold_clock = choice(value, &words)?;
+        Ok(())
+    }),
+    ("hold", |settings, value| {
+        settings.config.hold_ttl = lifetime(value)?;
+        Ok(())
+    }),
+    ("payment_grace", |settings, value| {
+        settings.config.payment_grace = span(value)?;
+        Ok(())
+    }),
+    ("late_payment", |settings, value| {
+        let words =
+            [("reacquire_else_refund", LatePayment::ReacquireElseRefund), ("refund", LatePayment::Refund)];
+        settings.config.late_payment = choice(value, &words)?;
+        Ok(())
+    }),
+    ("max_per_customer", |settings, value| {
+        settings.config.max_per_customer = positive(value)?;
+        Ok(())
+    }),
+    ("ask_again", |settings, value| {
+        settings.config.ask_again = lifetime(value)?;
+        Ok(())
+    }),
+    ("sweeps", |settings, value| {
+        settings.config.sweeps = switch(value)?;
+        Ok(())
+    }),
+    ("fsync", |settings, value| {
+        settings.store = StoreKind::Wal(fsync(value)?);
+        Ok(())
+    }),
+    ("transaction_time", |settings, value| {
+        settings.transaction_time = span(value)?;
+        Ok(())
+    }),
+    ("tries", |settings, value| {
+        settings.tries = up_to(value, 1_000)?;
+        Ok(())
+    }),
+    ("try_again", |settings, value| {
+        settings.try_again = lifetime(value)?;
+        Ok(())
+    }),
+    ("checkout", |settings, value| {
+        settings.checkout = span(value)?;
+        Ok(())
+    }),
+    ("checkout_jitter", |settings, value| {
+        settings.checkout_jitter = span(value)?;
+        Ok(())
+    }),
+    ("abandon", |settings, value| {
+        settings.abandon_ppm = share(value)?;
+        Ok(())
+    }),
+    ("cancel", |settings, value| {
+        settings.cancel_ppm = share(value)?;
+        Ok(())
+    }),
+    ("cancel_after", |settings, value| {
+        settings.cancel_after = span(value)?;
+        Ok(())
+    }),
+    ("party", |settings, value| {
+        settings.party = range(value, 100)?;
+        Ok(())
+    }),
+    ("price", |settings, value| {
+        settings.price_minor = up_to(value, 1_000_000_000)?;
+        Ok(())
+    }),
+    ("view_ttl", |settings, value| {
+        settings.view_ttl = span(value)?;
+        Ok(())
+    }),
+    ("max_units", |settings, value| {
+        settings.config.max_units = up_to(value, 1_000)?;
+        Ok(())
+    }),
+];
+
+const OFFICE: [Setting<DeskSettings>; 4] = [
+    ("rows", |settings, value| {
+        settings.rows = up_to(value, 10_000)?;
+        Ok(())
+    }),
+    ("seats", |settings, value| {
+        settings.seats = up_to(value, 10_000)?;
+        Ok(())
+    }),
+    ("choice", |settings, value| {
+        settings.choice = choice(value, &[("best", Choice::Best), ("anywhere", Choice::Anywhere)])?;
+        Ok(())
+    }),
+    ("gaps", |settings, value| {
+        settings.gaps = switch(value)?;
+        Ok(())
+    }),
+];
+
+const HOTEL: [Setting<DeskSettings>; 4] = [
+    ("rooms", |settings, value| {
+        settings.rooms = up_to(value, 1_000_000)?;
+        Ok(())
+    }),
+    ("overbook", |settings, value| {
+        settings.overbooking = Overbooking::Factor(share(value)?);
+        Ok(())
+    }),
+    ("nights", |settings, value| {
+        settings.nights = range(value, 30)?;
+        Ok(())
+    }),
+    ("horizon", |settings, value| {
+        settings.horizon = up_to(value, 10_000)?;
+        Ok(())
+    }),
+];
+
+/// The settings of a box office, or everything that is wrong with them.
+pub(super) fn box_office(written: &Map<String, Value>) -> Result<DeskSettings, Vec<Wrong>> {
+    let table: Vec<_> = COMMON.into_iter().chain(OFFICE).collect();
+    settings::read("a box office", &table, DeskSettings::default(), written)
+}
+
+/// The settings of a hotel, or everything that is wrong with them.
+pub(super) fn hotel(written: &Map<String, Value>) -> Result<DeskSettings, Vec<Wrong>> {
+    let table: Vec<_> = COMMON.into_iter().chain(HOTEL).collect();
+    settings::read("a hotel", &table, DeskSettings::default(), written)
+}
+
+const ROOM: [Setting<WaitingRoomConfig>; 5] = [
+    ("admits", |room, value| {
+        room.admitted_a_second_milli = u64::from(up_to(value, 1_000_000)?) * 1_000;
+        Ok(())
+    }),
+    ("order", |room, value| {
+        room.order = choice(value, &[("fifo", Order::Fifo), ("lottery", Order::Lottery)])?;
+        Ok(())
+    }),
+    ("opens_after", |room, value| {
+        room.opens_at = Time::ZERO + span(value)?;
+        Ok(())
+    }),
+    ("capacity", |room, value| {
+        room.capacity = positive(value)?;
+        Ok(())
+    }),
+    ("stay", |room, value| {
+        room.pass_ttl = lifetime(value)?;
+        Ok(())
+    }),
+];
+
+/// The settings of a waiting room, or everything that is wrong with them.
+pub(super) fn waiting_room(written: &Map<String, Value>) -> Result<WaitingRoomConfig, Vec<Wrong>> {
+    let room = WaitingRoomConfig {
+        order: Order::Fifo,
+        opens_at: Time::ZERO,
+        admitted_a_second_milli: 100_000,
+        capacity: 0,
+        pass_ttl: Span::from_secs(600),
+    };
+    settings::read("a waiting room", &ROOM, room, written)
+}
+
+/// The settings of a sweeper: how often it looks.
+pub(super) fn sweeper(written: &Map<String, Value>) -> Result<Span, Vec<Wrong>> {
+    const SWEEPER: [Setting<Span>; 1] = [("every", |every, value| {
+        *every = lifetime(value)?;
+        Ok(())
+    })];
+    settings::read("a sweeper", &SWEEPER, Span::from_secs(1), written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn wrong<T>(read: fn(&Map<String, Value>) -> Result<T, Vec<Wrong>>, settings: &Value) -> Vec<String> {
+        let settings = settings.as_object().expect("settings are a mapping");
+        let wrong = read(settings).err().unwrap_or_default();
+        wrong.into_iter().map(|(key, message)| format!("{key}: {message}")).collect()
+    }
+
+    #[test]
+    fn every_kind_works_without_settings() {
+        assert_eq!(wrong(box_office, &json!({})), [""; 0]);
+        assert_eq!(wrong(hotel, &json!({})), [""; 0]);
+        assert_eq!(wrong(waiting_room, &json!({})), [""; 0]);
+        assert_eq!(wrong(sweeper, &json!({})), [""; 0]);
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_what_to_do() {
+        assert_eq!(
+            wrong(
+                box_office,
+                &json!({"isolation": "snapshots", "hold": 5, "abandon": "120%", "rooms": 3, "seats": 0})
+            ),
+            [
+                "isolation: `snapshots` is not known here; did you mean `snapshot`?",
+                "hold: `5` has no unit; write `5ms` or `5s`",
+                "abandon: `120%` is more than everything; a share is at most 100%",
+                "rooms: a box office has no setting `rooms`; did you mean `rows`?",
+                "seats: must be at least 1, found `0`",
+            ]
+        );
+        assert_eq!(
+            wrong(hotel, &json!({"nights": {"min": 3, "max": 1}, "rows": 2})),
+            [
+                "nights: min is above max; swap them",
+                "rows: a hotel has no setting `rows`; did you mean `rooms`?"
+            ]
+        );
+        assert_eq!(
+            wrong(waiting_room, &json!({"order": "random"})),
+            ["order: `random` is not known here; use fifo or lottery"]
+        );
+    }
+}

@@ -1,0 +1,216 @@
+//! Bookings in the simulator: what people were told is theirs is counted beside what a desk has in its store, and its
+//! money beside what the acquirer has moved, wherever a process dies, whatever the network does and whoever's clock is
+//! wrong.
+
+use foreshock::nodes::Kinds;
+
+use crate::harness::{broken, ends, plan, ran, run_plan, shown};
+
+/// A box office and an acquirer that take no time beside a millisecond on each link and ten at the acquirer.
+fn theatre(tickets: &str, acquirer: &str, rest: &str) -> String {
+    format!(
+        "services:
+  tickets:
+    kind: box-office
+    workers: unlimited
+    rows: 10
+    seats: 10
+    hold: 30s
+    checkout: 1s
+    checkout_jitter: 2s
+    ask_again: 1s
+    calls: [{{to: acquirer, timeout: 300ms}}]
+{tickets}
+  acquirer:
+    kind: payment-provider
+    workers: unlimited
+    service_time: 10ms
+    calls: [{{to: tickets, timeout: 1s, retry: {{max_attempts: 10, backoff: {{kind: constant, base: 300ms}}}}}}]
+{acquirer}
+network: {{default: {{latency: 1ms}}}}
+{rest}"
+    )
+}
+
+const GUESTS: &str = "run: {duration: 30s, drain: 120s}
+load: [{name: guests, to: tickets, rate: 5/s, timeout: 120s, keys: {uniform: {items: 1000000}}}]";
+
+#[test]
+fn two_who_overlap_both_get_the_seat_exactly_where_updates_can_be_lost() {
+    for (isolation, is_sound) in [
+        ("read_committed", false),
+        ("repeatable_read", false),
+        ("version_check", true),
+        ("snapshot", true),
+        ("serializable", true),
+    ] {
+        let tickets = format!("    isolation: {isolation}\n    transaction_time: 200ms\n    choice: best");
+        let outcome = run_plan(&plan(&theatre(&tickets, "", GUESTS)), &Kinds::default());
+        let broken = broken(&outcome);
+        assert_eq!(broken.is_empty(), is_sound, "{isolation}: {broken:?}");
+        assert_eq!(broken.contains(&"booked_once"), !is_sound, "{isolation}: {broken:?}");
+        assert_eq!(shown(&outcome, "tickets", "sold_twice") == 0, is_sound);
+        assert_eq!(shown(&outcome, "tickets", "conflicts") > 0, is_sound, "{isolation}");
+    }
+}
+
+#[test]
+fn locks_taken_in_order_keep_read_committed_right() {
+    let tickets = "    isolation: read_committed\n    contention: pessimistic\n    transaction_time: 200ms\n    choice: best\n    tries: 20";
+    let outcome = ran(&theatre(tickets, "", GUESTS));
+    assert_eq!((shown(&outcome, "tickets", "sold_twice"), shown(&outcome, "tickets", "conflicts")), (0, 0));
+    assert!(shown(&outcome, "tickets", "bookings_confirmed") > 50);
+}
+
+#[test]
+fn money_that_comes_too_late_takes_the_seat_again_or_goes_back_and_a_longer_hold_makes_it_come_in_time() {
+    let late = "    pending: 40%\n    settles_after: 45s";
+    let with = |tickets: &str| ran(&theatre(tickets, late, GUESTS));
+    let outcome = with("    abandon: 10%");
+    let (retaken, refused) =
+        (shown(&outcome, "tickets", "retaken"), shown(&outcome, "tickets", "bookings_refused"));
+    assert!(retaken > 0 && refused > 0, "{retaken} taken again, {refused} refused");
+    let money = |name: &str| shown(&outcome, "tickets", name);
+    assert_eq!(money("true_captured_minor"), money("booked_captured_minor"));
+    assert_eq!(money("true_refunded_minor"), 1_000 * refused);
+    assert_eq!(money("booked_kept_minor"), 1_000 * money("bookings_confirmed"));
+    assert_eq!((money("bookings_open"), money("to_refund_minor")), (0, 0));
+
+    let refunding = with("    late_payment: refund");
+    assert_eq!(shown(&refunding, "tickets", "retaken"), 0);
+    assert!(shown(&refunding, "tickets", "bookings_refused") > refused);
+    let patient = with("    payment_grace: 60s");
+    assert_eq!(shown(&patient, "tickets", "retaken") + shown(&patient, "tickets", "bookings_refused"), 0);
+}
+
+/// One guest, whose desk dies at an instant and is back 400 ms later.
+fn one_guest_with_a_crash(fsync: &str, at_us: u64) -> String {
+    theatre(
+        &format!("    fsync: {fsync}\n    cancel: 100%\n    cancel_after: 0ms"),
+        "    webhook_delay: 4ms",
+        &format!(
+            "run: {{duration: 1s, drain: 60s}}
+load: [{{name: guest, to: tickets, timeout: 60s, arrivals: {{trace: '0ms'}}}}]
+timeline: [{{at: {at_us}us, for: 400ms, id: crash, fault: {{crash: {{service: tickets, mode: host}}}}}}]"
+        ),
+    )
+    .replace("checkout: 1s\n    checkout_jitter: 2s", "checkout: 5ms\n    checkout_jitter: 0ms")
+}
+
+#[test]
+fn wherever_the_desk_dies_a_guest_has_paid_for_what_is_theirs_and_for_nothing_else() {
+    let mut ended = [0; 2];
+    for fsync in ["every_commit", "{group: {commits: 4, wait: 2ms}}"] {
+        // The whole story takes about 50 ms; every half of a millisecond of it is a place to die.
+        for place in 0..110 {
+            let outcome = ran(&one_guest_with_a_crash(fsync, 300 + 500 * place));
+            let money = |name: &str| shown(&outcome, "tickets", name);
+            let is_paid = money("charges_asked") > 0;
+            ended[usize::from(is_paid)] += 1;
+            if is_paid {
+                assert_eq!(money("true_captured_minor"), money("booked_captured_minor"), "place {place}");
+                assert_eq!(money("true_refunded_minor"), money("booked_refunded_minor"), "place {place}");
+            }
+            assert_eq!(
+                money("booked_captured_minor") - money("booked_refunded_minor"),
+                money("booked_kept_minor"),
+                "{fsync}, place {place}"
+            );
+            assert_eq!((money("bookings_open"), money("to_refund_minor")), (0, 0), "{fsync}, place {place}");
+        }
+    }
+    assert!(ended[0] > 10 && ended[1] > 60, "{ended:?}");
+}
+
+#[test]
+fn without_syncs_a_power_cut_forgets_what_people_were_told() {
+    let crash = "timeline: [{at: 20s, for: 1s, id: crash, fault: {crash: {service: tickets, mode: host}}}]";
+    let with = |fsync: &str| {
+        let text = theatre(&format!("    fsync: {fsync}"), "", &format!("{GUESTS}\n{crash}"));
+        run_plan(&plan(&text), &Kinds::default())
+    };
+    assert_eq!(broken(&with("every_commit")), [""; 0]);
+    let forgetful = with("never");
+    assert!(broken(&forgetful).contains(&"bookings_kept"), "{:?}", broken(&forgetful));
+    assert!(shown(&forgetful, "tickets", "forgotten_in_crashes") > 0);
+}
+
+#[test]
+fn the_older_the_map_the_more_offers_are_refused_and_nothing_is_sold_twice() {
+    let refused = |ttl: &str| {
+        let outcome = ran(&theatre(&format!("    view_ttl: {ttl}\n    tries: 10"), "", GUESTS));
+        assert_eq!(shown(&outcome, "tickets", "sold_twice"), 0);
+        shown(&outcome, "tickets", "offers_refused")
+    };
+    let (fresh, old, older) = (refused("1ms"), refused("3s"), refused("15s"));
+    assert_eq!(fresh, 0);
+    assert!(old > 0 && older > old, "{old}, then {older}");
+}
+
+#[test]
+fn a_sweeper_whose_clock_is_wrong_changes_nothing_and_two_end_a_hold_once() {
+    let with = |hold_clock: &str, skew: &str| {
+        let sweepers = "  sweeper: {kind: booking-sweeper, replicas: 2, every: 500ms, calls: [{to: tickets, timeout: 1s}]}\nnetwork:";
+        let fault = format!(
+            "timeline: [{{at: 1s, for: 60s, id: skew, fault: {{clock: {{service: sweeper/2, skew: \"{skew}\"}}}}}}]"
+        );
+        let tickets = format!("    sweeps: false\n    abandon: 50%\n    hold_clock: {hold_clock}");
+        let text = theatre(&tickets, "", &format!("{GUESTS}\n{fault}")).replacen("network:", sweepers, 1);
+        run_plan(&plan(&text), &Kinds::default())
+    };
+    let (right, wrong) = (with("store", "+1ms"), with("store", "+90s"));
+    assert_eq!((broken(&right), broken(&wrong)), (Vec::new(), Vec::new()));
+    assert_eq!(ends(&right), ends(&wrong));
+    let swept = |outcome| shown(outcome, "tickets", "bookings_expired");
+    assert_eq!(swept(&right), shown(&right, "tickets", "abandoned"));
+    assert_eq!(swept(&right), swept(&wrong));
+    assert!(shown(&wrong, "tickets", "sweeps_asked") > shown(&right, "tickets", "sweeps_asked"));
+    let believed = with("client", "+90s");
+    assert!(broken(&believed).contains(&"bookings_consistent"), "{:?}", broken(&believed));
+}
+
+#[test]
+fn a_waiting_room_lets_on_no_more_than_its_rate_and_the_desk_behind_it_turns_nobody_away() {
+    let rush = "run: {duration: 60s, drain: 120s}
+load: [{name: guests, to: DOOR, timeout: 150s, stages: [{for: 5s, rate: 300/s}, {for: 55s, rate: 1/s}], keys: {uniform: {items: 1000000}}}]";
+    let busy = |text: String| {
+        text.replace(
+            "workers: unlimited\n    rows",
+            "workers: 2\n    queue: {capacity: 20, on_full: reject}\n    service_time: 20ms\n    rows",
+        )
+    };
+    let open = run_plan(&plan(&busy(theatre("", "", &rush.replace("DOOR", "tickets")))), &Kinds::default());
+    let room = "  lobby: {kind: waiting-room, workers: unlimited, admits: 40, order: lottery, opens_after: 5s, calls: [{to: tickets, timeout: 100s}]}\nnetwork:";
+    let text = busy(theatre("", "", &rush.replace("DOOR", "lobby"))).replacen("network:", room, 1);
+    let guarded = ran(&text);
+    let failed = |outcome: &foreshock::run::Outcome| outcome.measured.loads[0].failed_total();
+    assert!(failed(&open) > 500, "{}", failed(&open));
+    assert_eq!(failed(&guarded), 0);
+    assert!(shown(&guarded, "lobby", "most_admitted_a_second") <= 40);
+    let sold = |outcome| shown(outcome, "tickets", "units_sold");
+    assert_eq!((sold(&open), sold(&guarded)), (100, 100));
+}
+
+#[test]
+fn what_one_guest_does_is_not_changed_by_another_service() {
+    let alone = theatre("    abandon: 20%", "", GUESTS);
+    let beside = alone.replacen("services:", "services:\n  aaa: {workers: 3}", 1);
+    assert_eq!(ends(&ran(&alone)), ends(&ran(&beside)));
+}
+
+#[test]
+fn a_hotel_sells_every_night_of_a_stay_or_none_and_no_more_than_it_accepts() {
+    let house = |isolation: &str| {
+        let text = theatre(&format!("    isolation: {isolation}\n    transaction_time: 50ms"), "", GUESTS);
+        let text = text.replace("kind: box-office", "kind: hotel");
+        let text = text.replace(
+            "rows: 10\n    seats: 10",
+            "rooms: 2\n    nights: {min: 1, max: 4}\n    horizon: 10\n    tries: 10",
+        );
+        run_plan(&plan(&text), &Kinds::default())
+    };
+    let sound = house("serializable");
+    assert_eq!(broken(&sound), [""; 0]);
+    assert!(shown(&sound, "tickets", "units_sold") <= 2 * 13);
+    assert!(broken(&house("read_committed")).contains(&"bookings_consistent"));
+}
