@@ -10,7 +10,6 @@ use foreshock_systems::booking::{
     Rejected, Token,
 };
 use foreshock_systems::payment::{OperationKind, Outcome};
-use foreshock_systems::store::SimDisk;
 
 use super::books::{self, Counts};
 use super::flow::{Flow, Stage};
@@ -23,7 +22,7 @@ use crate::kernel::time::{Span, Time};
 use crate::measure::{BookingFact, KeyPolicy, OrderEnd, OrderPlaced, OutcomeKind, booked};
 use crate::nodes::payments::wire::{self, ToProcessor, ToProvider, Told};
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
-use crate::nodes::store::AnyStore;
+use crate::nodes::store::{AnyStore, Fallen};
 use crate::scenario::plan::{EdgeId, LoadId, ServicePlan};
 
 /// What a desk does wrong on purpose, so that the books have something to find.
@@ -49,7 +48,6 @@ struct Draws {
     checkout: Key,
     abandon: Key,
     cancel: Key,
-    power: Key,
 }
 
 /// A question to the provider that is under way.
@@ -73,7 +71,7 @@ pub(super) struct Selling<F: Front> {
     /// To the payment provider; without one, money never comes.
     edge: Option<EdgeId>,
     front: Option<F>,
-    disk: Option<SimDisk>,
+    fallen: Option<Fallen>,
     flows: BTreeMap<BookingId, Flow<F::Goods>>,
     timers: BTreeSet<(Time, BookingId)>,
     /// When who has confirmed calls it off.
@@ -102,7 +100,7 @@ impl<F: Front> Selling<F> {
             read,
             edge,
             front: None,
-            disk: None,
+            fallen: None,
             flows: BTreeMap::new(),
             timers: BTreeSet::new(),
             cancels: BTreeSet::new(),
@@ -460,9 +458,10 @@ impl<F: Front> Selling<F> {
         Some(Woken { jobs: self.answers.keys().copied().collect(), verdict: None })
     }
 
-    fn opened(&mut self) -> F {
+    fn opened(&mut self, cx: &Cx<'_>) -> F {
+        let disk = self.fallen.take().and_then(|fallen| fallen.disk(self.counts.crashes, cx));
         let leak = (self.defect == Some(Defect::LosesWrites)).then_some((&b"row/"[..], 50));
-        let store = AnyStore::open(self.settings.store, self.disk.take()).leaky(leak);
+        let store = AnyStore::open(self.settings.store, disk).leaky(leak);
         F::open(&self.settings, store)
     }
 }
@@ -491,12 +490,11 @@ impl<F: Front> Behaviour for Selling<F> {
             checkout: cx.key("checkout"),
             abandon: cx.key("abandon"),
             cancel: cx.key("cancel"),
-            power: cx.key("power"),
         });
         if self.front.is_some() {
             return; // it takes over from a process that has ended in good order
         }
-        let front = self.opened();
+        let front = self.opened(cx);
         self.violations_told = 0;
         if self.counts.crashes > 0 {
             let owned = front.desk().bookings().filter(|kept| kept.phase.claim() == Claim::Owns);
@@ -509,8 +507,7 @@ impl<F: Front> Behaviour for Selling<F> {
 
     fn crash(&mut self, keep: Durable) {
         self.counts.crashes += 1;
-        let entropy = self.draws.map_or(0, |draws| draws.power.draw(self.counts.crashes));
-        self.disk = self.front.take().and_then(|front| front.into_store().crash(keep, entropy));
+        self.fallen = self.front.take().map(|front| front.into_store().fallen(keep));
         self.flows.clear();
         self.timers.clear();
         self.cancels.clear();

@@ -10,7 +10,7 @@ use crate::kernel::time::{Span, Time};
 use crate::nodes::setting_table::{
     self as settings, Setting, Wrong, choice, lifetime, positive, range, share, span, switch, up_to,
 };
-use crate::nodes::store::{StoreKind, fsync};
+use crate::nodes::store::StoreKind;
 
 /// How customers choose among the seats that they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl Default for DeskSettings {
     }
 }
 
-const COMMON: [Setting<DeskSettings>; 22] = [
+const COMMON: [Setting<DeskSettings>; 21] = [
     ("isolation", |settings, value| {
         settings.config.isolation = choice(value, &Isolation::ALL.map(|level| (level.name(), level)))?;
         Ok(())
@@ -125,10 +125,6 @@ const COMMON: [Setting<DeskSettings>; 22] = [
     }),
     ("sweeps", |settings, value| {
         settings.config.sweeps = switch(value)?;
-        Ok(())
-    }),
-    ("fsync", |settings, value| {
-        settings.store = StoreKind::Wal(fsync(value)?);
         Ok(())
     }),
     ("transaction_time", |settings, value| {
@@ -222,13 +218,13 @@ const HOTEL: [Setting<DeskSettings>; 4] = [
 /// The settings of a box office, or everything that is wrong with them.
 pub(super) fn box_office(written: &Map<String, Value>) -> Result<DeskSettings, Vec<Wrong>> {
     let table: Vec<_> = COMMON.into_iter().chain(OFFICE).collect();
-    settings::read("a box office", &table, DeskSettings::default(), written)
+    settings::read_stored("a box office", &table, DeskSettings::default(), |settings| &mut settings.store, written)
 }
 
 /// The settings of a hotel, or everything that is wrong with them.
 pub(super) fn hotel(written: &Map<String, Value>) -> Result<DeskSettings, Vec<Wrong>> {
     let table: Vec<_> = COMMON.into_iter().chain(HOTEL).collect();
-    settings::read("a hotel", &table, DeskSettings::default(), written)
+    settings::read_stored("a hotel", &table, DeskSettings::default(), |settings| &mut settings.store, written)
 }
 
 const ROOM: [Setting<WaitingRoomConfig>; 5] = [
