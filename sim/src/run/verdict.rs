@@ -57,9 +57,8 @@ pub fn decide(plan: &Plan, seed: Seed, kinds: &Kinds, doubt: &Doubt<'_>) -> Resu
             return Ok(Decided::Whole(Box::new(outcome(plan, seed, begun, stop))));
         }
         let now = begun.simulation.now();
-        let broken = watched.iter().filter(|(slo, most)| {
-            begun.simulation.world().is_surely_broken(*slo, *most, now)
-        });
+        let broken =
+            watched.iter().filter(|(slo, most)| begun.simulation.world().is_surely_broken(*slo, *most, now));
         let broken: Vec<String> = broken.map(|(slo, _)| plan.slos[*slo].id.clone()).collect();
         let is_enough = match doubt.enough {
             Enough::One => !broken.is_empty(),

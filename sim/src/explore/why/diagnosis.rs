@@ -144,7 +144,9 @@ impl Look<'_, '_> {
             })
             .collect();
         let told = self.replays.failing(&worlds, Enough::All(self.failing));
-        told.iter().map(|failing| failing.as_ref().map_or(true, |ids| ids.iter().any(|id| id == self.id))).collect()
+        told.iter()
+            .map(|failing| failing.as_ref().map_or(true, |ids| ids.iter().any(|id| id == self.id)))
+            .collect()
     }
 }
 

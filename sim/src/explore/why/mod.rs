@@ -249,10 +249,7 @@ impl Case<'_, '_> {
             Some(Action::Publish(publish)) => (publish.written.clone(), "publish.set"),
             Some(Action::Flag(change)) => return vec![words::flag(change)],
             Some(
-                Action::Fault(_)
-                | Action::Scale { .. }
-                | Action::ExtraHop { .. }
-                | Action::Rollback { .. },
+                Action::Fault(_) | Action::Scale { .. } | Action::ExtraHop { .. } | Action::Rollback { .. },
             )
             | None => return Vec::new(),
         };

@@ -289,7 +289,9 @@ slo:
 #[test]
 fn amplification_is_told_over_time_as_whole_numbers_on_a_bounded_grid() {
     let how = asked(&plan(METASTABLE), 1).mechanism.unwrap();
-    let [call] = how.amplification.as_slice() else { panic!("one call is repeated: {:?}", how.amplification) };
+    let [call] = how.amplification.as_slice() else {
+        panic!("one call is repeated: {:?}", how.amplification)
+    };
     assert!(call.series_milli.len() <= 30, "{}", call.series_milli.len());
     assert_eq!(call.series_every_us * call.series_milli.len() as u64, 40_000_000);
     let at = |us: u64| call.series_milli[(us / call.series_every_us) as usize];

@@ -12,7 +12,8 @@ use crate::scenario::plan::Plan;
 
 /// Worlds that fail by errors and by slow answers, some early and some late, and one that recovers.
 fn plans() -> Vec<Plan> {
-    let slow_answers = "  - {id: p90, metric: latency, of: users, stat: p90, must_be: '< 60ms', over: 2s..11s}";
+    let slow_answers =
+        "  - {id: p90, metric: latency, of: users, stat: p90, must_be: '< 60ms', over: 2s..11s}";
     let all_answers = "  - {id: p99, metric: latency_all, of: users, stat: p99, must_be: '< 200ms'}";
     let good = "  - {id: good, metric: availability, of: users, must_be: '> 97%', over: 3s..10s}";
     let lines = [slow_answers, all_answers, good].join("\n");

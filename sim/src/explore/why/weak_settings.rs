@@ -24,7 +24,13 @@ type Row = (&'static str, Value, Value, &'static str, &'static str);
 
 fn table() -> [Row; 7] {
     [
-        ("fsync", json!("never"), json!("every_commit"), "durability", "an answer only once it is on the disk, at"),
+        (
+            "fsync",
+            json!("never"),
+            json!("every_commit"),
+            "durability",
+            "an answer only once it is on the disk, at",
+        ),
         (
             "flags.boot",
             json!("defaults"),
@@ -48,7 +54,13 @@ fn table() -> [Row; 7] {
         ),
         ("idempotency_keys", json!(false), json!(true), "idempotency", "idempotency keys are heeded by"),
         ("key", json!("attempt"), json!("order"), "idempotency", "one idempotency key for each order of"),
-        ("route.group_by", json!(["..."]), json!(["alertname"]), "grouping", "alerts of one name are one group at"),
+        (
+            "route.group_by",
+            json!(["..."]),
+            json!(["alertname"]),
+            "grouping",
+            "alerts of one name are one group at",
+        ),
     ]
 }
 
@@ -106,7 +118,10 @@ mod tests {
                 assert!(changed.is_ok(), "{} of {}: {:?}", weak.path, file.display(), changed.err());
                 let changed = changed.unwrap();
                 assert!(
-                    changed.services.iter().all(|it| of_service(&changed, it).iter().all(|it| it.path != weak.path)),
+                    changed
+                        .services
+                        .iter()
+                        .all(|it| of_service(&changed, it).iter().all(|it| it.path != weak.path)),
                     "{} is no longer weak",
                     weak.path
                 );

@@ -148,7 +148,8 @@ fn for_unwanted_work(plan: &Plan, service: &ServicePlan, list: &mut Vec<Recipe>)
     if !service.drop_expired {
         list.push(once(format!("no work for callers that have left at `{name}`"), drop.clone()));
     }
-    let inner = |edge: &&EdgePlan| matches!(edge.caller, Party::Service(_)) && !edge.policy.propagate_deadline;
+    let inner =
+        |edge: &&EdgePlan| matches!(edge.caller, Party::Service(_)) && !edge.policy.propagate_deadline;
     let places = plan.edges.iter().filter(inner).filter_map(|edge| written(plan, edge));
     let handed_on: Vec<Edit> =
         places.map(|place| set(format!("{place}.propagate_deadline"), json!(true))).collect();
