@@ -1,11 +1,13 @@
 //! `run`: the only door into the simulation, a pure function of plan, seed, edits and detail.
 
 mod look;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use look::{Look, Seen};
+pub use verdict::{Decided, Doubt, Enough, decide};
 
 use crate::cluster::Cluster;
 use crate::judge::{self, Judgement};
@@ -85,6 +87,18 @@ pub fn run(
     let mut begun = begin(&plan, seed, kinds, detail);
     let mut described_events = Vec::new();
     let stop = to_the_end(&mut begun, plan.run.redraw, detail.events, &mut described_events);
+    let mut outcome = outcome(plan, seed, begun, stop);
+    outcome.described_events = described_events;
+    // The heap numbers its entries.
+    let counted = Detail { agenda: AgendaTuning::Heap, ..Detail::default() };
+    let again = || begin(&outcome.plan, seed, kinds, &counted);
+    let look = detail.look_at.and_then(|number| look::look(again, number));
+    let histories = detail.look_at.map(|_| look::histories(again));
+    Ok(Outcome { look, histories, ..outcome })
+}
+
+/// What a simulation that has stopped produced.
+fn outcome(plan: Plan, seed: Seed, begun: Begun, stop: StopReason) -> Outcome {
     let simulation = begun.simulation;
     let (events, fingerprint) = (simulation.events_handled(), simulation.fingerprint().run());
     let trail = simulation.trail();
@@ -93,12 +107,7 @@ pub fn run(
     let node_fingerprints = names.into_iter().zip(simulation.fingerprint().nodes().iter().copied()).collect();
     let (measured, trace) = simulation.into_world().finish(ended);
     let judgement = judge::judge(&plan, &measured, ended, stop);
-    // The heap numbers its entries.
-    let counted = Detail { agenda: AgendaTuning::Heap, ..Detail::default() };
-    let again = || begin(&plan, seed, kinds, &counted);
-    let look = detail.look_at.and_then(|number| look::look(again, number));
-    let histories = detail.look_at.map(|_| look::histories(again));
-    Ok(Outcome {
+    Outcome {
         plan,
         seed,
         stop,
@@ -110,10 +119,10 @@ pub fn run(
         measured,
         judgement,
         trace,
-        described_events,
-        look,
-        histories,
-    })
+        described_events: Vec::new(),
+        look: None,
+        histories: None,
+    }
 }
 
 /// The plan with the edits made and what the seed draws. What its author expected holds for the scenario as

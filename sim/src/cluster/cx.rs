@@ -272,6 +272,17 @@ impl Cx<'_> {
         self.engine.core.replica_node(service, replica)
     }
 
+    /// What names a replica of a service in draws about messages to it: nothing but its service and its number, so that
+    /// who else there is makes no difference.
+    pub fn name_of(&self, node: NodeId) -> u64 {
+        let state = &self.engine.core.nodes[node.index()];
+        let name = match state.party {
+            Party::Service(service) => &self.engine.core.plan.services[service.index()].name,
+            Party::Load(load) => &self.engine.core.plan.loads[load.index()].name,
+        };
+        name_hash(name) ^ u64::from(state.replica)
+    }
+
     /// Whether callers know this node: a replica that is not wanted yet, or no longer, is not running.
     pub fn is_member(&self) -> bool {
         self.engine.core.nodes[self.node.index()].member

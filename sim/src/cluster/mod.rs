@@ -368,6 +368,11 @@ impl Cluster {
         self.core.recorder.take_levels(now, &self.levels);
     }
 
+    /// Whether the objective at `index` cannot hold any more, given that its load offers at most so many requests.
+    pub(crate) fn is_surely_broken(&self, index: usize, most_offered: u64, now: Time) -> bool {
+        self.core.recorder.is_surely_broken(index, most_offered, now)
+    }
+
     /// Ends the run and puts together what was measured.
     pub(crate) fn finish(mut self, now: Time) -> (Measured, Trace) {
         self.take_levels(now);

@@ -65,6 +65,12 @@ impl Durations {
         self.hdr.len() + u64::from(self.run_length)
     }
 
+    /// How many lie in places beyond that of `ns`; those held back are not among them yet.
+    pub(crate) fn count_above(&self, ns: u64) -> u64 {
+        let next = self.hdr.highest_equivalent(ns).saturating_add(1);
+        if next > self.hdr.max() { 0 } else { self.hdr.count_between(next, self.hdr.max()) }
+    }
+
     pub(crate) fn mean_ns(&mut self) -> u64 {
         let count = u128::from(self.settled().len());
         let mean_ns = self.sum_ns.checked_div(count).unwrap_or(0);

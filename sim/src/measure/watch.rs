@@ -109,6 +109,21 @@ impl Watch {
         }
     }
 
+    /// What was counted when the window began: ended requests, of a ratio of requests.
+    pub(crate) fn ended_before_window(&self) -> u128 {
+        self.at_from.whole
+    }
+
+    /// What was counted in the window up to now, or to its end.
+    pub(crate) fn in_window(&self, now: Counters) -> Counters {
+        self.at_to.unwrap_or(now).since(self.at_from)
+    }
+
+    /// How many in the window so far were surely slower than `limit_ns`, by the resolution of the histogram.
+    pub(crate) fn slower_than(&self, limit_ns: u64) -> u64 {
+        self.total.as_ref().map_or(0, |total| total.count_above(limit_ns))
+    }
+
     pub(crate) fn window_begins(&mut self, counters: Counters) {
         self.at_from = counters;
     }

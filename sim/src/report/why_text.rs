@@ -44,7 +44,8 @@ fn headline(answer: &Answer, style: Style) -> String {
     let sure = &answer.confidence;
     let _ = writeln!(
         text,
-        "  seed {}; {} of {} seeds fail, {} of these for the same cause ({} to {} with 95 % confidence); {} runs",
+        "  seed {}; {} of {} seeds fail, {} of these for the same cause ({} to {} with 95 % confidence); {} runs, {} of \
+         them cut short",
         answer.seed,
         sure.failed,
         sure.seeds,
@@ -52,6 +53,7 @@ fn headline(answer: &Answer, style: Style) -> String {
         share_ppm(sure.agreement_low_ppm),
         share_ppm(sure.agreement_high_ppm),
         count(answer.runs),
+        count(answer.runs_stopped_early),
     );
     if answer.verdict.kind != VerdictKind::Design && !answer.verdict.failing_on_a_quiet_day.is_empty() {
         let ids = answer.verdict.failing_on_a_quiet_day.join(", ");
@@ -84,12 +86,13 @@ fn chain(answer: &Answer, how: &Mechanism) -> String {
     }
     for call in &how.amplification {
         let text = format!(
-            "{}: {} -> {} attempts for each call, at most {} at {}",
+            "{}: {} attempts for each call before, {} at the onset, at most {} at {}, {} on average after it",
             call.call,
             milli(call.before_milli),
-            milli(call.after_milli),
+            milli(call.at_onset_milli),
             milli(call.peak_milli),
-            instant_us(call.peak_at_us)
+            instant_us(call.peak_at_us),
+            milli(call.after_milli)
         );
         row("amplifies", None, text);
     }

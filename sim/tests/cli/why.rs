@@ -36,6 +36,57 @@ fn an_answer_names_the_cause_and_the_commands_that_show_it() {
     assert_eq!(json.out, again.out);
 }
 
+/// The words of a printed command, as a shell would take them apart.
+fn words(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for (position, part) in command.split('\'').enumerate() {
+        let inside = position % 2 == 1;
+        if inside {
+            words.last_mut().expect("there is one").push_str(part);
+            continue;
+        }
+        for (nth, piece) in part.split(' ').enumerate() {
+            if nth > 0 {
+                words.push(String::new());
+            }
+            words.last_mut().expect("there is one").push_str(piece);
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[test]
+fn every_printed_command_shows_what_is_said_when_it_is_pasted() {
+    // Work nobody wants keeps the line long; remedies need quoting.
+    let text = "\
+version: 1
+name: lasting
+seed: 3
+run: {duration: 40s, warmup: 1s, drain: 1s}
+services:
+  backend: {workers: 1, service_time: 20ms, admission: {rate_limit: {rate: 1000/s, burst: 100}}}
+network: {default: {latency: 300us}}
+load:
+  - {name: users, to: backend, rate: 35/s, timeout: 300ms, retry: {max_attempts: 3, backoff: {base: 20ms, cap: 50ms}}}
+timeline:
+  - {id: cut, at: 5s, for: 3s, fault: {partition: {between: [[users], [backend]], mode: hold}}}
+slo:
+  - {id: errors, metric: error_rate, of: users, must_be: '< 1%', over: 30s..40s}
+";
+    let folder = Folder::with_scenarios("why-pasted", &[("lasting.yaml", text)]);
+    let told = folder.foreshock("why scenarios/lasting.yaml --seeds 1");
+    let (_, commands) = told.out.split_once("Reproduce\n").expect("commands are printed");
+    let commands: Vec<&str> = commands.lines().map(str::trim).collect();
+    assert!(commands.len() >= 4, "{}", told.out);
+    for (position, command) in commands.iter().enumerate() {
+        let output = folder.command().args(&words(command)[1..]).output().expect("the program starts");
+        // The first shows the failure. That of the loop ends it ten seconds later, in time for the objective.
+        let expected = if position == 0 { 1 } else { 0 };
+        assert_eq!(output.status.code(), Some(expected), "{command}");
+    }
+}
+
 #[test]
 fn what_is_changed_on_the_command_line_is_what_is_explained() {
     let folder = Folder::with_scenarios("why-edited", &[("broken.yaml", &broken())]);

@@ -49,6 +49,20 @@ fn a_stream_brings_a_change_after_the_time_it_is_on_the_way() {
 }
 
 #[test]
+fn news_to_one_service_is_on_its_way_as_long_as_if_nobody_else_were_told() {
+    let alone = shop("490ms,600ms", "", ", heartbeat: 100ms, rollouts: {f: 0%}", TO_ALL)
+        .replace("latency: 10ms", "latency: {exponential: {mean: 10ms}}");
+    let beside = alone.replace("services:", "services:\n  other: {replicas: 2, flags: {from: flags}}");
+    let on_the_way = |text: &str| {
+        let outcome = ran(text);
+        let link = outcome.measured.links.iter().find(|link| link.name == "flags -> shop").unwrap();
+        assert!(link.delivered > 4, "there is news: {link:?}");
+        (link.delivered, link.latency)
+    };
+    assert_eq!(on_the_way(&alone), on_the_way(&beside), "what others are told is none of its chance");
+}
+
+#[test]
 fn whoever_polls_hears_of_it_with_the_next_poll_and_never_later() {
     let polls = ", stream: false, poll: 200ms, jitter: 0ms, timeout: 100ms, stale_after: 5s";
     // The first answer is there at 20 ms; polls start 200 ms after an answer: 220 ms, 440 ms, 660 ms.

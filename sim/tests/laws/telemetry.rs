@@ -46,6 +46,20 @@ load: [{{name: users, to: api, arrivals: constant, rate: 100/s, timeout: 1s}}]
 }
 
 #[test]
+fn answers_to_one_service_are_on_their_way_as_long_as_if_nobody_else_reported() {
+    let alone = steady(", queue: 5", "", "").replace("latency: 1ms", "latency: {exponential: {mean: 5ms}}");
+    let other = "services:\n  other: {replicas: 2, telemetry: {to: metrics, every: 700ms, queue: 5}}";
+    let beside = alone.replace("services:", other);
+    let on_the_way = |text: &str| {
+        let outcome = ran(text);
+        let link = outcome.measured.links.iter().find(|link| link.name == "metrics -> api").unwrap();
+        assert!(link.delivered > 4, "there are answers: {link:?}");
+        (link.delivered, link.latency)
+    };
+    assert_eq!(on_the_way(&alone), on_the_way(&beside), "what others are told is none of their chance");
+}
+
+#[test]
 fn what_replicas_report_is_what_the_harness_measured_of_the_same_requests() {
     let outcome = ran(&steady("", "", ""));
     let answered = shown(&outcome, "api.answered");

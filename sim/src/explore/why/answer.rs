@@ -37,6 +37,8 @@ pub struct Answer {
     pub confidence: Confidence,
     /// Simulated runs that were made for it.
     pub runs: u64,
+    /// Of these, those that were stopped as soon as it was certain that they fail.
+    pub runs_stopped_early: u64,
 }
 
 /// The answer in short.

@@ -11,7 +11,7 @@ use crate::judge::Judgement;
 use crate::kernel::draw::Seed;
 use crate::measure::{Measured, OutcomeKind};
 use crate::nodes::Kinds;
-use crate::run::{self, Detail, Outcome};
+use crate::run::{self, Decided, Detail, Doubt, Enough, Outcome};
 use crate::scenario::plan::{Bound, Comparison, Edit, Plan};
 use crate::scenario::{self, ScenarioError};
 
@@ -103,7 +103,15 @@ pub struct Replays<'a> {
     jobs: NonZero<usize>,
     plans: BTreeMap<String, Result<Arc<Plan>, String>>,
     endings: BTreeMap<(u128, Seed), Arc<Ending>>,
+    /// Of runs that were stopped early: what is sure to be broken.
+    broken: BTreeMap<(u128, Seed), Vec<String>>,
+    /// Requests that each load offers in the scenario as it is, by seed. Nothing that is taken out of it makes them
+    /// more, as arrivals do not depend on anything else.
+    offered: BTreeMap<Seed, Vec<u64>>,
+    /// The seed whose runs all go to their end, because more than their verdict is wanted.
+    whole: Option<Seed>,
     made: u64,
+    stopped_early: u64,
     asked: u64,
     /// With which seed a world is run. Always its own; a test swaps this for draws that are not keyed.
     seed_of: fn(u128, Seed) -> Seed,
@@ -118,7 +126,11 @@ impl<'a> Replays<'a> {
             jobs,
             plans: BTreeMap::new(),
             endings: BTreeMap::new(),
+            broken: BTreeMap::new(),
+            offered: BTreeMap::new(),
+            whole: None,
             made: 0,
+            stopped_early: 0,
             asked: 0,
             seed_of: |_, seed| seed,
         }
@@ -131,6 +143,12 @@ impl<'a> Replays<'a> {
         self
     }
 
+    /// From now on all runs under `seed` go to their end when [`Replays::failing`] asks which objectives fail: more than
+    /// that will be asked of them.
+    pub fn keep_whole(&mut self, seed: Seed) {
+        self.whole = Some(seed);
+    }
+
     /// The scenario that is replayed.
     pub fn plan(&self) -> &'a Plan {
         self.plan
@@ -139,6 +157,11 @@ impl<'a> Replays<'a> {
     /// Runs made so far.
     pub fn made(&self) -> u64 {
         self.made
+    }
+
+    /// Of these, how many were stopped because their verdict was certain.
+    pub fn stopped_early(&self) -> u64 {
+        self.stopped_early
     }
 
     /// Worlds that were asked for, those that had been run before included.
@@ -172,6 +195,40 @@ impl<'a> Replays<'a> {
         told.pop().unwrap_or_else(|| Err("nothing was asked".to_string()))
     }
 
+    /// What fails in each of these worlds, or why it cannot be run. A run is stopped when `enough` is known; what
+    /// is told of it is then a part of what fails.
+    pub fn failing(&mut self, worlds: &[World], enough: Enough<'_>) -> Vec<Result<Vec<String>, String>> {
+        self.asked += worlds.len() as u64;
+        let plans: Vec<_> = worlds.iter().map(|(edits, seed)| (self.edited(edits), *seed)).collect();
+        let mut missing: BTreeMap<(u128, Seed), Arc<Plan>> = BTreeMap::new();
+        for (plan, seed) in &plans {
+            if let Ok(plan) = plan
+                && self.known_to_fail((plan.digest, *seed), enough).is_none()
+            {
+                missing.insert((plan.digest, *seed), Arc::clone(plan));
+            }
+        }
+        self.decide(missing, enough);
+        let told = plans.into_iter().map(|(plan, seed)| {
+            let known = self.known_to_fail((plan?.digest, seed), enough);
+            known.ok_or_else(|| "it could not be run".to_string())
+        });
+        told.collect()
+    }
+
+    /// What is known of a world, if it is enough.
+    fn known_to_fail(&self, world: (u128, Seed), enough: Enough<'_>) -> Option<Vec<String>> {
+        if let Some(ending) = self.endings.get(&world) {
+            return Some(ending.failing.clone());
+        }
+        let broken = self.broken.get(&world)?;
+        let is_enough = match enough {
+            Enough::One => !broken.is_empty(),
+            Enough::All(ids) => ids.iter().all(|id| broken.contains(id)),
+        };
+        is_enough.then(|| broken.clone())
+    }
+
     /// Everything about one world.
     ///
     /// # Errors
@@ -185,6 +242,9 @@ impl<'a> Replays<'a> {
         self.made += 1;
         self.asked += 1;
         let ending = Arc::new(Ending::of(&outcome.measured, &outcome.judgement));
+        if edits.is_empty() {
+            self.offered.insert(seed, all_offered(&outcome.measured));
+        }
         self.endings.insert((plan.digest, seed), ending);
         Ok(outcome)
     }
@@ -193,13 +253,52 @@ impl<'a> Replays<'a> {
         let (kinds, seed_of) = (self.kinds, self.seed_of);
         let work = |(key, plan): ((u128, Seed), Arc<Plan>)| {
             let outcome = run::run(&plan, seed_of(key.0, key.1), &[], kinds, &Detail::default());
-            (key, outcome.map(|outcome| Ending::of(&outcome.measured, &outcome.judgement)))
+            (key, outcome.ok().map(|outcome| Told::of(&outcome)))
         };
-        let (endings, made) = (&mut self.endings, &mut self.made);
-        in_order(missing, self.jobs, work, |(key, ending)| {
+        self.keep(missing, work);
+    }
+
+    /// Runs worlds of which no more than the verdict is wanted.
+    fn decide(&mut self, missing: BTreeMap<(u128, Seed), Arc<Plan>>, enough: Enough<'_>) {
+        let (kinds, seed_of, whole) = (self.kinds, self.seed_of, self.whole);
+        let offered = self.offered.clone();
+        // How far a run goes beyond its bounds is never asked of one that has to hold them all.
+        let whole = whole.filter(|_| enough != Enough::One);
+        let work = |(key, plan): ((u128, Seed), Arc<Plan>)| {
+            let seed = seed_of(key.0, key.1);
+            let known = offered.get(&key.1).filter(|_| whole != Some(key.1) && seed == key.1);
+            let doubt = Doubt { enough, most_offered: known.map_or(&[], Vec::as_slice) };
+            let told = run::decide(&plan, seed, kinds, &doubt).ok().map(|decided| match decided {
+                Decided::Whole(outcome) => Told::of(&outcome),
+                Decided::Broken(ids) => Told::Broken(ids),
+            });
+            (key, told)
+        };
+        self.keep(missing, work);
+    }
+
+    /// Runs worlds side by side and keeps what came of them.
+    fn keep(
+        &mut self,
+        missing: BTreeMap<(u128, Seed), Arc<Plan>>,
+        work: impl Fn(((u128, Seed), Arc<Plan>)) -> ((u128, Seed), Option<Told>) + Sync,
+    ) {
+        let factual = self.plan.digest;
+        let Replays { jobs, made, stopped_early, endings, broken, offered, .. } = self;
+        in_order(missing, *jobs, work, |(key, told)| {
             *made += 1;
-            if let Ok(ending) = ending {
-                endings.insert(key, Arc::new(ending));
+            match told {
+                Some(Told::Ended(ending, each)) => {
+                    if key.0 == factual {
+                        offered.insert(key.1, each);
+                    }
+                    endings.insert(key, Arc::new(ending));
+                }
+                Some(Told::Broken(ids)) => {
+                    *stopped_early += 1;
+                    broken.insert(key, ids);
+                }
+                None => {}
             }
             ControlFlow::<()>::Continue(())
         });
@@ -219,6 +318,25 @@ impl<'a> Replays<'a> {
         self.plans.insert(key, made.clone());
         made
     }
+}
+
+/// What a worker brings back of a run.
+enum Told {
+    /// It went to its end; with what each load offered.
+    Ended(Ending, Vec<u64>),
+    /// It was stopped.
+    Broken(Vec<String>),
+}
+
+impl Told {
+    fn of(outcome: &Outcome) -> Told {
+        Told::Ended(Ending::of(&outcome.measured, &outcome.judgement), all_offered(&outcome.measured))
+    }
+}
+
+/// What each load offers in all, the warm-up included.
+fn all_offered(measured: &Measured) -> Vec<u64> {
+    measured.loads.iter().map(|load| load.all.offered).collect()
 }
 
 /// The first thing that is wrong, in one line.

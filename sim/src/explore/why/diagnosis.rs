@@ -8,6 +8,7 @@ use super::candidates::{Candidate, Standing};
 use super::counterfactual::{Ending, FULL_PPM, Replays, World};
 use super::roots::{Present, causes};
 use crate::kernel::draw::Seed;
+use crate::run::Enough;
 use crate::scenario::plan::Edit;
 
 /// What a failure is due to, under one seed. Players are positions in the list of candidates.
@@ -75,7 +76,7 @@ pub fn diagnose(
     };
     let mut basis = None;
     for id in &factual.failing {
-        let mut look = Look { replays, candidates, seed, id };
+        let mut look = Look { replays, candidates, seed, id, failing: &factual.failing };
         let (here, root, minimal) = look.cause(&events, &with_loads);
         match here {
             Basis::Design => found.design.push(id.clone()),
@@ -111,6 +112,8 @@ struct Look<'l, 'a> {
     candidates: &'l [Candidate],
     seed: Seed,
     id: &'l str,
+    /// All that failed: a run in which all of this fails tells enough.
+    failing: &'l [String],
 }
 
 impl Look<'_, '_> {
@@ -140,8 +143,10 @@ impl Look<'_, '_> {
                 (only(self.candidates, players, &there), self.seed)
             })
             .collect();
-        let told = self.replays.endings(&worlds);
-        told.iter().map(|ending| ending.as_ref().map_or(true, |ending| ending.fails(self.id))).collect()
+        let told = self.replays.failing(&worlds, Enough::All(self.failing));
+        told.iter()
+            .map(|failing| failing.as_ref().map_or(true, |ids| ids.iter().any(|id| id == self.id)))
+            .collect()
     }
 }
 
@@ -159,11 +164,11 @@ fn flaws(
         .iter()
         .map(|policy| ([quiet.clone(), candidates[*policy].removal.clone()].concat(), seed))
         .collect();
-    let told = replays.endings(&worlds);
-    let holds = |ending: &Result<Arc<Ending>, String>| {
-        ending.as_ref().is_ok_and(|ending| !factual.failing.iter().any(|id| ending.fails(id)))
+    let told = replays.failing(&worlds, Enough::All(&factual.failing));
+    let holds = |failing: &Result<Vec<String>, String>| {
+        failing.as_ref().is_ok_and(|failing| !factual.failing.iter().any(|id| failing.contains(id)))
     };
-    policies.into_iter().zip(&told).filter(|(_, ending)| holds(ending)).map(|(policy, _)| policy).collect()
+    policies.into_iter().zip(&told).filter(|(_, failing)| holds(failing)).map(|(policy, _)| policy).collect()
 }
 
 /// The damage of a run in parts per million of that of the run to explain: the mean over what failed there.

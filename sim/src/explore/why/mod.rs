@@ -21,6 +21,11 @@ pub mod shapley; // shares of the damage
 mod story; // one sentence
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_remedies; // each of the standard list where it is the right one
+#[cfg(test)]
+mod tests_of_verdicts; // runs that are stopped early
+mod weak_settings; // settings of kinds that could be safer
 pub mod words; // edits as options of a command line
 
 use std::collections::BTreeSet;
@@ -68,6 +73,7 @@ fn explain_with(replays: &mut Replays<'_>, question: &Question<'_>) -> Result<An
     let seed = question.seed;
     let failed = replays.watch(&[], seed, &Detail::default())?;
     let candidates = candidates::find(question.plan);
+    replays.keep_whole(seed);
     let diagnosis = match diagnose(replays, &candidates, seed) {
         Ok(Some(diagnosis)) => diagnosis,
         Ok(None) => return Ok(held(question, replays)),
@@ -102,7 +108,6 @@ fn explain_with(replays: &mut Replays<'_>, question: &Question<'_>) -> Result<An
         mechanism: Some(mechanism),
         remedies,
         confidence,
-        runs: replays.made(),
         ..held(question, replays)
     };
     answer.verdict.sentence = story::sentence(&answer);
@@ -133,6 +138,7 @@ fn held(question: &Question<'_>, replays: &Replays<'_>) -> Answer {
         remedies: Vec::new(),
         confidence: Confidence::default(),
         runs: replays.made(),
+        runs_stopped_early: replays.stopped_early(),
     };
     expectation::compare(&mut answer, &question.plan.expect);
     answer
@@ -241,12 +247,9 @@ impl Case<'_, '_> {
             Some(Action::Deploy(deploy)) => (deploy.set.clone(), "deploy.set"),
             Some(Action::Config(settings)) => (settings.clone(), "config"),
             Some(Action::Publish(publish)) => (publish.written.clone(), "publish.set"),
+            Some(Action::Flag(change)) => return vec![words::flag(change)],
             Some(
-                Action::Fault(_)
-                | Action::Flag(_)
-                | Action::Scale { .. }
-                | Action::ExtraHop { .. }
-                | Action::Rollback { .. },
+                Action::Fault(_) | Action::Scale { .. } | Action::ExtraHop { .. } | Action::Rollback { .. },
             )
             | None => return Vec::new(),
         };

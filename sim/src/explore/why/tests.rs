@@ -23,22 +23,22 @@ impl Files for NoFiles {
     }
 }
 
-fn plan(text: &str) -> Plan {
+pub(super) fn plan(text: &str) -> Plan {
     let source = Source { name: "small.yaml", text: text.as_bytes() };
     compile(source, &NoFiles, &Kinds::default()).unwrap_or_else(|error| panic!("{error}\n{text}")).plan
 }
 
-fn jobs(count: usize) -> NonZero<usize> {
+pub(super) fn jobs(count: usize) -> NonZero<usize> {
     NonZero::new(count).unwrap()
 }
 
-fn asked(plan: &Plan, seeds: u32) -> Answer {
+pub(super) fn asked(plan: &Plan, seeds: u32) -> Answer {
     let kinds = Kinds::default();
     explain(&Question { plan, seed: plan.seed, kinds: &kinds, seeds, jobs: jobs(2) }).unwrap()
 }
 
 /// Twelve seconds of a shop and its store: the store can do 100 requests a second and gets 50.
-fn world(timeline: &str, more: &str) -> String {
+pub(super) fn world(timeline: &str, more: &str) -> String {
     format!(
         "
 version: 1
@@ -65,10 +65,10 @@ slo:
     )
 }
 
-const SLOW: &str = "{id: slow, at: 4s, for: 7s, fault: {slow: {service: store, factor: x4}}}";
-const FEWER: &str = "{id: fewer, at: 3s, scale: {service: store, replicas: 1}}";
-const SURGE: &str = "{id: surge, at: 5s, for: 6s, fault: {surge: {load: users, factor: x1.7}}}";
-const MAIL: &str = "{id: mail-down, at: 4s, for: 2s, fault: {refuse: {service: mail}}}";
+pub(super) const SLOW: &str = "{id: slow, at: 4s, for: 7s, fault: {slow: {service: store, factor: x4}}}";
+pub(super) const FEWER: &str = "{id: fewer, at: 3s, scale: {service: store, replicas: 1}}";
+pub(super) const SURGE: &str = "{id: surge, at: 5s, for: 6s, fault: {surge: {load: users, factor: x1.7}}}";
+pub(super) const MAIL: &str = "{id: mail-down, at: 4s, for: 2s, fault: {refuse: {service: mail}}}";
 const LATER: &str =
     "{id: later, at: 6s, deploy: {service: mail, version: v2, set: {mail.service_time: 3ms}}}";
 
@@ -254,7 +254,23 @@ fn what_cannot_be_taken_out_is_said_to_be_untried_and_never_blamed() {
 
 #[test]
 fn a_failure_that_outlives_its_trigger_names_the_loop_that_sustains_it() {
-    let text = "
+    let answer = asked(&plan(METASTABLE), 1);
+    assert_eq!(roots(&answer), ["cut"]);
+    let how = answer.mechanism.unwrap();
+    let lasting = how.metastable.expect("it outlives the cut");
+    assert_eq!(lasting.trigger_over_us, 8_000_000);
+    let sustained = lasting.sustained_by.expect("a loop is found");
+    assert!(sustained.name.contains("retries over `users -> backend`"), "{}", sustained.name);
+    assert_eq!(role_of_id(&answer.but_for, "users.retry"), Role::Amplifier);
+    assert!(
+        answer.remedies.iter().any(|remedy| remedy.name.contains("retry budget")),
+        "{:?}",
+        answer.remedies
+    );
+}
+
+/// A cut of three seconds leaves a line that retries keep long.
+pub(super) const METASTABLE: &str = "
 version: 1
 name: metastable
 seed: 3
@@ -269,18 +285,19 @@ timeline:
 slo:
   - {id: errors, metric: error_rate, of: users, must_be: '< 1%', over: 30s..40s}
 ";
-    let answer = asked(&plan(text), 1);
-    assert_eq!(roots(&answer), ["cut"]);
-    let lasting = answer.mechanism.unwrap().metastable.expect("it outlives the cut");
-    assert_eq!(lasting.trigger_over_us, 8_000_000);
-    let sustained = lasting.sustained_by.expect("a loop is found");
-    assert!(sustained.name.contains("retries over `users -> backend`"), "{}", sustained.name);
-    assert_eq!(role_of_id(&answer.but_for, "users.retry"), Role::Amplifier);
-    assert!(
-        answer.remedies.iter().any(|remedy| remedy.name.contains("retry budget")),
-        "{:?}",
-        answer.remedies
-    );
+
+#[test]
+fn amplification_is_told_over_time_as_whole_numbers_on_a_bounded_grid() {
+    let how = asked(&plan(METASTABLE), 1).mechanism.unwrap();
+    let [call] = how.amplification.as_slice() else {
+        panic!("one call is repeated: {:?}", how.amplification)
+    };
+    assert!(call.series_milli.len() <= 30, "{}", call.series_milli.len());
+    assert_eq!(call.series_every_us * call.series_milli.len() as u64, 40_000_000);
+    let at = |us: u64| call.series_milli[(us / call.series_every_us) as usize];
+    assert_eq!((call.before_milli, at(2_000_000)), (1_000, 1_000), "before the cut each call is one attempt");
+    assert!(at(35_000_000) > 2_500, "long after it, nearly three: {:?}", call.series_milli);
+    assert!(call.peak_milli >= call.at_onset_milli && call.peak_milli >= call.after_milli, "{call:?}");
 }
 
 fn role_of_id(lines: &[super::answer::ButFor], id: &str) -> Role {

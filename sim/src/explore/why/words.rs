@@ -1,6 +1,6 @@
 //! Edits as options of a command line.
 
-use crate::scenario::plan::{Edit, Setting};
+use crate::scenario::plan::{Edit, FlagChange, Setting};
 
 /// `--without id`, `--set path=value`, one word each.
 pub fn options(edits: &[Edit]) -> Vec<String> {
@@ -14,6 +14,17 @@ pub fn options(edits: &[Edit]) -> Vec<String> {
 /// A value as it is typed.
 pub fn plain(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_string)
+}
+
+/// What a change of a flag does: `new-ranking for 10 %`.
+pub(super) fn flag(change: &FlagChange) -> String {
+    let switched = match change.enabled {
+        Some(true) => " on",
+        Some(false) => " off",
+        None => "",
+    };
+    let share = change.rollout_percent.map_or(String::new(), |percent| format!(" for {percent} %"));
+    format!("{}{switched}{share}", change.flag)
 }
 
 #[cfg(test)]

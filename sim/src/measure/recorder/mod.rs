@@ -1,6 +1,7 @@
 //! Collects while the simulation runs: one method for each thing that happens. Counts, never decides.
 
 mod counters;
+mod decided;
 mod finish;
 
 use std::collections::BTreeMap;

@@ -66,8 +66,8 @@ struct Server {
     streams: BTreeMap<NodeId, ServiceId>,
     /// When something was last said on all streams.
     last_told: Time,
-    /// Messages sent.
-    told: u64,
+    /// Messages sent, by whom they go to: what others are told is none of their chance.
+    told: BTreeMap<NodeId, u64>,
     asked: Asked,
 }
 
@@ -112,7 +112,7 @@ impl Server {
             is_up: false,
             streams: BTreeMap::new(),
             last_told: Time::ZERO,
-            told: 0,
+            told: BTreeMap::new(),
             asked: Asked::default(),
             settings,
         }
@@ -182,9 +182,10 @@ impl Server {
     fn tell(&mut self, to: NodeId, service: ServiceId, input: Input, cx: &mut Cx<'_>) {
         let Some(flags) = &self.plan.services[service.index()].flags else { return };
         let link = flags.answer_link;
-        self.told += 1;
+        let told = self.told.entry(to).or_insert(0);
+        *told += 1;
         let name = &self.plan.services[self.service.index()].name;
-        let identity = Lineage::root(name_hash(&format!("flags/{name}")), self.told).raw();
+        let identity = Lineage::root(name_hash(&format!("flags/{name}")) ^ cx.name_of(to), *told).raw();
         let note = cx.write(Note::FlagsTold(Box::new(FlagsTold { input })));
         cx.send_note(link, to, note, identity);
         cx.forget(note);
@@ -281,7 +282,7 @@ impl Node for Server {
         out.counts.insert("polls", self.asked.polls);
         out.counts.insert("streams_opened", self.asked.streams);
         out.counts.insert("streams", self.streams.len() as u64);
-        out.counts.insert("told", self.told);
+        out.counts.insert("told", self.told.values().sum());
         out.counts.insert("asked_peak_per_s", self.asked.most_in_second);
     }
 }

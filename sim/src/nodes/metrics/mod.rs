@@ -8,6 +8,7 @@ mod settings;
 mod source;
 mod window;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foreshock_systems::metrics::temporality::CumulativeToDelta;
@@ -58,7 +59,8 @@ pub(super) struct Collector {
     series: Registry<Series>,
     overflowed: u64,
     /// Answers sent.
-    answers: u64,
+    /// Answers sent, by whom they go to: what others are told is none of their chance.
+    answers: BTreeMap<NodeId, u64>,
 }
 
 /// Requests of one label set.
@@ -81,7 +83,7 @@ impl Collector {
             alerts: watched(&settings, &sources),
             series: Registry::new(settings.max_series as usize, Series::default()),
             overflowed: 0,
-            answers: 0,
+            answers: BTreeMap::new(),
             sources,
             settings,
         }
@@ -168,9 +170,10 @@ impl Collector {
     fn answer(&mut self, source: usize, to: NodeId, note: Note, cx: &mut Cx<'_>) {
         let service = &self.plan.services[self.sources[source].service.index()];
         let Some(link) = service.telemetry.as_ref().map(|telemetry| telemetry.answer_link) else { return };
-        self.answers += 1;
+        let answers = self.answers.entry(to).or_insert(0);
+        *answers += 1;
         let own = &self.plan.services[self.service.index()].name;
-        let identity = Lineage::root(name_hash(&format!("telemetry/{own}")), self.answers).raw();
+        let identity = Lineage::root(name_hash(&format!("telemetry/{own}")) ^ cx.name_of(to), *answers).raw();
         let note = cx.write(note);
         cx.send_note(link, to, note, identity);
         cx.forget(note);

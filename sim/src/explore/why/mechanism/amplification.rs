@@ -1,4 +1,4 @@
-//! How many attempts each call was worth, before the onset, after it, and at its worst.
+//! How many attempts each call was worth: before the onset, at it, at its worst, after it, and as a series.
 
 use serde::Serialize;
 
@@ -13,12 +13,18 @@ pub struct Amplified {
     pub call: String,
     /// Attempts for each call before the onset, thousandths.
     pub before_milli: u64,
+    /// In the first intervals from the onset on.
+    pub at_onset_milli: u64,
     /// After it.
     pub after_milli: u64,
     /// At most in one interval.
     pub peak_milli: u64,
     /// Which.
     pub peak_at_us: u64,
+    /// Over the whole load, from its start: one value for each `series_every_us`.
+    pub series_milli: Vec<u64>,
+    /// How long each part of the series is.
+    pub series_every_us: u64,
     /// Where it stands in the plan.
     #[serde(skip)]
     pub(crate) edge: EdgeId,
@@ -26,6 +32,10 @@ pub struct Amplified {
 
 /// Fewer attempts for each call than this are not worth a word.
 const WORTH_MILLI: u64 = 1_050;
+/// At most so many values of a series, however long the run.
+const MOST_VALUES: usize = 30;
+/// The onset is told by so many intervals, as one may have few calls.
+const AT_ONSET: usize = 3;
 
 /// Calls that are repeated from `onset` to `end`, in the order of the file.
 pub fn amplified(failed: &Outcome, onset: usize, end: usize, grid_us: u64) -> Vec<Amplified> {
@@ -39,12 +49,16 @@ pub fn amplified(failed: &Outcome, onset: usize, end: usize, grid_us: u64) -> Ve
             .enumerate()
             .map(|(index, interval)| (attempts_milli(std::slice::from_ref(interval)), index));
         let (peak_milli, peak) = each.max_by_key(|(milli, index)| (*milli, std::cmp::Reverse(*index)))?;
+        let each = until.div_ceil(MOST_VALUES).max(1);
         (after_milli >= WORTH_MILLI).then(|| Amplified {
             call: edge.name.clone(),
             before_milli: attempts_milli(before),
+            at_onset_milli: attempts_milli(after.get(..AT_ONSET).unwrap_or(after)),
             after_milli,
             peak_milli,
             peak_at_us: (onset + peak) as u64 * grid_us,
+            series_milli: edge.intervals[..until].chunks(each).map(attempts_milli).collect(),
+            series_every_us: each as u64 * grid_us,
             edge: EdgeId(index as u32),
         })
     });

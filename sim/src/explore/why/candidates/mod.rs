@@ -1,14 +1,18 @@
 //! What could have made a run fail: everything in a plan that could be taken out or changed. Each candidate has an id
 //! and the edits that remove it, as `--without` and `--set` take them. Reads the plan, runs nothing.
 
+mod stages; // a load above its first level
+
 use serde_json::{Value, json};
 
+use stages::stages;
+
+use super::weak_settings;
 use crate::kernel::time::Time;
 use crate::measure::Measured;
 use crate::scenario::names_a_policy;
 use crate::scenario::plan::{
-    Action, Arrivals, Discipline, EdgeId, EdgePlan, Edit, EntryId, LoadPlan, Party, Plan, ServiceId, Setting,
-    StagePlan, Trigger,
+    Action, Discipline, EdgeId, EdgePlan, Edit, EntryId, Party, Plan, ServiceId, Setting, Trigger,
 };
 
 /// Something that could be taken out of a scenario.
@@ -148,62 +152,13 @@ fn fixed_start(plan: &Plan, index: usize) -> Option<Time> {
     None
 }
 
-/// The stages in which a load is above its first level. Removed, each stays at that level.
-fn stages(plan: &Plan, load: &LoadPlan) -> Vec<Candidate> {
-    let stages: &[StagePlan] = match &load.arrivals {
-        Arrivals::Poisson(stages) | Arrivals::Constant(stages) => stages,
-        Arrivals::Trace(_) | Arrivals::Closed { .. } => &[],
-    };
-    let Some(level) = stages.iter().map(|stage| stage.to_milli_per_s).find(|rate| *rate > 0) else {
-        return Vec::new();
-    };
-    let numbered = stages.iter().enumerate();
-    let grown = numbered.filter(|(_, stage)| peak(stage) > level);
-    let candidates = grown.filter_map(|(index, stage)| {
-        let path = format!("{}.stages.{index}", place_of_load(plan, &load.name));
-        let id = path.clone();
-        let value = json!({"for": stage.lasts.to_string(), "rate": rate_text(level)});
-        names_a_policy(&plan.document, &path).then(|| Candidate {
-            id,
-            kind: "load_stage",
-            standing: Standing::Load,
-            removal: vec![set(path, value)],
-            stage: Some((
-                begins(stages, index),
-                format!("{} in place of {}", rate_text(peak(stage)), rate_text(level)),
-            )),
-            subject: Subject::Load,
-        })
-    });
-    candidates.collect()
-}
-
-fn peak(stage: &StagePlan) -> u64 {
-    stage.from_milli_per_s.max(stage.to_milli_per_s)
-}
-
-/// When the stage at `index` begins.
-fn begins(stages: &[StagePlan], index: usize) -> Time {
-    stages[..index].iter().fold(Time::ZERO, |at, stage| at + stage.lasts)
-}
-
-/// `200/s`, `0.5/s`.
-fn rate_text(milli_per_s: u64) -> String {
-    let (whole, rest) = (milli_per_s / 1_000, milli_per_s % 1_000);
-    if rest == 0 {
-        return format!("{whole}/s");
-    }
-    let rest = format!("{rest:03}");
-    format!("{whole}.{}/s", rest.trim_end_matches('0'))
-}
-
 /// A setting as an edit.
-pub(super) fn set(path: impl Into<String>, value: Value) -> Edit {
+pub(in crate::explore::why) fn set(path: impl Into<String>, value: Value) -> Edit {
     Edit::Set(Setting { path: path.into(), value })
 }
 
 /// Where the keys of a service stand.
-pub(super) fn place_of_service(plan: &Plan, name: &str) -> String {
+pub(in crate::explore::why) fn place_of_service(plan: &Plan, name: &str) -> String {
     let shadowed = plan.document.get(name).is_some();
     if shadowed { format!("services.{name}") } else { name.to_string() }
 }
@@ -216,7 +171,7 @@ fn place_of_load(plan: &Plan, name: &str) -> String {
 }
 
 /// Where the policies of a call stand: `gateway.calls.orders`, or the load itself.
-pub(super) fn place_of_edge(plan: &Plan, edge: &EdgePlan) -> Option<String> {
+pub(in crate::explore::why) fn place_of_edge(plan: &Plan, edge: &EdgePlan) -> Option<String> {
     match edge.caller {
         Party::Load(load) => Some(place_of_load(plan, &plan.loads.get(load.index())?.name)),
         Party::Service(caller) => {
@@ -294,6 +249,19 @@ fn of_service(plan: &Plan, id: ServiceId) -> Vec<Candidate> {
         let removal = vec![set(format!("{place}.capacity"), json!(1))];
         add("capacity", "cache", Standing::Policy, removal, Subject::Always);
     }
+    for weak in weak_settings::of_service(plan, service) {
+        found.push(Candidate {
+            id: weak.path,
+            kind: weak.kind,
+            standing: Standing::Policy,
+            removal: vec![weak.edit],
+            stage: None,
+            subject: Subject::Always,
+        });
+    }
+    let mut add = |key: &str, kind, standing, removal: Vec<Edit>, subject| {
+        found.push(Candidate { id: format!("{place}.{key}"), kind, standing, removal, stage: None, subject });
+    };
     if service.workers != u32::MAX {
         let twice = service.workers.saturating_mul(2).min(u32::MAX - 1);
         let mut removal = vec![set(format!("{place}.workers"), json!(twice))];
@@ -319,16 +287,4 @@ fn names_service(plan: &Plan, name: &str) -> bool {
         .get("services")
         .and_then(Value::as_object)
         .is_some_and(|services| services.contains_key(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_are_written_as_in_a_file() {
-        for (milli, text) in [(200_000, "200/s"), (500, "0.5/s"), (1_250, "1.25/s"), (1, "0.001/s")] {
-            assert_eq!(rate_text(milli), text);
-        }
-    }
 }
