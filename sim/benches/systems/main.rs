@@ -7,6 +7,7 @@
     reason = "benchmarks read the wall clock and start threads"
 )]
 
+mod broker;
 mod cache;
 mod circuit_breaker;
 mod config_manager;
@@ -35,6 +36,7 @@ const SYSTEMS: &[Benchmarks] = &[
     payment::benchmarks,
     job_scheduler::benchmarks,
     notification::benchmarks,
+    broker::benchmarks,
 ];
 
 fn main() {
