@@ -1,6 +1,7 @@
 //! Measuring: counters, histograms, time series on a fixed grid. Reads the simulation, never changes it, and
 //! its memory does not grow with virtual time.
 
+mod brokers;
 mod configs;
 mod flags;
 mod histogram;
@@ -11,6 +12,7 @@ mod money;
 mod monitoring;
 mod notifications;
 mod outcome_kind;
+mod queues;
 mod recorder;
 mod trace;
 mod watch;
@@ -36,6 +38,7 @@ pub use notifications::NotificationsMeasured;
 pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
+pub(crate) use brokers::brokered;
 pub(crate) use configs::{ConfigBook, Released, config_invariant};
 pub(crate) use flags::FlagSeen;
 pub(crate) use histogram::Durations;
@@ -44,5 +47,6 @@ pub(crate) use limits::LimitKey;
 pub(crate) use money::{MoneyEnd, OrderPlaced, invariant};
 pub(crate) use monitoring::MonitoringEnd;
 pub(crate) use notifications::{Asked, Kept, NoticeFact, NoticeProbe, notified};
+pub(crate) use queues::{QueuedBody, queued};
 pub(crate) use recorder::{AttemptSent, CallVerdict, Departure, EndState, Recorder, ServiceLevels};
 pub(crate) use trace::TraceRecorder;
