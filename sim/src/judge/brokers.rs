@@ -4,7 +4,7 @@
 use super::Evidence;
 use super::words::grouped;
 
-/// From so many rebalances on because of members that were stuck, it is a storm.
+/// From so many members on that were lost because they were stuck, it is a storm.
 const STORM: u64 = 5;
 
 /// One sentence for each service of which `say` has something to say, by its counts.
@@ -53,12 +53,13 @@ pub(super) fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
 /// Groups that do little but rebalance.
 pub(super) fn storm(evidence: &Evidence<'_>) -> Vec<String> {
     of_each(evidence, |name, count| {
-        let stuck = count("rebalances_poll_bound");
+        let stuck = count("members_stuck");
         (stuck >= STORM).then(|| {
             format!(
-                "the group of `{name}` has rebalanced {} times because a member took longer with a batch than it may: \
-                 smaller batches, or a longer bound",
-                grouped(stuck)
+                "members of the group of `{name}` were lost {} times because they took longer with a batch than they may, \
+                 over {} generations: smaller batches, or a longer bound",
+                grouped(stuck),
+                grouped(count("group_generation"))
             )
         })
     })

@@ -95,7 +95,7 @@ fn a_member_that_is_stuck_in_a_batch_leaves_and_its_records_are_processed_again(
     let slow = "replicas: 2, service_time: 100ms, poll_interval: 2s, heartbeat: 500ms";
     let outcome = ran(&cluster("acks: all", "partitions: 6, poll_interval: 2s", TWO_IN_SYNC, slow, ""));
     assert!(shown(&outcome, "billing", "left_stuck") > 3);
-    assert!(shown(&outcome, "keeper", "rebalances_poll_bound") > 3);
+    assert!(shown(&outcome, "keeper", "members_stuck") > 3);
     assert!(shown(&outcome, "billing", "processed_again") > 50);
     assert!(found(&outcome, "broker_rebalance_storm"));
     let small = format!("{slow}, max_poll_records: 1");

@@ -34,7 +34,7 @@ struct Counts {
     offline: u64,
     stale_isr: u64,
     rebalances: BTreeMap<&'static str, u64>,
-    members_removed: u64,
+    removed: BTreeMap<&'static str, u64>,
     fenced_commits: u64,
     commits: u64,
     moved: u64,
@@ -138,7 +138,9 @@ impl ControllerNode {
                     *self.counts.rebalances.entry(rebalance(cause)).or_default() += 1;
                     self.counts.moved += u64::from(moved);
                 }
-                GroupOutput::Removed { .. } => self.counts.members_removed += 1,
+                GroupOutput::Removed { cause, .. } => {
+                    *self.counts.removed.entry(removal(cause)).or_default() += 1;
+                }
                 GroupOutput::Rebalancing { .. } => {}
             }
         }
@@ -284,6 +286,19 @@ const fn rebalance(cause: RebalanceCause) -> &'static str {
     }
 }
 
+/// Why a member does not count any more.
+const fn removal(cause: RebalanceCause) -> &'static str {
+    match cause {
+        RebalanceCause::PollBound => "members_stuck",
+        RebalanceCause::SessionEnded => "members_silent",
+        RebalanceCause::MemberLeft
+        | RebalanceCause::MemberJoined
+        | RebalanceCause::MemberRejoined
+        | RebalanceCause::Revoked
+        | RebalanceCause::PartitionsChanged => "members_left",
+    }
+}
+
 impl Node for ControllerNode {
     fn start(&mut self, cx: &mut Cx<'_>) {
         self.seen = self.seen.max(cx.local_time());
@@ -359,7 +374,14 @@ impl Node for ControllerNode {
         self.alarm = None;
     }
 
-    fn reconfigure(&mut self, _edit: &ConfigEdit<'_>) -> Result<(), String> {
+    fn reconfigure(&mut self, edit: &ConfigEdit<'_>) -> Result<(), String> {
+        let at = self.service.index();
+        self.plan = Arc::clone(edit.plan);
+        let (before, after) = (&edit.previous.services[at].settings, &edit.plan.services[at].settings);
+        if before == after {
+            return Ok(());
+        }
+        self.settings = settings::controller(after).map_err(|_| "the settings cannot be read".to_string())?;
         Err("a controller takes up its settings when it starts".to_string())
     }
 
@@ -368,13 +390,13 @@ impl Node for ControllerNode {
         let group = self.group.as_ref().map(Coordinator::counts).unwrap_or_default();
         out.counts.extend(counts.elections.iter().map(|(name, count)| (*name, *count)));
         out.counts.extend(counts.rebalances.iter().map(|(name, count)| (*name, *count)));
+        out.counts.extend(counts.removed.iter().map(|(name, count)| (*name, *count)));
         out.counts.extend([
             ("elections_unclean", counts.unclean),
             ("brokers_fenced", counts.fenced),
             ("partitions_offline", counts.offline),
             ("isr_changes_refused", counts.stale_isr),
             ("partitions_moved", counts.moved),
-            ("members_removed", counts.members_removed),
             ("commits", counts.commits + group.commits),
             ("commits_fenced", counts.fenced_commits + group.fenced_commits),
         ]);
