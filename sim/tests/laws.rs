@@ -9,6 +9,8 @@ mod abandoned_work;
 mod bookings;
 #[path = "laws/bounds.rs"]
 mod bounds;
+#[path = "laws/brokers.rs"]
+mod brokers;
 #[path = "laws/caches.rs"]
 mod caches;
 #[path = "laws/clocks.rs"]

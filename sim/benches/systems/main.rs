@@ -8,6 +8,7 @@
 )]
 
 mod booking;
+mod broker;
 mod cache;
 mod circuit_breaker;
 mod config_manager;
@@ -37,6 +38,7 @@ const SYSTEMS: &[Benchmarks] = &[
     job_scheduler::benchmarks,
     notification::benchmarks,
     booking::benchmarks,
+    broker::benchmarks,
 ];
 
 fn main() {

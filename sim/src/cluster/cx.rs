@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use foreshock_systems::broker::PartitionId;
+use foreshock_systems::broker::log::{LogAudit, Record, Replica};
 use foreshock_systems::config_manager::watch_log::LogEntry;
 use foreshock_systems::config_manager::{ReleaseId, Revision, Scope, Value as ConfigValue};
 use foreshock_systems::feature_flags::definition::Event as FlagEvent;
@@ -19,7 +21,7 @@ use crate::kernel::draw::{Key, Lineage, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
     BookingFact, Departure, FlagSeen, JobBook, LegDone, LimitKey, MoneyProbe, Movement, NoticeFact, OrderEnd,
-    OrderPlaced, OutcomeKind, Released, Violation, WindowTold, invariant,
+    OrderPlaced, OutcomeKind, QueuedBody, Released, Violation, WindowTold, brokered, invariant,
 };
 use crate::nodes::jobs::Body;
 use crate::scenario::config_scope;
@@ -534,6 +536,50 @@ impl Cx<'_> {
         let recorder = &mut self.engine.core.recorder;
         let broken = recorder.notifications.note(notifier, fact, now);
         recorder.books_broken(broken, now);
+    }
+
+    /// The books on brokers, which no node reads.
+    pub(crate) fn broker_books(&mut self) -> &mut LogAudit {
+        self.engine.core.recorder.brokers.log()
+    }
+
+    /// A broker has given a consumer these records, for the question from this offset on.
+    pub(crate) fn broker_read(&mut self, leader: &Replica, from: u64, records: &[Record]) {
+        if let Err(violation) = self.engine.core.recorder.brokers.log().read(leader, from, records) {
+            self.violation(brokered::of(&violation), violation.to_string());
+        }
+    }
+
+    /// This replica of a consumer has processed a record, which `identity` tells from all others.
+    pub(crate) fn broker_processed(&mut self, partition: PartitionId, offset: u64, identity: u64) {
+        let service = self.service();
+        self.engine.core.recorder.brokers.processed(service, partition, offset, identity);
+    }
+
+    /// This replica of a consumer cannot process a record, and nothing behind it.
+    pub(crate) fn broker_blocked(&mut self, partition: PartitionId, offset: u64) {
+        let service = self.service();
+        self.engine.core.recorder.brokers.blocked(service, partition, offset);
+    }
+
+    /// A queue keeps a message that was this request.
+    pub(crate) fn queue_keeps(&mut self, queue: ServiceId, message: u64, request: &Request) {
+        self.engine.core.recorder.queues.keep(queue, message, request);
+    }
+
+    /// A queue has no such message any more.
+    pub(crate) fn queue_forgets(&mut self, queue: ServiceId, message: u64) {
+        self.engine.core.recorder.queues.forget(queue, message);
+    }
+
+    /// What a message of a queue says: its bytes, which calls do not carry.
+    pub(crate) fn queue_body(&self, queue: ServiceId, message: u64) -> Option<QueuedBody> {
+        self.engine.core.recorder.queues.body(queue, message)
+    }
+
+    /// This node has processed a message.
+    pub(crate) fn queue_processed(&mut self, queue: ServiceId, message: u64) {
+        self.engine.core.recorder.queues.processed(queue, message);
     }
 
     /// At a configuration server: a release has taken effect. For measurement, as all that follows about configuration.

@@ -231,6 +231,7 @@ impl Cluster {
             Event::NodeReady(node) => self.node_ready(now, node),
             Event::Grid => {
                 self.take_levels(now);
+                self.audit_brokers(now);
                 self.core.recorder.grid();
                 self.check_conditions(now, agenda);
                 agenda.schedule(now + self.core.plan.run.grid, Event::Grid);
@@ -373,9 +374,25 @@ impl Cluster {
         self.core.recorder.is_surely_broken(index, most_offered, now)
     }
 
+    /// Holds the replicas of all brokers that are up against each other.
+    fn audit_brokers(&mut self, now: Time) {
+        if self.core.recorder.brokers.is_idle() {
+            return;
+        }
+        let mut replicas = Vec::new();
+        for (state, node) in self.core.nodes.iter().zip(&self.nodes) {
+            if state.up {
+                node.replicas(&mut replicas);
+            }
+        }
+        let broken = self.core.recorder.brokers.check(replicas);
+        self.core.recorder.books_broken(broken, now);
+    }
+
     /// Ends the run and puts together what was measured.
     pub(crate) fn finish(mut self, now: Time) -> (Measured, Trace) {
         self.take_levels(now);
+        self.audit_brokers(now);
         let services = self.core.plan.services.len();
         let mut inside = vec![0; services];
         let mut systems = Systems::new();
@@ -406,6 +423,8 @@ impl Cluster {
                 systems.entry(name).or_default().insert(share.to_string(), ppm as u64);
             }
         }
+        self.core.recorder.brokers.add_to(&self.core.plan, &mut systems);
+        self.core.recorder.queues.add_to(&self.core.plan, &mut systems);
         for note in self.core.notes.under_way() {
             monitoring.add_under_way(note);
         }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use foreshock_systems::broker::log::Replica;
+
 use super::cx::Cx;
 use super::slab::Ref;
 use crate::kernel::draw::Lineage;
@@ -51,6 +53,8 @@ pub trait Node {
     fn reconfigure(&mut self, edit: &ConfigEdit<'_>) -> Result<(), String>;
     /// What the node is like at this instant. Called on a fixed grid and at the end.
     fn probe(&self, out: &mut Probes);
+    /// Of a broker: its replicas, for the books of the harness, which hold all brokers' against each other.
+    fn replicas<'a>(&'a self, _out: &mut Vec<&'a Replica>) {}
 }
 
 /// What survives a crash.

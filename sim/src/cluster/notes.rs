@@ -3,6 +3,7 @@
 
 use super::node::NodeId;
 use super::slab::{Ref, Slab};
+use crate::nodes::broker::Mail;
 use crate::nodes::config::Told;
 use crate::nodes::flags::{FlagsAsked, FlagsTold};
 use crate::nodes::telemetry::Report;
@@ -25,6 +26,8 @@ pub enum Note {
     FlagsTold(Box<FlagsTold>),
     /// What a configuration server says to a replica that follows it.
     Config(Box<Told>),
+    /// What the parties of a message broker say to each other.
+    Broker(Box<Mail>),
 }
 
 impl Note {
@@ -35,6 +38,7 @@ impl Note {
             Note::FlagsTold(told) => told.memory_bytes(),
             Note::TelemetryTaken { .. } | Note::FlagsAsked(_) => 0,
             Note::Config(told) => told.memory_bytes(),
+            Note::Broker(mail) => mail.memory_bytes(),
         }
     }
 }

@@ -6,8 +6,8 @@ use super::liveness::{Liveness, LoadRecovery};
 use super::slo::SloVerdict;
 use super::words::{decimal, grouped};
 use super::{
-    Evidence, STOP_ID, caches, chain, configs, flags, jobs, limits, money, monitoring, notifications,
-    reached_its_end,
+    Evidence, STOP_ID, brokers, caches, chain, configs, flags, jobs, limits, money, monitoring,
+    notifications, reached_its_end,
 };
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
@@ -41,6 +41,11 @@ const FINDERS: &[(&str, Finder)] = &[
     ("fault_touched_nothing", fault_touched_nothing),
     ("not_judged", not_judged),
     ("jobs_lost", |case| jobs::lost(case.evidence)),
+    ("broker_records_lost", |case| brokers::lost(case.evidence)),
+    ("broker_partition_blocked", |case| brokers::blocked(case.evidence)),
+    ("broker_rebalance_storm", |case| brokers::storm(case.evidence)),
+    ("messages_dead", |case| brokers::dead(case.evidence)),
+    ("messages_processed_again", |case| brokers::again(case.evidence)),
     ("jobs_completed_again", |case| jobs::again(case.evidence)),
     ("stale_effects", |case| jobs::stale_effects(case.evidence)),
     ("charged_twice", |case| money::charged_twice(case.evidence.measured)),

@@ -3,8 +3,8 @@
 use super::{Evidence, flags, money, monitoring, notifications};
 use crate::kernel::time::Time;
 use crate::measure::{
-    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, booked,
-    config_invariant, invariant, notified,
+    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, booked, brokered,
+    config_invariant, invariant, notified, queued,
 };
 
 /// What became of one invariant.
@@ -84,6 +84,19 @@ const INVARIANTS_OF_PARTS: &[(Invariant, Concerns)] = &[
     (Invariant { id: notified::DIGEST, check: no_more }, notifications::has_notifiers),
     (Invariant { id: notified::CONSERVED, check: notifications::conserved }, notifications::has_notifiers),
     (Invariant { id: notified::ALERTS, check: notifications::alerts_told }, notifications::has_routers),
+    watched_queues(queued::HELD_ONCE),
+    watched_queues(queued::HANDLES),
+    watched_queues(queued::RECEIVES),
+    watched_queues(queued::ORDER),
+    watched_queues(queued::CONSERVED),
+    watched_brokers(brokered::KEPT),
+    watched_brokers(brokered::WATERMARK),
+    watched_brokers(brokered::PREFIX),
+    watched_brokers(brokered::READ),
+    watched_brokers(brokered::ONCE),
+    watched_brokers(brokered::CONSERVED),
+    watched_brokers(brokered::OWNED),
+    watched_brokers(brokered::COMMITTED),
 ];
 
 /// An invariant on jobs: the books that are kept beside every scheduler see it broken as it happens, so the finished run
@@ -95,6 +108,21 @@ const fn watched_jobs(id: &'static str) -> (Invariant, Concerns) {
 /// An invariant on configuration, seen broken as it happens.
 const fn watched_config(id: &'static str) -> (Invariant, Concerns) {
     (Invariant { id, check: no_more }, |evidence| !evidence.measured.configs.is_empty())
+}
+
+/// An invariant on message brokers, looked at on the grid and wherever somebody reads or commits.
+const fn watched_brokers(id: &'static str) -> (Invariant, Concerns) {
+    (Invariant { id, check: no_more }, |evidence| {
+        evidence.plan.services.iter().any(|service| service.kind.ends_with("broker-controller"))
+    })
+}
+
+/// An invariant on message queues, looked at with everything that a queue says.
+const fn watched_queues(id: &'static str) -> (Invariant, Concerns) {
+    (Invariant { id, check: no_more }, |evidence| {
+        let is_queue = |kind: &str| kind == "message-queue" || kind.starts_with("test-queue-");
+        evidence.plan.services.iter().any(|service| is_queue(&service.kind))
+    })
 }
 
 /// Of an invariant that is looked at with every step, the end of a run shows nothing more.

@@ -1,6 +1,7 @@
 //! What to think of a run: objectives, invariants, liveness, findings, and whether that is what its author
 //! expected. A pure function of the plan and what was measured; never looks into the simulation.
 
+mod brokers;
 mod caches;
 mod chain;
 mod configs;

@@ -2,6 +2,7 @@
 //! its memory does not grow with virtual time.
 
 mod bookings;
+mod brokers;
 mod configs;
 mod flags;
 mod histogram;
@@ -12,6 +13,7 @@ mod money;
 mod monitoring;
 mod notifications;
 mod outcome_kind;
+mod queues;
 mod recorder;
 mod trace;
 mod watch;
@@ -39,6 +41,7 @@ pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
 pub(crate) use bookings::{BookingFact, booked};
+pub(crate) use brokers::brokered;
 pub(crate) use configs::{ConfigBook, Released, config_invariant};
 pub(crate) use flags::FlagSeen;
 pub(crate) use histogram::Durations;
@@ -47,5 +50,6 @@ pub(crate) use limits::LimitKey;
 pub(crate) use money::{MoneyEnd, OrderPlaced, invariant};
 pub(crate) use monitoring::MonitoringEnd;
 pub(crate) use notifications::{Asked, Kept, NoticeFact, NoticeProbe, notified};
+pub(crate) use queues::{QueuedBody, queued};
 pub(crate) use recorder::{AttemptSent, CallVerdict, Departure, EndState, Recorder, ServiceLevels};
 pub(crate) use trace::TraceRecorder;

@@ -4,6 +4,7 @@
 mod booking;
 mod broken;
 mod broken_jobs;
+pub mod broker;
 mod cache;
 mod client;
 pub mod config;
@@ -14,6 +15,7 @@ mod metrics;
 mod notification;
 mod optimistic_writer;
 mod payments;
+mod queue;
 mod service;
 mod setting_table;
 mod settings;
@@ -109,6 +111,12 @@ impl Default for Kinds {
             .with::<booking::HotelKind>("hotel")
             .with::<booking::WaitingRoomKind>("waiting-room")
             .with::<booking::SweeperKind>("booking-sweeper")
+            .with::<broker::BrokerKind>("broker")
+            .with::<broker::BrokerController<{ broker::SOUND }>>("broker-controller")
+            .with::<broker::BrokerProducer>("broker-producer")
+            .with::<broker::BrokerConsumer>("broker-consumer")
+            .with::<queue::MessageQueue>("message-queue")
+            .with::<queue::QueueConsumer>("queue-consumer")
     }
 }
 
@@ -135,6 +143,8 @@ impl Kinds {
         let defects = payments::DEFECTS.map(|(name, _)| name);
         let config = config::DEFECTS.map(|(name, _)| name);
         let bookings = booking::DEFECTS.map(|(name, _)| name);
+        let broker = broker::DEFECTS.map(|(name, _)| name);
+        let queue = queue::DEFECTS.map(|(name, _)| name);
         self.with::<config::Defective<0>>(config[0])
             .with::<config::Defective<1>>(config[1])
             .with::<config::Defective<2>>(config[2])
@@ -143,6 +153,27 @@ impl Kinds {
             .with::<config::Defective<5>>(config[5])
             .with::<config::Defective<6>>(config[6])
             .with::<config::Naive>("test-naive-service")
+            .with::<queue::Defective<0>>(queue[0])
+            .with::<queue::Defective<1>>(queue[1])
+            .with::<queue::Defective<2>>(queue[2])
+            .with::<queue::Defective<3>>(queue[3])
+            .with::<queue::Defective<4>>(queue[4])
+            .with::<broker::Defective<0>>(broker[0])
+            .with::<broker::Defective<1>>(broker[1])
+            .with::<broker::Defective<2>>(broker[2])
+            .with::<broker::Defective<3>>(broker[3])
+            .with::<broker::Defective<4>>(broker[4])
+            .with::<broker::Defective<5>>(broker[5])
+            .with::<broker::Defective<6>>(broker[6])
+            .with::<broker::BrokerController<{ broker::ELECTS_ANYBODY }>>(
+                "test-elects-anybody-broker-controller",
+            )
+            .with::<broker::BrokerController<{ broker::IGNORES_GENERATION }>>(
+                "test-unfenced-broker-controller",
+            )
+            .with::<broker::BrokerController<{ broker::ASSIGNS_TWICE }>>(
+                "test-assigns-twice-broker-controller",
+            )
             .with::<payments::Defective<0>>(defects[0])
             .with::<payments::Defective<1>>(defects[1])
             .with::<payments::Defective<2>>(defects[2])

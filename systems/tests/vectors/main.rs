@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a walker says how many cases it ran")]
 
 mod booking; // loss systems, a line let in at one rate
+mod broker; // jump hashing, keys that move, two of three replicas
 mod cache; // block and web traces, misses to the last one
 mod feature_flags; // Unleash's client specification, GrowthBook's cases
 mod folder;

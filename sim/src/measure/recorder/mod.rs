@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use foreshock_systems::circuit_breaker::{Reason, State, Transition};
 use foreshock_systems::retry::GiveUpReason;
 
+use super::brokers::BrokerBooks;
 use super::configs::ConfigBook;
 use super::histogram::Durations;
 use super::jobs::{JOBS_CONSISTENT, JobBook};
@@ -21,6 +22,7 @@ use super::limits::{LimitKey, LimitWatch};
 use super::money::{Broken, Money};
 use super::monitoring::Monitoring;
 use super::notifications::Notifications;
+use super::queues::QueueBooks;
 use super::watch::{Counters, Watch};
 use super::{
     BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LoadInterval, LoadMeasured, OutcomeKind,
@@ -144,6 +146,8 @@ pub(crate) struct Recorder {
     /// By configuration server.
     pub(crate) config_books: BTreeMap<ServiceId, Box<ConfigBook>>,
     pub(crate) notifications: Notifications,
+    pub(crate) brokers: BrokerBooks,
+    pub(crate) queues: QueueBooks,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -206,6 +210,8 @@ impl Recorder {
             flags: FlagBooks::new(plan),
             config_books: BTreeMap::new(),
             notifications: Notifications::default(),
+            brokers: BrokerBooks::default(),
+            queues: QueueBooks::default(),
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],

@@ -218,7 +218,13 @@ const HOTEL: [Setting<DeskSettings>; 4] = [
 /// The settings of a box office, or everything that is wrong with them.
 pub(super) fn box_office(written: &Map<String, Value>) -> Result<DeskSettings, Vec<Wrong>> {
     let table: Vec<_> = COMMON.into_iter().chain(OFFICE).collect();
-    settings::read_stored("a box office", &table, DeskSettings::default(), |settings| &mut settings.store, written)
+    settings::read_stored(
+        "a box office",
+        &table,
+        DeskSettings::default(),
+        |settings| &mut settings.store,
+        written,
+    )
 }
 
 /// The settings of a hotel, or everything that is wrong with them.

@@ -212,7 +212,11 @@ impl FlagClient {
         let input = match cx.note(note) {
             Some(Note::FlagsTold(told)) => told.input.clone(),
             Some(
-                Note::Telemetry(_) | Note::TelemetryTaken { .. } | Note::FlagsAsked(_) | Note::Config(_),
+                Note::Telemetry(_)
+                | Note::TelemetryTaken { .. }
+                | Note::FlagsAsked(_)
+                | Note::Config(_)
+                | Note::Broker(_),
             )
             | None => return,
         };

@@ -3,6 +3,7 @@
 
 use crate::cluster::{Cx, Done, Durable, Fill, Filled, Probes, Ref, Request};
 use crate::kernel::time::{Span, Time};
+use crate::nodes::broker::Mail;
 use crate::scenario::plan::{EntryId, ServicePlan};
 
 /// What a kind has to say, beside that it is done.
@@ -84,6 +85,10 @@ pub(in crate::nodes) trait Behaviour {
     }
     /// A call that it has made by itself has ended.
     fn call_done(&mut self, _done: &Done, _cx: &mut Cx<'_>) -> Option<Woken> {
+        None
+    }
+    /// One of the parties of a message broker has said something.
+    fn note(&mut self, _mail: Mail, _cx: &mut Cx<'_>) -> Option<Woken> {
         None
     }
     /// Whether a request is answered at the door, before it takes a place or a worker.

@@ -23,6 +23,7 @@ use self::job::{Job, JobState, Purpose};
 pub(super) use self::store_client::{decode, encode_answer};
 use self::verdicts::Alarm;
 use super::Kind;
+use super::broker::Mail;
 use super::config::{ConfigClient, Told};
 use super::flags::{Bucketing, FlagClient};
 use super::telemetry::Agent;
@@ -532,6 +533,14 @@ impl ServiceNode {
                 let told = Told::clone(told);
                 if let Some(config) = &mut self.config {
                     config.told(told, cx);
+                }
+                None
+            }
+            Some(Note::Broker(mail)) => {
+                let mail = Mail::clone(mail);
+                let woken = self.behaviour.as_mut().and_then(|behaviour| behaviour.note(mail, cx));
+                if let Some(woken) = woken {
+                    self.wake_jobs(woken, None, cx);
                 }
                 None
             }

@@ -97,6 +97,11 @@ impl Poller {
         }
     }
 
+    /// Works on with another config.
+    pub const fn reconfigure(&mut self, config: PollerConfig) {
+        self.config = config;
+    }
+
     /// Its name, if it has one.
     pub const fn member(&self) -> Option<MemberId> {
         self.member

@@ -246,7 +246,18 @@ impl Watched {
             };
             *lost += said.count;
         }
+        if violation.is_some() {
+            self.forget_the_past(leader.high_watermark(), epoch);
+        }
         violation.map_or(Ok(()), Err)
+    }
+
+    /// What was committed before does not count any more: it is said once that it is gone.
+    fn forget_the_past(&mut self, high_watermark: u64, epoch: LeaderEpoch) {
+        self.committed = (high_watermark, epoch);
+        self.compared.clear();
+        self.sequences.clear();
+        self.sequences_to = 0;
     }
 
     fn check_high_watermark(&mut self, leader: &Replica) -> Result<(), Violation> {
@@ -258,13 +269,11 @@ impl Watched {
         }
         let end = leader.log().end();
         if self.unclean_epoch > self.committed.1 {
-            self.committed = (found, self.unclean_epoch);
-            self.compared.clear();
-            self.sequences.clear();
-            self.sequences_to = 0;
+            self.forget_the_past(found, self.unclean_epoch);
         }
         if end < self.committed.0 {
             let committed = self.committed.0;
+            self.forget_the_past(found, epoch);
             return Err(Violation::CommittedLost { partition, committed, end });
         }
         if found >= self.committed.0 {

@@ -118,8 +118,8 @@ impl Leading {
     /// The same without those that have lost what they had: the high watermark does not fall because of them.
     pub(super) fn lowest_end_of_sound(&self, me: BrokerId, end: u64) -> Option<u64> {
         let in_sync = self.followers.iter().filter(|(id, _)| **id != me && self.may_be_in_sync(**id));
-        let sound = in_sync.filter(|(_, follower)| !follower.has_fallen);
-        sound.fold(Some(end), |lowest, (_, follower)| lowest.zip(follower.end).map(|(a, b)| a.min(b)))
+        let mut sound = in_sync.filter(|(_, follower)| !follower.has_fallen);
+        sound.try_fold(end, |lowest, (_, follower)| Some(lowest.min(follower.end?)))
     }
 
     /// How many replicas there are.
@@ -274,8 +274,8 @@ impl Replica {
         let lowest = match step.sabotage {
             Some(Sabotage::HighWatermarkOfLeader) => Some(self.log.end()),
             Some(Sabotage::HighWatermarkOfAllReplicas) => {
-                let ends = leading.followers.values().map(|follower| follower.end);
-                ends.fold(Some(self.log.end()), |a, b| a.zip(b).map(|(a, b)| a.min(b)))
+                let mut all = leading.followers.values();
+                all.try_fold(self.log.end(), |lowest, follower| Some(lowest.min(follower.end?)))
             }
             _ => leading.lowest_end(self.me, self.log.end()),
         };

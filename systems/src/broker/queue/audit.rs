@@ -163,6 +163,8 @@ impl QueueAudit {
             if seen.held_until.is_some_and(|until| until > now) {
                 return Err(QueueViolation::TwoHolders(id));
             }
+            // It may be given away with the very step in which it is sent, before anybody has said to which group.
+            seen.group = seen.group.take().or_else(|| delivery.group.clone());
             seen.receives += 1;
             seen.held_until = Some(delivery.visible_at);
             if self.max_receives.is_some_and(|most| seen.receives > most) {

@@ -217,7 +217,7 @@ proptest! {
         for step in 0..steps {
             let word = keyed_word(seed, step);
             let now = second(step + 1);
-            if word % 10 == 0 {
+            if word.is_multiple_of(10) {
                 expire(&mut broker, now);
             } else {
                 let (key, value) = ((word >> 8) as u8 % 6, (word >> 16) as u8);
