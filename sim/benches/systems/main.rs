@@ -10,10 +10,12 @@
 mod cache;
 mod circuit_breaker;
 mod config_manager;
+mod elevator;
 mod feature_flags;
 mod job_scheduler;
 mod metrics;
 mod notification;
+mod parking_lot;
 mod payment;
 mod rate_limiter;
 mod retry;
@@ -35,6 +37,8 @@ const SYSTEMS: &[Benchmarks] = &[
     payment::benchmarks,
     job_scheduler::benchmarks,
     notification::benchmarks,
+    parking_lot::benchmarks,
+    elevator::benchmarks,
 ];
 
 fn main() {
