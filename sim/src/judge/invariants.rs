@@ -6,6 +6,8 @@ use crate::measure::{
     JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, config_invariant,
     invariant, notified,
 };
+use crate::nodes::lifts::invariant as lifts;
+use crate::nodes::parking::invariant as parking;
 
 /// What became of one invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +83,11 @@ const INVARIANTS_OF_PARTS: &[(Invariant, Concerns)] = &[
     (Invariant { id: notified::DIGEST, check: no_more }, notifications::has_notifiers),
     (Invariant { id: notified::CONSERVED, check: notifications::conserved }, notifications::has_notifiers),
     (Invariant { id: notified::ALERTS, check: notifications::alerts_told }, notifications::has_routers),
+    (Invariant { id: parking::BOOKS, check: no_more }, has_lots),
+    (Invariant { id: parking::SPOT_ONCE, check: no_more }, has_lots),
+    (Invariant { id: lifts::PEOPLE, check: no_more }, has_lifts),
+    (Invariant { id: lifts::ONCE, check: no_more }, has_lifts),
+    (Invariant { id: lifts::BOUNDED, check: no_more }, has_lifts),
 ];
 
 /// An invariant on jobs: the books that are kept beside every scheduler see it broken as it happens, so the finished run
@@ -97,6 +104,14 @@ const fn watched_config(id: &'static str) -> (Invariant, Concerns) {
 /// Of an invariant that is looked at with every step, the end of a run shows nothing more.
 fn no_more(_evidence: &Evidence<'_>) -> Vec<String> {
     Vec::new()
+}
+
+fn has_lots(evidence: &Evidence<'_>) -> bool {
+    evidence.plan.services.iter().any(|service| service.kind.contains("parking-lot"))
+}
+
+fn has_lifts(evidence: &Evidence<'_>) -> bool {
+    evidence.plan.services.iter().any(|service| service.kind.contains("elevator-bank"))
 }
 
 fn has_flags(evidence: &Evidence<'_>) -> bool {
