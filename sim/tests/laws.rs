@@ -39,10 +39,14 @@ mod intended_start;
 mod jobs;
 #[path = "laws/keyed_draws.rs"]
 mod keyed_draws;
+#[path = "laws/lifts.rs"]
+mod lifts;
 #[path = "laws/limiter.rs"]
 mod limiter;
 #[path = "laws/notifications.rs"]
 mod notifications;
+#[path = "laws/parking.rs"]
+mod parking;
 #[path = "laws/payments.rs"]
 mod payments;
 #[path = "laws/planted.rs"]

@@ -12,6 +12,7 @@ pub mod bulkhead; // bounds calls in flight and callers waiting; the core of a c
 pub mod cache; // bounded key-value cache with time to live and pluggable eviction
 pub mod circuit_breaker; // stops sending to a dependency that fails, probes it, starts again
 pub mod config_manager; // settings with revisions: releases, canaries, watches, layers
+pub mod elevator; // cars, calls and riders, and the rule that brings them together
 #[cfg(feature = "feature_flags")]
 pub mod feature_flags; // which behaviour a request gets, by rules over whom it comes from
 pub mod hotel; // nights, rooms, overbooking, walks, channels
@@ -23,6 +24,7 @@ pub mod metrics; // counters, distributions, windows, rates and alerts
 #[cfg(feature = "notification")]
 pub mod notification; // who is told, through which channel, when, and grouped with what
 pub mod outlier; // takes single endpoints out of rotation while they fail
+pub mod parking_lot; // spots, tickets, tariffs and gates, some of them cut off
 pub mod payment; // moves money once: intents, providers, webhooks, a ledger, sagas, UPI
 pub mod rate_limiter; // bounds how fast, or how many at once, something may be used
 pub mod retry; // whether, when and how often a failed call is sent again

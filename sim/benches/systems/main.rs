@@ -12,10 +12,12 @@ mod broker;
 mod cache;
 mod circuit_breaker;
 mod config_manager;
+mod elevator;
 mod feature_flags;
 mod job_scheduler;
 mod metrics;
 mod notification;
+mod parking_lot;
 mod payment;
 mod rate_limiter;
 mod retry;
@@ -39,6 +41,8 @@ const SYSTEMS: &[Benchmarks] = &[
     notification::benchmarks,
     booking::benchmarks,
     broker::benchmarks,
+    elevator::benchmarks,
+    parking_lot::benchmarks,
 ];
 
 fn main() {

@@ -6,6 +6,8 @@ use crate::measure::{
     JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, booked, brokered,
     config_invariant, invariant, notified, queued,
 };
+use crate::nodes::lifts::invariant as lifts;
+use crate::nodes::parking::invariant as parking;
 
 /// What became of one invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +99,11 @@ const INVARIANTS_OF_PARTS: &[(Invariant, Concerns)] = &[
     watched_brokers(brokered::CONSERVED),
     watched_brokers(brokered::OWNED),
     watched_brokers(brokered::COMMITTED),
+    (Invariant { id: parking::BOOKS, check: no_more }, has_lots),
+    (Invariant { id: parking::SPOT_ONCE, check: no_more }, has_lots),
+    (Invariant { id: lifts::PEOPLE, check: no_more }, has_lifts),
+    (Invariant { id: lifts::ONCE, check: no_more }, has_lifts),
+    (Invariant { id: lifts::BOUNDED, check: no_more }, has_lifts),
 ];
 
 /// An invariant on jobs: the books that are kept beside every scheduler see it broken as it happens, so the finished run
@@ -132,6 +139,14 @@ fn no_more(_evidence: &Evidence<'_>) -> Vec<String> {
 
 fn has_desks(evidence: &Evidence<'_>) -> bool {
     evidence.measured.bookings.is_some()
+}
+
+fn has_lots(evidence: &Evidence<'_>) -> bool {
+    evidence.plan.services.iter().any(|service| service.kind.contains("parking-lot"))
+}
+
+fn has_lifts(evidence: &Evidence<'_>) -> bool {
+    evidence.plan.services.iter().any(|service| service.kind.contains("elevator-bank"))
 }
 
 fn has_flags(evidence: &Evidence<'_>) -> bool {

@@ -10,10 +10,12 @@ mod client;
 pub mod config;
 pub(crate) mod flags;
 pub(crate) mod jobs;
+pub(crate) mod lifts;
 mod limit_store;
 mod metrics;
 mod notification;
 mod optimistic_writer;
+pub(crate) mod parking;
 mod payments;
 mod queue;
 mod service;
@@ -117,6 +119,9 @@ impl Default for Kinds {
             .with::<broker::BrokerConsumer>("broker-consumer")
             .with::<queue::MessageQueue>("message-queue")
             .with::<queue::QueueConsumer>("queue-consumer")
+            .with::<parking::ParkingLotKind<{ parking::SOUND }>>("parking-lot")
+            .with::<parking::ParkingGateKind>("parking-gate")
+            .with::<lifts::ElevatorBank<{ lifts::SOUND }>>("elevator-bank")
     }
 }
 
@@ -190,6 +195,9 @@ impl Kinds {
             .with::<notification::Notifier<{ notification::DIGESTS_AGAIN }>>("test-notifier-digests-again")
             .with::<notification::Notifier<{ notification::LOSES_WRITES }>>("test-notifier-loses-writes")
             .with::<notification::AlertRouter<{ notification::SWALLOWS }>>("test-alert-router-swallows")
+            .with::<parking::ParkingLotKind<{ parking::BELIEVES_GATES }>>("test-parking-lot-believes-gates")
+            .with::<parking::ParkingLotKind<{ parking::CHARGES_AGAIN }>>("test-parking-lot-charges-again")
+            .with::<lifts::ElevatorBank<{ lifts::DELIVERS_EARLY }>>("test-elevator-bank-early")
             .with::<broken::AddressReader>("test-address")
             .with::<broken::Forgetful>("test-forgetful")
             .with::<broken::LeakyMetrics>("test-leaky-metrics")

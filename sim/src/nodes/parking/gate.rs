@@ -1,0 +1,478 @@
+//! Kind `parking-gate`: each request is a car that wants in, and is answered when the barrier opens or stays shut. The
+//! car leaves by itself when its stay is over. While the lot does not answer, the gate goes by its own rule, writes down
+//! what it does, and tells the lot later.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use foreshock_systems::parking_lot::{
+    GateId, OfflineEvent, OfflineGate, OfflinePolicy, Plate, SpotId, TicketId, Vehicle, VehicleKind,
+};
+
+use super::gates_of;
+use super::settings::{self, GateSettings, Stays};
+use super::wire::Ask;
+use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request, Slab};
+use crate::kernel::draw::{Distribution, Key, Lineage, Sampler, name_hash};
+use crate::kernel::time::Time;
+use crate::measure::OutcomeKind;
+use crate::nodes::payments::calls_of;
+use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
+use crate::scenario::plan::{EdgeId, Plan, ServiceId, ServicePlan};
+
+/// How far a car is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Looking,
+    Entering {
+        wanted: u64,
+    },
+    /// Through the barrier; the lot does not know yet.
+    Confirming,
+    Parked,
+    Quoting,
+    Leaving {
+        minor: u64,
+        quoted_at: Time,
+        payment: u32,
+    },
+}
+
+struct Car {
+    request: Request,
+    /// Until the barrier is decided.
+    job: Option<Ref>,
+    stage: Stage,
+    vehicle: Vehicle,
+    ticket: TicketId,
+    entered_at: Time,
+    questions: u32,
+}
+
+#[derive(Default)]
+struct Counts {
+    came: u64,
+    admitted: u64,
+    turned_away: u64,
+    admitted_offline: u64,
+    refused_offline: u64,
+    left: u64,
+    left_offline: u64,
+    unsettled: u64,
+    taken_minor: u64,
+}
+
+pub(super) struct Gate {
+    settings: GateSettings,
+    stays: Sampler,
+    edge: EdgeId,
+    /// Printer and card: outlives the process.
+    memory: OfflineGate,
+    /// Cars in the lot and before the barrier. Those inside stay there, whatever becomes of the gate's process.
+    cars: Slab<Car>,
+    pauses: BTreeSet<(Time, Ref)>,
+    /// The entry that the lot is being told.
+    telling: Option<u64>,
+    tell_at: Option<Time>,
+    wants_allotment: bool,
+    told: u32,
+    stay: Option<Key>,
+    name: u64,
+    counts: Counts,
+}
+
+/// Tokens of calls that are about no car.
+const TELLS: u64 = u64::MAX;
+const ALLOTS: u64 = u64::MAX - 1;
+
+impl Gate {
+    pub(super) fn new(service: ServiceId, plan: &Arc<Plan>) -> Gate {
+        let own = &plan.services[service.index()];
+        let settings = read(own);
+        let edge = calls_of(plan, service)[0];
+        let lot = plan.edges[edge.index()].callee;
+        let place = gates_of(plan, lot).iter().position(|gate| *gate == service).unwrap_or(0);
+        // What is printed on the gate: the lot's own tariff. Whoever calls something else charges by the hour.
+        let tariff = settings::lot(&plan.services[lot.index()].settings).map(|lot| lot.config.tariff);
+        let tariff = tariff.unwrap_or_else(|_| foreshock_systems::parking_lot::Tariff::hourly(0));
+        Gate {
+            stays: sampler(&settings),
+            memory: OfflineGate::new(GateId(place as u16), settings.offline, tariff),
+            wants_allotment: settings.allotment > 0,
+            settings,
+            edge,
+            cars: Slab::new(),
+            pauses: BTreeSet::new(),
+            telling: None,
+            tell_at: None,
+            told: 0,
+            stay: None,
+            name: name_hash(&own.name),
+            counts: Counts::default(),
+        }
+    }
+
+    fn ask(&mut self, at: Ref, cx: &mut Cx<'_>) {
+        let Some(car) = self.cars.get_mut(at) else { return };
+        let kind = car.vehicle.kind;
+        let (ask, key) = match car.stage {
+            Stage::Looking => (Ask::Look { kind }, car.vehicle.plate.0),
+            Stage::Entering { wanted } => (Ask::Enter { kind, wanted }, car.vehicle.plate.0),
+            Stage::Confirming => (Ask::Entered, car.ticket.0),
+            Stage::Quoting => (Ask::Quote, car.ticket.0),
+            Stage::Leaving { minor, quoted_at, payment } => {
+                (Ask::Leave { minor, quoted_at_ns: quoted_at.as_nanos(), payment }, car.ticket.0)
+            }
+            Stage::Parked => return,
+        };
+        car.questions += 1;
+        let is_waited_for = car.job.is_some();
+        let spec = CallSpec {
+            load: car.request.load,
+            operation: car.request.operation,
+            key,
+            arguments: ask.arguments(),
+            priority: car.request.priority,
+            traced: if is_waited_for { car.request.traced } else { 0 },
+            token: at.pack(),
+            ..CallSpec::of_its_own(
+                self.edge,
+                car.request.lineage.call(name_hash("parking"), car.questions),
+                cx.now(),
+            )
+        };
+        cx.call(spec, Ref::NONE);
+    }
+
+    fn pause(&mut self, at: Ref, cx: &Cx<'_>) {
+        self.pauses.insert((cx.local_time() + self.settings.tell_every, at));
+    }
+
+    /// The barrier opens.
+    fn opens(&mut self, at: Ref, ticket: TicketId, stage: Stage, cx: &mut Cx<'_>) -> Option<Woken> {
+        let now = cx.local_time();
+        let car = self.cars.get_mut(at)?;
+        car.ticket = ticket;
+        car.stage = stage;
+        car.entered_at = now;
+        let job = car.job.take();
+        if stage == Stage::Parked {
+            self.stays_from(at, now, cx);
+        } else {
+            self.ask(at, cx);
+        }
+        let verdict = Verdict::Answer(Answered { missed: false, value: ticket.0 });
+        job.map(|job| Woken { jobs: vec![job], verdict: Some(verdict) })
+    }
+
+    fn stays_from(&mut self, at: Ref, entered: Time, cx: &Cx<'_>) {
+        let (Some(key), Some(car)) = (self.stay, self.cars.get_mut(at)) else { return };
+        car.stage = Stage::Parked;
+        let stay = self.stays.sample(key, cx.redrawn(car.vehicle.plate.0));
+        self.pauses.insert((entered + stay, at));
+    }
+
+    /// The barrier stays shut.
+    fn stays_shut(&mut self, at: Ref, verdict: Verdict) -> Option<Woken> {
+        let job = self.cars.remove(at)?.job?;
+        Some(Woken { jobs: vec![job], verdict: Some(verdict) })
+    }
+
+    fn went_well(&mut self, at: Ref, value: u64, cx: &mut Cx<'_>) -> Option<Woken> {
+        let now = cx.local_time();
+        let car = self.cars.get_mut(at)?;
+        match car.stage {
+            Stage::Looking => {
+                car.stage = Stage::Entering { wanted: value };
+                self.ask(at, cx);
+                None
+            }
+            Stage::Entering { .. } => {
+                self.counts.admitted += 1;
+                self.opens(at, TicketId(value), Stage::Confirming, cx)
+            }
+            Stage::Confirming => {
+                let entered = car.entered_at;
+                self.stays_from(at, entered, cx);
+                None
+            }
+            Stage::Quoting => {
+                car.stage = Stage::Leaving { minor: value, quoted_at: now, payment: 0 };
+                self.counts.taken_minor += value;
+                self.ask(at, cx);
+                None
+            }
+            Stage::Leaving { .. } => {
+                self.counts.left += 1;
+                self.cars.remove(at);
+                None
+            }
+            Stage::Parked => None,
+        }
+    }
+
+    /// The lot has said no.
+    fn was_refused(&mut self, at: Ref, value: u64, cx: &mut Cx<'_>) -> Option<Woken> {
+        let now = cx.local_time();
+        let car = self.cars.get_mut(at)?;
+        match car.stage {
+            Stage::Looking | Stage::Entering { .. } => {
+                self.counts.turned_away += 1;
+                self.stays_shut(at, Verdict::TurnAway)
+            }
+            // The claim was given back before the lot heard of the car; it is told as if the gate had been cut off.
+            Stage::Confirming => self.came_in_unheard(at, cx),
+            // The time to leave was over: the rest is paid.
+            Stage::Leaving { payment, .. } if value > 0 => {
+                car.stage = Stage::Leaving { minor: value, quoted_at: now, payment: payment + 1 };
+                self.counts.taken_minor += value;
+                self.ask(at, cx);
+                None
+            }
+            Stage::Quoting | Stage::Leaving { .. } => {
+                self.counts.unsettled += 1;
+                self.cars.remove(at);
+                None
+            }
+            Stage::Parked => None,
+        }
+    }
+
+    fn came_in_unheard(&mut self, at: Ref, cx: &mut Cx<'_>) -> Option<Woken> {
+        let car = self.cars.get_mut(at)?;
+        let (vehicle, entered) = (car.vehicle, car.entered_at);
+        match self.memory.admit(entered, vehicle) {
+            Ok(ticket) => {
+                car.ticket = ticket;
+                self.stays_from(at, entered, cx);
+                self.tell_soon(cx);
+            }
+            Err(_) => self.pause(at, cx),
+        }
+        None
+    }
+
+    /// Nobody knows what became of what was asked.
+    fn went_unknown(&mut self, at: Ref, cx: &mut Cx<'_>) -> Option<Woken> {
+        let now = cx.local_time();
+        let car = self.cars.get_mut(at)?;
+        match car.stage {
+            Stage::Looking | Stage::Entering { .. } => match self.memory.admit(now, car.vehicle) {
+                Ok(ticket) => {
+                    self.counts.admitted_offline += 1;
+                    self.tell_soon(cx);
+                    self.opens(at, ticket, Stage::Parked, cx)
+                }
+                Err(_) => {
+                    self.counts.refused_offline += 1;
+                    self.stays_shut(at, Verdict::Fail)
+                }
+            },
+            Stage::Quoting if self.settings.offline != OfflinePolicy::Refuse => {
+                let (ticket, entered) = (car.ticket, car.entered_at);
+                self.counts.taken_minor += self.memory.let_out(now, ticket, entered, 0);
+                self.counts.left_offline += 1;
+                self.cars.remove(at);
+                self.tell_soon(cx);
+                None
+            }
+            // The lot has to hear it, however long that takes; money is taken once.
+            Stage::Confirming | Stage::Quoting | Stage::Leaving { .. } => {
+                self.pause(at, cx);
+                None
+            }
+            Stage::Parked => None,
+        }
+    }
+
+    fn tell_soon(&mut self, cx: &Cx<'_>) {
+        if self.tell_at.is_none() && self.telling.is_none() {
+            self.tell_at = Some(cx.local_time() + self.settings.tell_every);
+        }
+    }
+
+    /// Tells the lot the first thing that it does not know.
+    fn tell(&mut self, cx: &mut Cx<'_>) {
+        self.tell_at = None;
+        if self.wants_allotment {
+            let count = self.settings.allotment;
+            return self.say(0, Ask::Allot { count }, ALLOTS, cx);
+        }
+        let Some(entry) = self.memory.unreconciled().next() else { return };
+        self.telling = Some(entry.number);
+        let (number, at_ns) = (entry.number as u32, entry.at.as_nanos());
+        match entry.event {
+            OfflineEvent::Entered { ticket, vehicle, spot } => {
+                let ticket = (ticket.0 & u64::from(u32::MAX)) as u32;
+                let spot = spot.map_or(0, |spot| spot.0 + 1);
+                let ask = Ask::CameIn { entry: number, at_ns, ticket, spot, kind: vehicle.kind };
+                self.say(vehicle.plate.0, ask, TELLS, cx);
+            }
+            OfflineEvent::Left { ticket, charged_minor } => {
+                self.say(ticket.0, Ask::WentOut { entry: number, at_ns, minor: charged_minor }, TELLS, cx);
+            }
+        }
+    }
+
+    fn say(&mut self, key: u64, ask: Ask, token: u64, cx: &mut Cx<'_>) {
+        self.told += 1;
+        let lineage = Lineage::root(self.name, u64::from(self.told));
+        let spec = CallSpec {
+            key,
+            arguments: ask.arguments(),
+            token,
+            ..CallSpec::of_its_own(self.edge, lineage, cx.now())
+        };
+        cx.call(spec, Ref::NONE);
+    }
+
+    fn heard(&mut self, done: &Done, cx: &mut Cx<'_>) {
+        let is_heard = done.outcome == OutcomeKind::Ok;
+        if done.token == ALLOTS {
+            if is_heard {
+                self.wants_allotment = false;
+                // By their places among those that were set aside: which they are only the lot knows.
+                let places: Vec<SpotId> = (0..done.value as u32).map(SpotId).collect();
+                self.memory.handle_allotted(&places);
+            }
+        } else if let Some(number) = self.telling.take().filter(|_| is_heard) {
+            self.memory.handle_reconciled(number);
+            if self.memory.unreconciled().len() == 0 && self.settings.allotment > 0 {
+                self.wants_allotment = true;
+            }
+        }
+        if self.wants_allotment || self.memory.unreconciled().len() > 0 {
+            if is_heard {
+                self.tell(cx);
+            } else {
+                self.tell_soon(cx);
+            }
+        }
+    }
+}
+
+fn sampler(settings: &GateSettings) -> Sampler {
+    let mean = settings.stay;
+    let distribution = match settings.stays {
+        Stays::Constant => Distribution::Constant(mean),
+        Stays::Exponential => Distribution::Exponential { mean },
+        // With a standard deviation of the logarithm of 1: the median is e^(-1/2) of the mean, the 99th percentile
+        // e^2.3263 of the median.
+        Stays::Lognormal => {
+            let median = mean.mul_ratio(606_531, 1_000_000);
+            Distribution::LogNormal { median, p99: median.mul_ratio(10_240_474, 1_000_000) }
+        }
+    };
+    Sampler::new(&distribution).expect("a positive mean makes each of these")
+}
+
+fn read(plan: &ServicePlan) -> GateSettings {
+    settings::gate(&plan.settings).expect("the plan's settings were checked")
+}
+
+fn kind_of(request: &Request, cx: &Cx<'_>) -> VehicleKind {
+    let name = cx.plan().operations.get(request.operation.index()).map(String::as_str);
+    let found = VehicleKind::ALL.into_iter().find(|kind| Some(kind.name()) == name);
+    found.unwrap_or(VehicleKind::Car)
+}
+
+impl Behaviour for Gate {
+    fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
+        self.counts.came += 1;
+        let vehicle =
+            Vehicle { plate: Plate(request.lineage.raw()), kind: kind_of(request, cx), has_permit: false };
+        let stage = if self.settings.looks_first { Stage::Looking } else { Stage::Entering { wanted: 0 } };
+        let at = self.cars.insert(Car {
+            request: *request,
+            job: Some(job),
+            stage,
+            vehicle,
+            ticket: TicketId(0),
+            entered_at: cx.local_time(),
+            questions: 0,
+        });
+        self.ask(at, cx);
+        Verdict::Wait
+    }
+
+    fn start(&mut self, cx: &mut Cx<'_>) {
+        self.stay = Some(cx.key("stay"));
+        let soon = cx.local_time() + self.settings.tell_every;
+        let known: Vec<(Ref, Stage)> = self.cars.iter().map(|(at, car)| (at, car.stage)).collect();
+        for (at, stage) in known {
+            if stage != Stage::Parked {
+                self.pauses.insert((soon, at));
+            }
+        }
+        self.tell_at = Some(cx.local_time());
+    }
+
+    fn crash(&mut self, _keep: Durable) {
+        // Whoever waits before the barrier drives away; whoever is inside stays there.
+        let before: Vec<Ref> =
+            self.cars.iter().filter(|(_, car)| car.job.is_some()).map(|(at, _)| at).collect();
+        for at in before {
+            self.cars.remove(at);
+        }
+        self.telling = None;
+    }
+
+    fn reconfigure(&mut self, plan: &ServicePlan) {
+        self.settings = read(plan);
+        self.stays = sampler(&self.settings);
+    }
+
+    fn calls_itself(&self) -> bool {
+        true
+    }
+
+    fn call_done(&mut self, done: &Done, cx: &mut Cx<'_>) -> Option<Woken> {
+        if matches!(done.token, TELLS | ALLOTS) {
+            self.heard(done, cx);
+            return None;
+        }
+        let at = Ref::unpack(done.token);
+        match (done.outcome, done.missed) {
+            (OutcomeKind::Ok, false) => self.went_well(at, done.value, cx),
+            (OutcomeKind::Ok, true) => self.was_refused(at, done.value, cx),
+            _ => self.went_unknown(at, cx),
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let pause = self.pauses.first().map(|(at, _)| *at);
+        [pause, self.tell_at].into_iter().flatten().min()
+    }
+
+    fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
+        while let Some((due, at)) = self.pauses.first().copied().filter(|(due, _)| *due <= local) {
+            self.pauses.remove(&(due, at));
+            if let Some(car) = self.cars.get_mut(at)
+                && car.stage == Stage::Parked
+            {
+                car.stage = Stage::Quoting;
+            }
+            self.ask(at, cx);
+        }
+        if self.tell_at.is_some_and(|at| at <= local) {
+            self.tell(cx);
+        }
+        None
+    }
+
+    fn probe(&self, out: &mut Probes) {
+        let counts = &self.counts;
+        out.counts.extend([
+            ("came", counts.came),
+            ("admitted", counts.admitted),
+            ("turned_away", counts.turned_away),
+            ("admitted_offline", counts.admitted_offline),
+            ("refused_offline", counts.refused_offline),
+            ("left", counts.left),
+            ("left_offline", counts.left_offline),
+            ("unsettled", counts.unsettled),
+            ("untold", self.memory.unreconciled().len() as u64),
+            ("taken_minor", counts.taken_minor),
+        ]);
+    }
+}

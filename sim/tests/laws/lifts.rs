@@ -1,0 +1,80 @@
+//! Lifts: strategies on the same people, handling capacity, cars that fail, and somebody who starves.
+
+use crate::harness::{broken, plan, ran, run_plan, system};
+use foreshock::nodes::Kinds;
+
+fn scenario(lifts: &str, rate: &str, rest: &str) -> String {
+    format!(
+        "
+run: {{duration: 40m, drain: 40m}}
+services:
+  lifts: {{kind: elevator-bank, workers: 64, service_time: {{constant: 1us}}, floors: 11, persons: 8, {lifts}}}
+load:
+  - {{name: people, to: lifts, timeout: 2h, rate: {rate}}}
+{rest}
+"
+    )
+}
+
+#[test]
+fn everybody_is_answered_where_they_wanted_to_be() {
+    for traffic in ["up_peak", "down_peak", "interfloor", "lunch"] {
+        let outcome = ran(&scenario(&format!("traffic: {traffic}"), "0.1/s", ""));
+        let lifts = system(&outcome, "lifts");
+        let offered = outcome.measured.loads[0].all.offered;
+        assert_eq!((lifts["arrived"], lifts["delivered"]), (offered, offered), "{traffic}");
+    }
+}
+
+#[test]
+fn people_are_the_same_under_every_strategy_and_the_estimated_arrival_waits_less_than_scan() {
+    let waits = |strategy: &str| {
+        let outcome = ran(&scenario(&format!("strategy: {strategy}, traffic: interfloor"), "0.15/s", ""));
+        let lifts = system(&outcome, "lifts");
+        (lifts["arrived"], lifts["wait_mean_us"])
+    };
+    let scan = waits("scan");
+    for strategy in ["look", "c_look", "nearest_car", "estimated_arrival", "destination"] {
+        let other = waits(strategy);
+        println!("{strategy}: mean wait {} us, scan {} us", other.1, scan.1);
+        assert_eq!(other.0, scan.0);
+    }
+    assert!(waits("estimated_arrival").1 < scan.1);
+}
+
+#[test]
+fn riders_of_a_car_that_fails_are_brought_by_the_others() {
+    let out = "timeline: [{id: out, at: 10m, for: 10m, config: {lifts.out_of_service: 1}}]";
+    let outcome = ran(&scenario("traffic: lunch", "0.2/s", out));
+    let lifts = system(&outcome, "lifts");
+    assert_eq!(lifts["arrived"], lifts["delivered"]);
+    let quiet = ran(&scenario("traffic: lunch", "0.2/s", ""));
+    assert!(lifts["wait_mean_us"] > system(&quiet, "lifts")["wait_mean_us"]);
+}
+
+#[test]
+fn above_the_handling_capacity_the_line_grows_by_the_difference() {
+    // 92.9 persons in five minutes.
+    let line = |rate: &str| {
+        let outcome = ran(&scenario("traffic: up_peak, park_after: 0s", rate, ""));
+        system(&outcome, "lifts")["waiting_max"]
+    };
+    assert!(line("0.248/s") < 40);
+    // A fifth above it for 2,400 s: 149 more than can be brought up.
+    let grown = line("0.372/s");
+    assert!((110..=190).contains(&grown), "{grown}");
+}
+
+#[test]
+fn whoever_is_far_starves_under_the_nearest_car_and_the_bound_says_so() {
+    let text = scenario(
+        "floors: 21, cars: 1, traffic: near_lobby, strategy: nearest_car, wait_bound: 10m",
+        "0.15/s",
+        "",
+    )
+    .replace("floors: 11, ", "");
+    let outcome = run_plan(&plan(&text), &Kinds::default());
+    assert_eq!(broken(&outcome), ["lifts_wait_bounded"]);
+    let look = run_plan(&plan(&text.replace("nearest_car", "look")), &Kinds::default());
+    assert_eq!(broken(&look), Vec::<&str>::new());
+}

@@ -1,0 +1,29 @@
+//! A bank of lifts: cars, doors, riders, and the rule by which calls are given to cars. Never moves a motor: it says
+//! what every car does and when, and whoever drives it tells it the time.
+//!
+//! ```text
+//! Arrive -> a call -> a car is chosen -> it comes, doors, Boarded -> Delivered
+//! ```
+//!
+//! The law for whoever drives one: call `expire` when `deadline` comes, then do what is in `out`.
+
+mod audit; // what must hold at every instant
+mod bank; // riders, calls and cars together
+mod car; // one car: where it is and what it does next
+mod config; // floors, cars, times, rules
+mod dispatch; // which car gets a call
+mod faults; // cars that fail, doors that stick, fire, a dispatcher that forgets
+mod formula; // the round trip by calculation
+mod message; // what comes in, what goes out
+mod model; // floors, directions, riders
+
+pub use audit::Violation;
+pub use bank::{Bank, Counts};
+pub use config::{BankConfig, ConfigError, FullCar, Reassign, Strategy};
+pub use dispatch::{CarView, Dispatch, EstimatedArrival, NearestCar, Sweep};
+pub use formula::{RoundTrip, UpPeak};
+pub use message::{Input, Output, Rejected};
+pub use model::{CarId, Direction, Floor, HallCall, RiderId};
+
+#[cfg(test)]
+mod tests;
