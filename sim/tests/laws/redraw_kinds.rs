@@ -91,7 +91,6 @@ fn cases() -> Vec<Case> {
         money,
         &[
             ("what an order is worth", "merchants: 1,", "merchants: 1, amount: {min: 1, max: 100_000},"),
-            ("whose order it is", "merchants: 1,", "merchants: 8,"),
             ("what is given back", "merchants: 1,", "merchants: 1, refund: 50%,"),
             ("what an acquirer declines", "webhook_delay", "decline: 50%, webhook_delay"),
             ("what takes an acquirer longer", "webhook_delay", "pending: 50%, webhook_delay"),
@@ -105,7 +104,6 @@ fn cases() -> Vec<Case> {
         &[
             ("who asks for money", "collect: 0%", "collect: 50%"),
             ("what is transferred", "collect: 0%", "collect: 0%, amount: {min: 1, max: 100_000}"),
-            ("from whom and to whom", "accounts: 1,", "accounts: 50,"),
             ("what a power cut leaves of transfers", "fsync: every_commit", "fsync: never"),
         ],
     );

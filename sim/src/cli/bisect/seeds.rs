@@ -182,16 +182,3 @@ fn rates_text(rates: &Rates, arguments: &SeedsArguments, again: &str) -> String 
         rates.evidence_milli() % 1_000,
     )
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_of_seeds_is_read_or_refused_with_what_to_write() {
-        assert_eq!(parse_range("5..1_000"), Ok(5..1_000));
-        for wrong in ["5", "5..5", "9..3", "a..b", "-1..3", "0..18446744073709551616", ".."] {
-            assert!(parse_range(wrong).is_err_and(|error| error.contains("0..1000")), "{wrong}");
-        }
-    }
-}

@@ -12,14 +12,15 @@ pub struct Seeds {
     pub to: u64,
 }
 
-/// Reads a seed: a number, or the hash of a commit (7 to 40 hexadecimal digits, of which the first 16 count).
+/// Reads a seed: a number (`10_000` will do), or the hash of a commit (7 to 40 hexadecimal digits, of which the first 16 count).
 /// What is all decimal digits is a number, unless it is as long as a whole hash.
 ///
 /// # Errors
 /// A sentence that says what to write instead.
 pub fn parse_seed(text: &str) -> Result<u64, String> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number && let Ok(seed) = text.parse() {
+    let is_number = text.starts_with(|first: char| first.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    if is_number && let Ok(seed) = text.replace('_', "").parse() {
         return Ok(seed);
     }
     // A whole hash of digits alone would be a hash; anything shorter was meant as a number.
@@ -128,6 +129,8 @@ mod tests {
     fn a_seed_is_a_number_or_the_hash_of_a_commit() {
         let cases = [
             ("0", Ok(0)),
+            ("10_000", Ok(10_000)),
+            ("_1", Err("is not a seed")),
             ("18446744073709551615", Ok(u64::MAX)),
             ("abcdef1", Ok(0xabc_def1)),
             ("1234567", Ok(1_234_567)),
