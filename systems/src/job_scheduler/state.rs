@@ -8,6 +8,7 @@ use super::ready::{Rank, Ready};
 use super::row::{Counts, Row};
 use super::unique::UniqueKey;
 use crate::time::{Span, Time};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is due for a job, in the order it happens at the same instant: a job whose deadline comes with its turn does
@@ -117,14 +118,23 @@ impl State {
     }
 
     fn put(&mut self, job: Box<Job>, config: &SchedulerConfig) {
-        if let Some(slot) = self.jobs.remove(&job.id) {
-            self.unindex(&slot, &config.keep, job.state == JobState::Running);
-        }
-        let rank = self.index(&job, config);
         let queue = usize::from(job.queue.0);
+        // Taken out for a moment, so that a slot can be changed in its place beside the indexes.
+        let mut jobs = std::mem::take(&mut self.jobs);
+        match jobs.entry(job.id) {
+            Entry::Occupied(mut slot) => {
+                self.unindex(slot.get(), &config.keep, job.state == JobState::Running);
+                let rank = self.index(&job, config);
+                slot.insert(Slot { job, rank });
+            }
+            Entry::Vacant(place) => {
+                let rank = self.index(&job, config);
+                place.insert(Slot { job, rank });
+            }
+        }
+        self.jobs = jobs;
         let state = &mut self.queues[queue];
         state.running_bound = state.running_bound.min(state.running).max(config.queues[queue].max_running);
-        self.jobs.insert(job.id, Slot { job, rank });
     }
 
     fn remove(&mut self, id: JobId, keep: &Retention) {

@@ -106,18 +106,21 @@ impl fmt::Display for LedgerError {
 
 impl std::error::Error for LedgerError {}
 
+/// Room for the longest key.
+const KEY_BYTES: usize = 32;
+
 pub(super) fn transfer_key(id: TransferId) -> Vec<u8> {
-    let mut key = b"transfer/".to_vec();
+    let mut key = Vec::with_capacity(KEY_BYTES);
+    key.extend_from_slice(b"transfer/");
     key.extend_from_slice(&id.operation.intent.0.to_be_bytes());
     key.extend_from_slice(&id.operation.serial.to_be_bytes());
-    key.extend(postcard::to_allocvec(&id.leg).expect("plain numbers always encode"));
-    key
+    postcard::to_extend(&id.leg, key).expect("plain numbers always encode")
 }
 
 fn balance_key(account: Account, currency: Currency) -> Vec<u8> {
-    let mut key = b"balance/".to_vec();
-    key.extend(postcard::to_allocvec(&(account, currency)).expect("plain numbers always encode"));
-    key
+    let mut key = Vec::with_capacity(KEY_BYTES);
+    key.extend_from_slice(b"balance/");
+    postcard::to_extend(&(account, currency), key).expect("plain numbers always encode")
 }
 
 /// Posts a transfer, unless it was. Whether it is new.

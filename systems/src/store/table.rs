@@ -1,10 +1,9 @@
 //! Keys, values and versions in memory: what both stores answer reads from. Never durable by itself.
 
 use super::{Batch, CommitNumber, Expected, StoreError, Stored};
-use std::borrow::Borrow;
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Bound;
 
 /// The state after all commits so far.
 #[derive(Clone, Debug, Default)]
@@ -13,72 +12,57 @@ pub(super) struct Table {
     pub(super) last: CommitNumber,
 }
 
-/// The longest key that lies beside its neighbours, so that comparing with it reads no other memory.
-const SHORT_BYTES: usize = 30;
+/// So many bytes of a key are compared as numbers, and without a look at other memory.
+const HEAD_BYTES: usize = 31;
 
 /// A key, in the order of its bytes.
-#[derive(Clone, Debug)]
-enum Key {
-    Short { len: u8, bytes: [u8; SHORT_BYTES] },
-    Long(Box<[u8]>),
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    /// The first bytes, the big end first, and zeros; then one more byte, how long the key is, at most 32. A key that
+    /// another one begins with is shorter, and with that before it.
+    head: [u64; 4],
+    /// The whole key, if it is longer.
+    long: Option<Box<[u8]>>,
 }
 
 impl Key {
     fn new(key: &[u8]) -> Key {
-        let mut bytes = [0; SHORT_BYTES];
-        match bytes.get_mut(..key.len()) {
-            Some(place) => {
-                place.copy_from_slice(key);
-                Key::Short { len: key.len() as u8, bytes }
-            }
-            None => Key::Long(key.into()),
+        let mut bytes = [0; HEAD_BYTES + 1];
+        let head = key.len().min(HEAD_BYTES);
+        bytes[..head].copy_from_slice(&key[..head]);
+        bytes[HEAD_BYTES] = key.len().min(HEAD_BYTES + 1) as u8;
+        let (words, _) = bytes.as_chunks::<8>();
+        let mut head = [0; 4];
+        for (word, bytes) in head.iter_mut().zip(words) {
+            *word = u64::from_be_bytes(*bytes);
         }
+        Key { head, long: (key.len() > HEAD_BYTES).then(|| key.into()) }
     }
 
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Key::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(bytes),
-            Key::Long(bytes) => bytes,
+    /// Calls with its bytes.
+    fn read<T>(&self, visit: impl FnOnce(&[u8]) -> T) -> T {
+        if let Some(key) = &self.long {
+            return visit(key);
         }
-    }
-}
-
-impl Borrow<[u8]> for Key {
-    fn borrow(&self) -> &[u8] {
-        self.bytes()
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Key) -> bool {
-        self.bytes() == other.bytes()
-    }
-}
-
-impl Eq for Key {}
-
-impl PartialOrd for Key {
-    fn partial_cmp(&self, other: &Key) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Key {
-    fn cmp(&self, other: &Key) -> Ordering {
-        self.bytes().cmp(other.bytes())
+        let mut bytes = [0; HEAD_BYTES + 1];
+        for (bytes, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(self.head) {
+            *bytes = word.to_be_bytes();
+        }
+        let length = usize::from(bytes[HEAD_BYTES]).min(HEAD_BYTES);
+        visit(&bytes[..length])
     }
 }
 
 impl Table {
     pub(super) fn get(&self, key: &[u8]) -> Option<Stored<'_>> {
-        self.rows.get(key).map(|(version, value)| Stored { version: *version, value })
+        self.rows.get(&Key::new(key)).map(|(version, value)| Stored { version: *version, value })
     }
 
     pub(super) fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], Stored<'_>) -> bool) {
-        let from = std::ops::Bound::Included(prefix);
-        for (key, (version, value)) in self.rows.range::<[u8], _>((from, std::ops::Bound::Unbounded)) {
-            let key = key.bytes();
-            if !key.starts_with(prefix) || !visit(key, Stored { version: *version, value }) {
+        for (key, (version, value)) in self.rows.range((Bound::Included(Key::new(prefix)), Bound::Unbounded))
+        {
+            let stored = Stored { version: *version, value };
+            if !key.read(|key| key.starts_with(prefix) && visit(key, stored)) {
                 return;
             }
         }
@@ -87,7 +71,7 @@ impl Table {
     /// Whether a batch may be written.
     pub(super) fn check(&self, batch: &Batch) -> Result<(), StoreError> {
         for (key, expected) in &batch.conditions {
-            let found = self.rows.get(key.as_slice()).map(|(version, _)| *version);
+            let found = self.rows.get(&Key::new(key)).map(|(version, _)| *version);
             let holds = match expected {
                 Expected::Absent => found.is_none(),
                 Expected::Version(version) => found == Some(*version),
@@ -110,11 +94,12 @@ impl Table {
     }
 
     pub(super) fn write(&mut self, number: CommitNumber, key: &[u8], value: Option<&[u8]>) {
+        let key = Key::new(key);
         let Some(value) = value else {
-            self.rows.remove(key);
+            self.rows.remove(&key);
             return;
         };
-        match self.rows.entry(Key::new(key)) {
+        match self.rows.entry(key) {
             Entry::Occupied(row) => {
                 let (version, kept) = row.into_mut();
                 *version = number;
@@ -127,8 +112,11 @@ impl Table {
         }
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&[u8], CommitNumber, &[u8])> {
-        self.rows.iter().map(|(key, (version, value))| (key.bytes(), *version, value.as_slice()))
+    /// All rows, in the order of their keys.
+    pub(super) fn each_row(&self, mut visit: impl FnMut(&[u8], CommitNumber, &[u8])) {
+        for (key, (version, value)) in &self.rows {
+            key.read(|key| visit(key, *version, value));
+        }
     }
 }
 
@@ -137,15 +125,23 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn keys() -> impl Strategy<Value = Vec<u8>> {
+        // Few different bytes, so that keys begin alike.
+        proptest::collection::vec(prop_oneof![Just(0u8), Just(1), Just(255)], 0..40)
+    }
+
     proptest! {
         #[test]
         fn keys_are_in_the_order_of_their_bytes_whatever_their_length(
-            one in proptest::collection::vec(any::<u8>(), 0..2 * SHORT_BYTES),
-            other in proptest::collection::vec(0u8..2, 0..2 * SHORT_BYTES),
+            one in keys(),
+            rest in keys(),
+            other in keys(),
         ) {
-            let key = Key::new(&one);
-            prop_assert_eq!(key.bytes(), &one[..]);
-            prop_assert_eq!(key.cmp(&Key::new(&other)), one.cmp(&other));
+            let longer = [&one[..], &rest[..]].concat();
+            for (a, b) in [(&one, &other), (&one, &longer), (&longer, &other)] {
+                prop_assert_eq!(Key::new(a).cmp(&Key::new(b)), a.cmp(b));
+            }
+            prop_assert_eq!(Key::new(&longer).read(<[u8]>::to_vec), longer);
         }
     }
 }

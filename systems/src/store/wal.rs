@@ -182,10 +182,11 @@ impl<D: Disk> WalStore<D> {
     fn begin_file(&mut self, older: &[u64]) -> Result<(), DiskError> {
         self.frame.clear();
         begin_frame(&mut self.frame, SNAPSHOT, self.table.last);
-        for (key, version, value) in self.table.rows() {
-            self.frame.extend_from_slice(&version.0.to_le_bytes());
-            encode_write(key, Some(value), &mut self.frame);
-        }
+        let frame = &mut self.frame;
+        self.table.each_row(|key, version, value| {
+            frame.extend_from_slice(&version.0.to_le_bytes());
+            encode_write(key, Some(value), frame);
+        });
         end_frame(&mut self.frame);
         self.disk.append(self.file, &self.frame)?;
         self.disk.sync(self.file)?;

@@ -234,6 +234,11 @@ impl<S: Store> Processor<S> {
         });
     }
 
+    /// Whether there is such a payment.
+    pub fn has_intent(&self, id: IntentId) -> bool {
+        self.store.get(&step::intent_key(id)).is_some()
+    }
+
     /// A payment.
     pub fn intent(&self, id: IntentId) -> Option<super::intent::Intent> {
         postcard::from_bytes(self.store.get(&step::intent_key(id))?.value).ok()

@@ -29,16 +29,21 @@ pub(super) enum Timer {
     Event(ProviderId, u64),
 }
 
-pub(in crate::payment) fn intent_key(id: IntentId) -> Vec<u8> {
-    [b"intent/".as_slice(), &id.0.to_be_bytes()].concat()
+pub(in crate::payment) fn intent_key(id: IntentId) -> [u8; 15] {
+    let mut key = *b"intent/........";
+    key[7..].copy_from_slice(&id.0.to_be_bytes());
+    key
 }
 
 pub(super) fn record_key(key: &str) -> Vec<u8> {
     [b"key/".as_slice(), key.as_bytes()].concat()
 }
 
-pub(super) fn event_key(provider: ProviderId, event: u64) -> Vec<u8> {
-    [b"event/".as_slice(), &provider.0.to_be_bytes(), &event.to_be_bytes()].concat()
+pub(super) fn event_key(provider: ProviderId, event: u64) -> [u8; 18] {
+    let mut key = *b"event/............";
+    key[6..10].copy_from_slice(&provider.0.to_be_bytes());
+    key[10..].copy_from_slice(&event.to_be_bytes());
+    key
 }
 
 /// What a step comes to.
