@@ -13,6 +13,7 @@ pub(crate) const fn mixed(word: u64) -> u64 {
 }
 
 /// The hash of a key under a seed.
+#[inline]
 pub(crate) fn hash_of<Q: Hash + ?Sized>(seed: u64, key: &Q) -> u64 {
     let mut hasher = KeyHasher { state: seed };
     key.hash(&mut hasher);

@@ -39,47 +39,56 @@ impl KeyIndex {
     }
 
     /// The slot under this hash that `is_it` recognises.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let tag = tag_of(hash);
-        let mut at = self.home(tag)?;
-        // Half of the cells are free, so the walk ends.
-        loop {
-            let cell = self.cells[at];
+        let mask = self.cells.len().wrapping_sub(1);
+        let mut at = tag as usize & mask;
+        // Half of the cells are free, so the walk ends; where there are none at all, it does not begin.
+        while let Some(cell) = self.cells.get(at) {
+            if cell.tag == tag && cell.slot != FREE && is_it(cell.slot) {
+                return Some(cell.slot);
+            }
             if cell.slot == FREE {
                 return None;
             }
-            if cell.tag == tag && is_it(cell.slot) {
-                return Some(cell.slot);
-            }
-            at = self.next(at);
+            at = (at + 1) & mask;
         }
+        None
     }
 
     /// Adds a slot that is not there yet.
+    #[inline]
     pub(crate) fn insert(&mut self, hash: u64, slot: u32) {
         assert!(slot != FREE, "the highest slot number stands for a free cell");
         if (self.len as usize + 1) * 2 > self.cells.len() {
             self.grow();
         }
-        self.place(Cell { tag: tag_of(hash), slot });
+        place(&mut self.cells, Cell { tag: tag_of(hash), slot });
         self.len += 1;
     }
 
     /// Takes a slot out; `false` if it was not there.
+    #[inline]
     pub(crate) fn remove(&mut self, hash: u64, slot: u32) -> bool {
-        let Some(mut gap) = self.home(tag_of(hash)) else { return false };
-        while self.cells[gap].slot != slot {
-            if self.cells[gap].slot == FREE {
+        let cells = self.cells.as_mut_slice();
+        let mask = cells.len().wrapping_sub(1);
+        let mut gap = tag_of(hash) as usize & mask;
+        loop {
+            // Without any cells there is nothing to take out.
+            let Some(cell) = cells.get(gap) else { return false };
+            if cell.slot == slot {
+                break;
+            }
+            if cell.slot == FREE {
                 return false;
             }
-            gap = self.next(gap);
+            gap = (gap + 1) & mask;
         }
-        let mask = self.cells.len() - 1;
         let mut at = gap;
         loop {
-            at = self.next(at);
-            let cell = self.cells[at];
+            at = (at + 1) & mask;
+            let cell = cells[at];
             if cell.slot == FREE {
                 break;
             }
@@ -87,11 +96,11 @@ impl KeyIndex {
             let from_home = at.wrapping_sub(cell.tag as usize) & mask;
             let from_gap = at.wrapping_sub(gap) & mask;
             if from_home >= from_gap {
-                self.cells[gap] = cell;
+                cells[gap] = cell;
                 gap = at;
             }
         }
-        self.cells[gap] = FREE_CELL;
+        cells[gap] = FREE_CELL;
         self.len -= 1;
         true
     }
@@ -102,31 +111,28 @@ impl KeyIndex {
         self.len = 0;
     }
 
-    #[inline]
-    fn home(&self, tag: u32) -> Option<usize> {
-        let mask = self.cells.len().checked_sub(1)?;
-        Some(tag as usize & mask)
-    }
-
-    #[inline]
-    fn next(&self, at: usize) -> usize {
-        (at + 1) & (self.cells.len() - 1)
-    }
-
-    fn place(&mut self, cell: Cell) {
-        let mut at = cell.tag as usize & (self.cells.len() - 1);
-        while self.cells[at].slot != FREE {
-            at = self.next(at);
-        }
-        self.cells[at] = cell;
-    }
-
+    #[cold]
+    #[inline(never)]
     fn grow(&mut self) {
         let doubled = (self.cells.len() * 2).max(SMALLEST);
         let former = std::mem::replace(&mut self.cells, vec![FREE_CELL; doubled]);
         for cell in former.into_iter().filter(|cell| cell.slot != FREE) {
-            self.place(cell);
+            place(&mut self.cells, cell);
         }
+    }
+}
+
+/// Puts a cell into the first free place from its home on; half of them are free.
+#[inline]
+fn place(cells: &mut [Cell], cell: Cell) {
+    let mask = cells.len().wrapping_sub(1);
+    let mut at = cell.tag as usize & mask;
+    while let Some(there) = cells.get_mut(at) {
+        if there.slot == FREE {
+            *there = cell;
+            return;
+        }
+        at = (at + 1) & mask;
     }
 }
 

@@ -2,7 +2,7 @@
 //! is asked for, written over, evicted, or [`Cache::expire`] is called.
 
 use super::config::{CacheConfig, MAX_ENTRIES};
-use super::eviction::{Departure, Eviction, Incoming, Victim};
+use super::eviction::{Admission, Departure, Eviction, Incoming, Policy, Victim};
 use super::expiry::{Deadlines, Expiry};
 use super::lookup::{Inserted, Lookup, Stale, Terms};
 use super::removal::{RemovalCause, RemovalListener};
@@ -32,7 +32,7 @@ pub struct Cache<K, V, L = ()> {
     pub(super) facts: Vec<Facts>,
     free: Vec<u32>,
     index: KeyIndex,
-    pub(super) eviction: Box<dyn Eviction>,
+    pub(super) eviction: Policy,
     weight: u64,
     deadlines: Deadlines,
     pub(super) tags: Tags,
@@ -85,7 +85,7 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         listener: L,
     ) -> Cache<K, V, L> {
         let is_built_in = eviction.is_none();
-        let mut eviction = eviction.unwrap_or_else(|| built_in(&config));
+        let mut eviction = eviction.map_or_else(|| built_in(&config), Policy::Other);
         eviction.set_capacity(config.capacity);
         Cache {
             config,
@@ -114,7 +114,9 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         self.get_hashed(now, hash_of(self.hash_seed, key), key)
     }
 
-    #[inline]
+    /// In the same function as its caller, even where that is another crate: a lookup is short, and calling it would be
+    /// a large part of it.
+    #[inline(always)]
     pub(super) fn get_hashed<Q>(&mut self, now: Time, hash: u64, key: &Q) -> Lookup<&V>
     where
         K: Borrow<Q>,
@@ -129,11 +131,12 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
             return Lookup::Expired;
         }
         self.stats.hits += 1;
-        self.eviction.on_hit(slot);
         if self.config.time_to_idle.is_some() {
             self.touch(now, slot);
         }
-        self.entries[slot as usize].as_ref().map_or(Lookup::Miss, |entry| Lookup::Hit(&entry.value))
+        let Some(entry) = &self.entries[slot as usize] else { return Lookup::Miss };
+        self.eviction.on_hit(slot);
+        Lookup::Hit(&entry.value)
     }
 
     /// A fresh value. Counts and moves nothing.
@@ -152,6 +155,15 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         Q: Hash + Eq + ?Sized,
     {
         self.peek(now, key).is_some()
+    }
+
+    /// Whether there is an entry, fresh or expired. Counts and moves nothing.
+    pub fn has<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entry(key).is_some()
     }
 
     /// A value that has expired and is kept for its grace. Counts and moves nothing.
@@ -186,6 +198,7 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         self.insert_hashed(now, hash, key, value, terms)
     }
 
+    #[inline]
     pub(super) fn insert_hashed(
         &mut self,
         now: Time,
@@ -351,6 +364,7 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
     }
 
     /// Brings an entry in, under a key that may be there already.
+    #[inline]
     pub(super) fn place(&mut self, now: Time, key: K, value: V, facts: Facts, tags: &[u64]) -> Inserted<V> {
         let is_too_heavy = u64::from(facts.weight) > self.config.capacity;
         if let Some(slot) = self.find(facts.hash, &key) {
@@ -399,6 +413,7 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
     }
 
     /// Puts an entry into a free slot.
+    #[inline]
     fn settle(&mut self, entry: Entry<K, V>, facts: Facts) -> u32 {
         match self.free.pop() {
             Some(slot) => {
@@ -417,6 +432,7 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
     }
 
     /// Evicts until an entry fits; `false` if the policy does not let it in.
+    #[inline]
     fn make_room(&mut self, incoming: Incoming) -> bool {
         self.eviction.on_arrival(incoming);
         let weight = u64::from(incoming.weight);
@@ -440,16 +456,17 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         }
     }
 
+    #[inline]
     fn evict(&mut self, slot: u32) {
-        let weight = self.facts.get(slot as usize).map_or(0, |facts| facts.weight);
-        let evicted = self.take_out(slot, RemovalCause::Size, Departure::Evicted);
+        let evicted = self.unhook(slot, RemovalCause::Size, Departure::Evicted);
         assert!(evicted.is_some(), "an eviction names only entries that are there");
+        let weight = self.facts[slot as usize].weight;
         self.stats.evicted += 1;
         self.stats.evicted_weight = self.stats.evicted_weight.saturating_add(u64::from(weight));
     }
 
     /// Gives all entries to another eviction, coldest first.
-    fn hand_over(&mut self, successor: Box<dyn Eviction>) {
+    fn hand_over(&mut self, successor: Policy) {
         let mut former = std::mem::replace(&mut self.eviction, successor);
         while let Victim::Slot(slot) = former.victim(None) {
             former.on_remove(slot, Departure::Withdrawn);
@@ -475,6 +492,7 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         }
     }
 
+    #[inline(never)]
     fn touch(&mut self, now: Time, slot: u32) {
         self.facts[slot as usize].used = now;
         self.renew_expiry(slot);
@@ -500,6 +518,12 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
     }
 
     fn take_out(&mut self, slot: u32, cause: RemovalCause, departure: Departure) -> Option<Entry<K, V>> {
+        self.unhook(slot, cause, departure)
+    }
+
+    /// [`take_out`](Self::take_out) in the same function as its caller.
+    #[inline(always)]
+    fn unhook(&mut self, slot: u32, cause: RemovalCause, departure: Departure) -> Option<Entry<K, V>> {
         let entry = self.entries.get_mut(slot as usize)?.take()?;
         let Facts { hash, weight, .. } = self.facts[slot as usize];
         self.index.remove(hash, slot);
@@ -511,7 +535,7 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         Some(entry)
     }
 
-    #[inline]
+    #[inline(always)]
     fn find<Q>(&self, hash: u64, key: &Q) -> Option<u32>
     where
         K: Borrow<Q>,
@@ -542,7 +566,7 @@ impl<K: Clone, V: Clone, L: Clone> Clone for Cache<K, V, L> {
             facts: self.facts.clone(),
             free: self.free.clone(),
             index: self.index.clone(),
-            eviction: self.eviction.boxed_clone(),
+            eviction: self.eviction.clone(),
             weight: self.weight,
             deadlines: self.deadlines.clone(),
             tags: self.tags.clone(),
@@ -552,9 +576,14 @@ impl<K: Clone, V: Clone, L: Clone> Clone for Cache<K, V, L> {
     }
 }
 
-fn built_in(config: &CacheConfig) -> Box<dyn Eviction> {
-    let eviction = config.eviction.build(config.capacity, config.seed);
-    config.admission.guard(eviction, config.capacity)
+fn built_in(config: &CacheConfig) -> Policy {
+    match config.admission {
+        Admission::All => Policy::of(config.eviction, config.capacity, config.seed),
+        guarded @ Admission::TinyLfu => {
+            let inner = config.eviction.build(config.capacity, config.seed);
+            Policy::Other(guarded.guard(inner, config.capacity))
+        }
+    }
 }
 
 /// A cache that is over its bound has entries, and an eviction knows all of them.

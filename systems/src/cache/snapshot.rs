@@ -38,7 +38,7 @@ pub struct Kept<K, V> {
 impl<K: Hash + Eq + Clone, V: Clone, L: RemovalListener<K, V>> Cache<K, V, L> {
     /// All entries, expired ones included. O(entries).
     pub fn snapshot(&self) -> CacheSnapshot<K, V> {
-        let mut order = self.eviction.boxed_clone();
+        let mut order = self.eviction.clone();
         let mut entries = Vec::with_capacity(self.len() as usize);
         while let Victim::Slot(slot) = order.victim(None) {
             order.on_remove(slot, Departure::Withdrawn);

@@ -7,6 +7,8 @@ pub mod functions; // rate, increase, quantiles and the rest of what a query com
 pub mod histogram; // distributions: HDR, relative accuracy, classic, exponential
 mod instruments; // counter, gauge, set
 mod labels; // names of series, and a bound on their number
+mod recording; // rules that keep what many would ask for
+mod rollup; // a long history in coarse steps
 mod series; // samples over time, gaps, look-back
 pub mod shared; // fronts for many threads
 pub mod temporality; // running sums to differences and back, across restarts
@@ -16,4 +18,6 @@ pub use alert::{Alert, AlertChange, AlertConfig, AlertState, Condition, NoDataPo
 pub use histogram::{Accumulator, Histogram, Quantile, ShapeMismatch, Summary, Totals};
 pub use instruments::{Counter, DistinctSet, Gauge, PrecisionError};
 pub use labels::{LabelError, Labels, Registry, SeriesId};
+pub use recording::{Expression, Recorded, RuleError, RuleGroup};
+pub use rollup::{Rollup, RollupBucket, RollupError, RollupTier};
 pub use series::{AppendError, LOOKBACK, Range, Retention, Sample, Series};

@@ -96,8 +96,18 @@ fn published_traces_miss_as_often_as_published() {
     assert!(ran >= 189, "only {ran} numbers were there");
 }
 
-/// Points of hit ratio that W-TinyLFU may lose to moka at most, as the mean over a trace's capacities.
+/// Points of hit ratio that W-TinyLFU may lose to moka at most, at every point of every trace.
 const POINTS: f64 = 1.5;
+
+/// The points that lose more, and how much at most: loops over more than fits, where the best is to keep any part of
+/// the loop for good and the window, which moka does not have, is lost for it. Whoever changes the policy should find
+/// fewer of them.
+const LOSERS: [(&str, u64, f64); 3] = [("zigzag", 500, 2.0), ("scan", 500, 2.0), ("backf", 500, 2.5)];
+
+fn most_behind(name: &str, capacity: u64) -> f64 {
+    let loser = LOSERS.iter().find(|(trace, size, _)| (*trace, *size) == (name, capacity));
+    loser.map_or(POINTS, |(_, _, points)| *points)
+}
 
 /// Requests of a trace that are compared with moka at most: the longest is a loop and only repeats itself.
 const MOST_REQUESTS: usize = 100_000;
@@ -112,21 +122,34 @@ fn w_tiny_lfu_hits_within_a_point_and_a_half_of_moka_or_more() {
         // How often moka hits depends on its hashes, by up to ten points on short traces: the mean of several.
         let seeds = (MOST_REQUESTS / keys.len()).clamp(1, 7) as u64;
         let points = |misses: u64| 100.0 - misses as f64 / keys.len() as f64 * 100.0;
-        let mut ahead = 0.0;
         for capacity in *capacities {
             let ours = points(policy_misses("w-tinylfu", *capacity, &keys));
             let theirs = (0..seeds).map(|seed| points(moka_misses(*capacity, &keys, seed))).sum::<f64>();
             let theirs = theirs / seeds as f64;
             println!("{name} {capacity}: {ours:.2} %, moka {theirs:.2} % as the mean of {seeds}");
-            ahead += (ours - theirs) / capacities.len() as f64;
+            if ours < theirs - most_behind(name, *capacity) {
+                behind.push(format!("{name} {capacity}: {:.2} points", theirs - ours));
+            }
             ran += 1;
-        }
-        if ahead < -POINTS {
-            behind.push(format!("{name}: {ahead:.2} points"));
         }
     }
     println!("ran {ran} points of {} traces", TRACES.len());
     assert!(behind.is_empty(), "behind moka: {behind:?}");
+}
+
+/// A window that climbs finds more where a load favours what is recent, as that of a web server does.
+#[test]
+fn a_window_that_climbs_finds_more_in_the_traces_of_web_servers() {
+    let Some(folder) = vectors("cache") else { return };
+    for name in ["web07", "web12"] {
+        let keys = trace(&folder, name);
+        for capacity in [75, 300] {
+            let found = |policy| keys.len() as u64 - policy_misses(policy, capacity, &keys);
+            let (fixed, adaptive) = (found("w-tinylfu"), found("w-tinylfu-adaptive"));
+            println!("{name} {capacity}: {fixed} with a fixed window, {adaptive} with one that climbs");
+            assert!(adaptive > fixed, "{name} {capacity}: {adaptive} and {fixed}");
+        }
+    }
 }
 
 /// Every trace, with the capacities of the published cases.

@@ -32,6 +32,8 @@ pub enum EvictionKind {
     S3Fifo,
     /// A small window before a segmented LRU that admits by estimated frequency.
     WTinyLfu,
+    /// The same with a window that climbs to where most is found.
+    WTinyLfuAdaptive,
     /// Greedy dual: frequency per weight, ageing.
     Gdsf,
     /// Any entry, by a seeded mixer.
@@ -39,7 +41,7 @@ pub enum EvictionKind {
 }
 
 /// Each policy with its name in configs.
-const NAMES: [(EvictionKind, &str); 13] = [
+const NAMES: [(EvictionKind, &str); 14] = [
     (EvictionKind::Lru, "lru"),
     (EvictionKind::Fifo, "fifo"),
     (EvictionKind::Clock, "clock"),
@@ -51,6 +53,7 @@ const NAMES: [(EvictionKind, &str); 13] = [
     (EvictionKind::Lirs, "lirs"),
     (EvictionKind::S3Fifo, "s3-fifo"),
     (EvictionKind::WTinyLfu, "w-tinylfu"),
+    (EvictionKind::WTinyLfuAdaptive, "w-tinylfu-adaptive"),
     (EvictionKind::Gdsf, "gdsf"),
     (EvictionKind::Random, "random"),
 ];
@@ -75,6 +78,7 @@ impl EvictionKind {
             EvictionKind::Lirs => Box::new(Lirs::new(capacity)),
             EvictionKind::S3Fifo => Box::new(S3Fifo::new(capacity)),
             EvictionKind::WTinyLfu => Box::new(WTinyLfu::new(capacity)),
+            EvictionKind::WTinyLfuAdaptive => Box::new(WTinyLfu::adaptive(capacity)),
             EvictionKind::Gdsf => Box::new(Gdsf::default()),
             EvictionKind::Random => Box::new(RandomEviction::new(seed)),
         }

@@ -43,16 +43,19 @@ impl<const N: usize> Lists<N> {
     }
 
     /// The slot at the front of a list.
+    #[inline]
     pub(super) fn front(&self, list: usize) -> Option<u32> {
         some(self.ends[list].front)
     }
 
     /// The slot behind this one in its list.
+    #[inline]
     pub(super) fn after(&self, slot: u32) -> Option<u32> {
         self.nodes.get(slot as usize).and_then(|node| some(node.next))
     }
 
     /// The list a slot is in.
+    #[inline]
     pub(super) fn list_of(&self, slot: u32) -> Option<usize> {
         self.linked(slot).map(|node| node.list as usize)
     }
@@ -69,10 +72,12 @@ impl<const N: usize> Lists<N> {
         self.linked(slot).map_or(0, |node| node.weight)
     }
 
+    #[inline]
     pub(super) fn mark(&self, slot: u32) -> u8 {
         self.linked(slot).map_or(0, |node| node.mark)
     }
 
+    #[inline]
     pub(super) fn set_mark(&mut self, slot: u32, mark: u8) {
         if let Some(node) = self.nodes.get_mut(slot as usize) {
             node.mark = mark;
@@ -163,6 +168,7 @@ impl<const N: usize> Lists<N> {
         self.ends = [EMPTY; N];
     }
 
+    #[inline]
     fn linked(&self, slot: u32) -> Option<&Node> {
         self.nodes.get(slot as usize).filter(|node| node.list != NOWHERE)
     }

@@ -3,6 +3,7 @@
 
 mod admission;
 mod arc;
+mod climber;
 mod gdsf;
 mod ghosts;
 mod kind;
@@ -10,6 +11,7 @@ mod lfu;
 mod lirs;
 mod lists;
 mod optimal;
+mod policy;
 mod queues;
 mod random;
 mod s3_fifo;
@@ -25,6 +27,7 @@ pub use kind::{Admission, EvictionKind, UnknownEviction};
 pub use lfu::Lfu;
 pub use lirs::Lirs;
 pub use optimal::{Optimal, optimal_misses};
+pub(super) use policy::Policy;
 pub use queues::{Clock, Fifo, Lru, Sieve};
 pub use random::RandomEviction;
 pub use s3_fifo::S3Fifo;

@@ -3,6 +3,7 @@
 
 use super::lists::Lists;
 use super::{Departure, Eviction, Incoming, Victim};
+use crate::linked_slots::LinkedSlots;
 
 /// The only queue.
 const QUEUE: usize = 0;
@@ -13,13 +14,13 @@ const USED: u8 = 1;
 /// First in, first out. An entry written over keeps its turn.
 #[derive(Clone, Debug, Default)]
 pub struct Fifo {
-    queue: Lists<1>,
+    queue: LinkedSlots,
 }
 
 /// Least recently used: a hit moves to the back, the front goes.
 #[derive(Clone, Debug, Default)]
 pub struct Lru {
-    queue: Lists<1>,
+    queue: LinkedSlots,
 }
 
 /// Second chance: a hit sets a bit; at the front, an entry whose bit is set loses it and goes to the back.
@@ -40,15 +41,19 @@ pub struct Sieve {
 }
 
 impl Eviction for Fifo {
-    fn on_insert(&mut self, slot: u32, incoming: Incoming) {
-        self.queue.push_back(QUEUE, slot, incoming.weight);
+    #[inline]
+    fn on_insert(&mut self, slot: u32, _incoming: Incoming) {
+        self.queue.push_back(slot);
     }
+    #[inline]
     fn on_hit(&mut self, _slot: u32) {}
+    #[inline]
     fn on_remove(&mut self, slot: u32, _departure: Departure) {
         self.queue.unlink(slot);
     }
+    #[inline]
     fn victim(&mut self, _incoming: Option<Incoming>) -> Victim {
-        Victim::from_slot(self.queue.front(QUEUE))
+        Victim::from_slot(self.queue.front())
     }
     fn clear(&mut self) {
         self.queue.clear();
@@ -59,17 +64,21 @@ impl Eviction for Fifo {
 }
 
 impl Eviction for Lru {
-    fn on_insert(&mut self, slot: u32, incoming: Incoming) {
-        self.queue.push_back(QUEUE, slot, incoming.weight);
+    #[inline]
+    fn on_insert(&mut self, slot: u32, _incoming: Incoming) {
+        self.queue.push_back(slot);
     }
+    #[inline]
     fn on_hit(&mut self, slot: u32) {
-        self.queue.move_to_back(QUEUE, slot);
+        self.queue.move_to_back(slot);
     }
+    #[inline]
     fn on_remove(&mut self, slot: u32, _departure: Departure) {
         self.queue.unlink(slot);
     }
+    #[inline]
     fn victim(&mut self, _incoming: Option<Incoming>) -> Victim {
-        Victim::from_slot(self.queue.front(QUEUE))
+        Victim::from_slot(self.queue.front())
     }
     fn clear(&mut self) {
         self.queue.clear();
@@ -83,6 +92,7 @@ impl Eviction for Clock {
     fn on_insert(&mut self, slot: u32, incoming: Incoming) {
         self.queue.push_back(QUEUE, slot, incoming.weight);
     }
+    #[inline]
     fn on_hit(&mut self, slot: u32) {
         self.queue.set_mark(slot, USED);
     }
@@ -112,6 +122,7 @@ impl Eviction for Sieve {
     fn on_insert(&mut self, slot: u32, incoming: Incoming) {
         self.queue.push_back(QUEUE, slot, incoming.weight);
     }
+    #[inline]
     fn on_hit(&mut self, slot: u32) {
         self.queue.set_mark(slot, USED);
     }

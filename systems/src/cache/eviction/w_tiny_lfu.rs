@@ -1,7 +1,8 @@
 //! W-TinyLFU: a small LRU window, then a segmented LRU that admits by estimated frequency. The window's size is
-//! fixed; it does not climb hills.
+//! fixed, or climbs to where most is found.
 
 use super::admission::{FIRST_SKETCH, grow};
+use super::climber::{Climb, Climber};
 use super::lists::Lists;
 use super::two_q::remember;
 use super::{Departure, Eviction, FrequencySketch, Incoming, Victim, part_of};
@@ -22,6 +23,8 @@ pub struct WTinyLfu {
     hashes: Vec<u64>,
     entries: u64,
     window_ppm: u32,
+    climber: Option<Climber>,
+    capacity: u64,
     window_max: u64,
     main_max: u64,
     protected_max: u64,
@@ -41,12 +44,47 @@ impl WTinyLfu {
             hashes: Vec::new(),
             entries: 0,
             window_ppm,
+            climber: None,
+            capacity: 0,
             window_max: 0,
             main_max: 0,
             protected_max: 0,
         };
         policy.set_capacity(capacity);
         policy
+    }
+
+    /// A policy whose window begins with a hundredth and climbs to where most is found. For loads that change, or of
+    /// which nobody knows whether recency or frequency counts. A loop over more than fits has a narrow summit at the
+    /// smallest window, from which climbing strays.
+    pub fn adaptive(capacity: u64) -> WTinyLfu {
+        let mut policy = WTinyLfu::new(capacity);
+        policy.climber = Some(Climber::new(capacity));
+        policy
+    }
+
+    /// Another size of window. What is too much for it leaves when the next entry comes.
+    fn set_window(&mut self, window_max: u64) {
+        self.window_max = window_max;
+        self.main_max = self.capacity.saturating_sub(window_max);
+        self.protected_max = crate::arithmetic::share_of(self.main_max, PROTECTED_PPM);
+    }
+
+    fn climb(&mut self) {
+        let Some(step) = self.climber.as_mut().and_then(Climber::step) else { return };
+        // Both the window and the rest keep room for an entry; a window as large as all but a fifth is an LRU already.
+        let most = crate::arithmetic::share_of(self.capacity, PROTECTED_PPM).max(1);
+        let window = match step {
+            Climb::Grow(weight) => self.window_max.saturating_add(weight).min(most),
+            Climb::Shrink(weight) => self.window_max.saturating_sub(weight).max(1),
+        };
+        self.set_window(window);
+        // What a smaller rest has no room for becomes the youngest of the window: it was in use.
+        while self.segments.weight(PROBATION) + self.segments.weight(PROTECTED) > self.main_max {
+            let from = if self.segments.len(PROBATION) > 0 { PROBATION } else { PROTECTED };
+            let Some(oldest) = self.segments.front(from) else { return };
+            self.segments.move_to_back(WINDOW, oldest);
+        }
     }
 
     fn estimate(&self, slot: u32) -> u32 {
@@ -78,6 +116,10 @@ impl WTinyLfu {
 impl Eviction for WTinyLfu {
     fn on_arrival(&mut self, incoming: Incoming) {
         self.sketch.increment(incoming.hash);
+        if let Some(climber) = &mut self.climber {
+            climber.miss();
+            self.climb();
+        }
     }
 
     fn on_insert(&mut self, slot: u32, incoming: Incoming) {
@@ -91,6 +133,9 @@ impl Eviction for WTinyLfu {
     fn on_hit(&mut self, slot: u32) {
         if let Some(hash) = self.hashes.get(slot as usize) {
             self.sketch.increment(*hash);
+        }
+        if let Some(climber) = &mut self.climber {
+            climber.hit();
         }
         match self.segments.list_of(slot) {
             Some(WINDOW) => self.segments.move_to_back(WINDOW, slot),
@@ -125,9 +170,11 @@ impl Eviction for WTinyLfu {
     }
 
     fn set_capacity(&mut self, capacity: u64) {
-        self.window_max = part_of(capacity, self.window_ppm);
-        self.main_max = capacity.saturating_sub(self.window_max);
-        self.protected_max = crate::arithmetic::share_of(self.main_max, PROTECTED_PPM);
+        self.capacity = capacity;
+        self.set_window(part_of(capacity, self.window_ppm));
+        if let Some(climber) = &mut self.climber {
+            climber.restart(capacity);
+        }
     }
 
     fn clear(&mut self) {

@@ -3,6 +3,7 @@
 //! leases, and whoever holds one brings the result.
 
 mod config;
+mod contents;
 mod flights;
 mod invalidation;
 

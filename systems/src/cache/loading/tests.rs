@@ -353,3 +353,37 @@ fn the_watch_over_the_origin_catches_lost_leases_and_double_loads() {
     assert_eq!(misconduct(ms(50), Span::ZERO, Fault::None, &herd), None);
     assert!(misconduct(ms(50), Span::ZERO, Fault::NoSingleFlight, &herd).is_some());
 }
+
+#[test]
+fn a_snapshot_brings_back_values_as_old_as_they_were_and_no_failures() {
+    let mut cache = Prices::new(LoadingConfig { on_error: OnLoadError::Negative(ms(500)), ..config(100) });
+    for (key, price) in [(1, 10), (2, 20)] {
+        let load = lease(&mut cache, at(0), key);
+        value(&mut cache, at(10 * key), load, price);
+    }
+    let load = lease(&mut cache, at(30), 3);
+    fail(&mut cache, at(30), load);
+    assert_eq!(cache.iter(at(40)).collect::<Vec<_>>(), [(&1, &10), (&2, &20)]);
+    let snapshot = cache.snapshot();
+    assert_eq!(snapshot.entries.len(), 2, "the failure is not in it");
+
+    let mut restored = Prices::new(config(100));
+    let under_way = lease(&mut restored, at(50), 4);
+    restored.restore(at(60), snapshot);
+    assert_eq!((restored.peek(at(109), &1), restored.peek(at(110), &1)), (Some(&10), None), "written at 10");
+    assert_eq!((restored.peek(at(119), &2), restored.has(&3)), (Some(&20), false));
+    value(&mut restored, at(70), under_way, 40);
+    assert_eq!(restored.peek(at(71), &4), Some(&40), "what was loading is kept");
+}
+
+#[test]
+fn a_flush_forgets_values_and_not_the_loads_under_way() {
+    let mut cache = Prices::new(config(100));
+    let first = lease(&mut cache, at(0), 1);
+    value(&mut cache, at(0), first, 10);
+    let second = lease(&mut cache, at(1), 2);
+    cache.clear();
+    assert!(cache.is_empty() && cache.loads_len() == 1);
+    let loaded = value(&mut cache, at(2), second, 20).expect("it goes on");
+    assert_eq!((loaded.waiters, cache.peek(at(3), &2)), (vec![0], Some(&20)));
+}

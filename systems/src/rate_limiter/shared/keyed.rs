@@ -12,8 +12,13 @@ use std::sync::Mutex;
 #[derive(Debug)]
 pub struct SharedKeyed<K, L> {
     hash_seed: u64,
-    shards: Vec<Mutex<(Keyed<K, L>, Latest)>>,
+    shards: Vec<Shard<K, L>>,
 }
+
+/// On cache lines of its own (two: processors fetch them in pairs), so that the locks of two shards never share one.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shard<K, L>(Mutex<(Keyed<K, L>, Latest)>);
 
 /// Shards: enough that a handful of threads rarely meet.
 const SHARDS: u32 = 16;
@@ -27,7 +32,7 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> SharedKeyed<K, L> {
         let per_shard = KeyedConfig { max_keys: config.max_keys.div_ceil(SHARDS), ..config };
         let shard = |_| {
             let keyed = Keyed::new(per_shard, template.renewed(now), now)?;
-            Ok(Mutex::new((keyed, Latest(now))))
+            Ok(Shard(Mutex::new((keyed, Latest(now)))))
         };
         Ok(SharedKeyed {
             hash_seed: config.hash_seed,
@@ -42,7 +47,7 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> SharedKeyed<K, L> {
     pub fn check(&self, now: Time, key: Option<&K>, cost: u64) -> Result<(), KeyedRefusal> {
         let hash = key.map_or(0, |key| hash_of(self.hash_seed, key));
         // The low bits: a shard finds its keys by the high ones.
-        let mut shard = locked(&self.shards[(hash % u64::from(SHARDS)) as usize]);
+        let mut shard = locked(&self.shards[(hash % u64::from(SHARDS)) as usize].0);
         let (keyed, latest) = &mut *shard;
         let now = latest.settle(now);
         keyed.check_hashed(now, hash, key, cost)
@@ -51,13 +56,13 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> SharedKeyed<K, L> {
     /// Changes the limit of all keys, one shard after the other.
     pub fn reconfigure(&self, mut change: impl FnMut(&mut L)) {
         for shard in &self.shards {
-            locked(shard).0.reconfigure(&mut change);
+            locked(&shard.0).0.reconfigure(&mut change);
         }
     }
 
     /// Keys kept at present.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| locked(shard).0.len()).sum()
+        self.shards.iter().map(|shard| locked(&shard.0).0.len()).sum()
     }
 
     /// Whether no key is kept.
@@ -67,13 +72,14 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> SharedKeyed<K, L> {
 
     /// What all shards have met so far.
     pub fn stats(&self) -> KeyedStats {
-        self.shards.iter().map(|shard| locked(shard).0.stats()).fold(KeyedStats::default(), |sum, shard| {
-            KeyedStats {
+        self.shards.iter().map(|shard| locked(&shard.0).0.stats()).fold(
+            KeyedStats::default(),
+            |sum, shard| KeyedStats {
                 empty_keys: sum.empty_keys + shard.empty_keys,
                 idle_dropped: sum.idle_dropped + shard.idle_dropped,
                 crowded_out: sum.crowded_out + shard.crowded_out,
                 keys_refused: sum.keys_refused + shard.keys_refused,
-            }
-        })
+            },
+        )
     }
 }

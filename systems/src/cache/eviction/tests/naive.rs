@@ -26,7 +26,11 @@ pub(super) fn naive(kind: EvictionKind, capacity: usize) -> Option<Box<dyn Naive
         EvictionKind::S3Fifo => {
             Some(Box::new(S3Fifo { small: Vec::new(), main: Vec::new(), gone: Vec::new(), capacity }))
         }
-        EvictionKind::Lirs | EvictionKind::WTinyLfu | EvictionKind::Gdsf | EvictionKind::Random => None,
+        EvictionKind::Lirs
+        | EvictionKind::WTinyLfu
+        | EvictionKind::WTinyLfuAdaptive
+        | EvictionKind::Gdsf
+        | EvictionKind::Random => None,
     }
 }
 
