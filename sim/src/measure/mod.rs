@@ -1,11 +1,13 @@
 //! Measuring: counters, histograms, time series on a fixed grid. Reads the simulation, never changes it, and
 //! its memory does not grow with virtual time.
 
+mod auth;
 mod configs;
 mod flags;
 mod histogram;
 mod jobs;
 mod limits;
+mod logs;
 mod measured;
 mod money;
 mod monitoring;
@@ -36,11 +38,13 @@ pub use notifications::NotificationsMeasured;
 pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
+pub(crate) use auth::auth_invariant;
 pub(crate) use configs::{ConfigBook, Released, config_invariant};
 pub(crate) use flags::FlagSeen;
 pub(crate) use histogram::Durations;
 pub(crate) use jobs::{Broken, JobBook, StoredJob};
 pub(crate) use limits::LimitKey;
+pub(crate) use logs::log_invariant;
 pub(crate) use money::{MoneyEnd, OrderPlaced, invariant};
 pub(crate) use monitoring::MonitoringEnd;
 pub(crate) use notifications::{Asked, Kept, NoticeFact, NoticeProbe, notified};

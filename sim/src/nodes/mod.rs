@@ -1,6 +1,7 @@
 //! The kinds of nodes: each file turns a state machine into a [`Node`]. Kinds are looked up in one table, so a new
 //! one needs a file and a line; the cluster knows none of them.
 
+mod auth;
 mod broken;
 mod broken_jobs;
 mod cache;
@@ -9,6 +10,7 @@ pub mod config;
 pub(crate) mod flags;
 pub(crate) mod jobs;
 mod limit_store;
+mod logging;
 mod metrics;
 mod notification;
 mod optimistic_writer;
@@ -101,6 +103,10 @@ impl Default for Kinds {
             .with::<upi::UpiBank<{ upi::SOUND }>>("upi-bank")
             .with::<upi::UpiPsp>("upi-psp")
             .with::<flags::FlagServer>("flag-server")
+            .with::<auth::AuthServer<false>>("auth-server")
+            .with::<auth::AuthClient>("auth-client")
+            .with::<auth::TokenVerifier<false>>("token-verifier")
+            .with::<logging::LoggingService<{ logging::SOUND }>>("logging-service")
             .with::<notification::Notifier<{ notification::SOUND }>>("notifier")
             .with::<notification::NotificationProvider>("notification-provider")
             .with::<notification::AlertRouter<{ notification::SOUND }>>("alert-router")
@@ -150,6 +156,13 @@ impl Kinds {
             .with::<notification::Notifier<{ notification::DIGESTS_AGAIN }>>("test-notifier-digests-again")
             .with::<notification::Notifier<{ notification::LOSES_WRITES }>>("test-notifier-loses-writes")
             .with::<notification::AlertRouter<{ notification::SWALLOWS }>>("test-alert-router-swallows")
+            .with::<auth::AuthServer<true>>("test-auth-forgives")
+            .with::<auth::TokenVerifier<true>>("test-verifier-lax")
+            .with::<logging::LoggingService<{ logging::FORGETS }>>("test-logging-forgets")
+            .with::<logging::LoggingService<{ logging::GROWS }>>("test-logging-grows")
+            .with::<logging::LoggingService<{ logging::HIDES }>>("test-logging-hides")
+            .with::<logging::LoggingService<{ logging::HURRIES }>>("test-logging-hurries")
+            .with::<logging::LoggingService<{ logging::LIES }>>("test-logging-lies")
             .with::<broken::AddressReader>("test-address")
             .with::<broken::Forgetful>("test-forgetful")
             .with::<broken::LeakyMetrics>("test-leaky-metrics")
