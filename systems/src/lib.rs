@@ -6,6 +6,7 @@
 #![doc = include_str!("../README.md")]
 
 mod arithmetic; // shares, growth and uniform draws in exact integers
+pub mod auth; // sessions, signed tokens, keys that rotate, refresh, throttled logins, permissions
 pub mod booking; // holds, transactions and money: what hotels and theatres share
 pub mod broker; // carries messages: a replicated log with consumer groups, and a queue with visibility timeouts
 pub mod bulkhead; // bounds calls in flight and callers waiting; the core of a connection pool
@@ -20,6 +21,7 @@ pub mod job_scheduler; // runs work later, elsewhere, again, and by the calendar
 mod key_hash; // from key to 64 bits, the same everywhere
 mod key_index; // from hash to slot
 mod linked_slots; // the order of things that live in a `Vec`
+pub mod logging; // lines with bounded buffers, a journal, a shipper and a store: every lost one counted
 pub mod metrics; // counters, distributions, windows, rates and alerts
 #[cfg(feature = "notification")]
 pub mod notification; // who is told, through which channel, when, and grouped with what

@@ -3,8 +3,8 @@
 use super::{Evidence, flags, money, monitoring, notifications};
 use crate::kernel::time::Time;
 use crate::measure::{
-    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, booked, brokered,
-    config_invariant, invariant, notified, queued,
+    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, auth_invariant,
+    booked, brokered, config_invariant, invariant, log_invariant, notified, queued,
 };
 use crate::nodes::lifts::invariant as lifts;
 use crate::nodes::parking::invariant as parking;
@@ -79,6 +79,17 @@ const INVARIANTS_OF_PARTS: &[(Invariant, Concerns)] = &[
     (Invariant { id: booked::ONCE, check: no_more }, has_desks),
     (Invariant { id: booked::KEPT, check: no_more }, has_desks),
     (Invariant { id: booked::CONSISTENT, check: no_more }, has_desks),
+    watched_logs(log_invariant::ACCOUNTED),
+    watched_logs(log_invariant::BOUNDED),
+    watched_logs(log_invariant::REPORTED),
+    watched_logs(log_invariant::AUDIT),
+    watched_logs(log_invariant::DURABLE),
+    (Invariant { id: auth_invariant::TIMES, check: no_more }, |evidence| {
+        counts_any(evidence, "tokens_accepted")
+    }),
+    (Invariant { id: auth_invariant::FAMILIES, check: no_more }, |evidence| {
+        counts_any(evidence, "refreshes")
+    }),
     (Invariant { id: "flags_sticky", check: flags::noticed }, has_flags),
     (Invariant { id: "flags_monotone", check: flags::noticed }, has_flags),
     (Invariant { id: notified::DELIVERED, check: notifications::delivered }, notifications::has_notifiers),
@@ -110,6 +121,16 @@ const INVARIANTS_OF_PARTS: &[(Invariant, Concerns)] = &[
 /// has nothing to add.
 const fn watched_jobs(id: &'static str) -> (Invariant, Concerns) {
     (Invariant { id, check: no_more }, |evidence| !evidence.measured.jobs.is_empty())
+}
+
+/// An invariant on logs, seen broken as it happens.
+const fn watched_logs(id: &'static str) -> (Invariant, Concerns) {
+    (Invariant { id, check: no_more }, |evidence| counts_any(evidence, "lines_emitted"))
+}
+
+/// Whether any service has a number of that name.
+fn counts_any(evidence: &Evidence<'_>, name: &str) -> bool {
+    evidence.measured.systems.values().any(|counts| counts.contains_key(name))
 }
 
 /// An invariant on configuration, seen broken as it happens.

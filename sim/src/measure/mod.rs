@@ -1,6 +1,7 @@
 //! Measuring: counters, histograms, time series on a fixed grid. Reads the simulation, never changes it, and
 //! its memory does not grow with virtual time.
 
+mod auth;
 mod bookings;
 mod brokers;
 mod configs;
@@ -8,6 +9,7 @@ mod flags;
 mod histogram;
 mod jobs;
 mod limits;
+mod logs;
 mod measured;
 mod money;
 mod monitoring;
@@ -40,6 +42,7 @@ pub use notifications::NotificationsMeasured;
 pub use outcome_kind::OutcomeKind;
 pub use trace::{Trace, TraceSpan, TracedRequest};
 
+pub(crate) use auth::auth_invariant;
 pub(crate) use bookings::{BookingFact, booked};
 pub(crate) use brokers::brokered;
 pub(crate) use configs::{ConfigBook, Released, config_invariant};
@@ -47,6 +50,7 @@ pub(crate) use flags::FlagSeen;
 pub(crate) use histogram::Durations;
 pub(crate) use jobs::{Broken, JobBook, StoredJob};
 pub(crate) use limits::LimitKey;
+pub(crate) use logs::log_invariant;
 pub(crate) use money::{MoneyEnd, OrderPlaced, invariant};
 pub(crate) use monitoring::MonitoringEnd;
 pub(crate) use notifications::{Asked, Kept, NoticeFact, NoticeProbe, notified};

@@ -1,6 +1,7 @@
 //! The kinds of nodes: each file turns a state machine into a [`Node`]. Kinds are looked up in one table, so a new
 //! one needs a file and a line; the cluster knows none of them.
 
+mod auth;
 mod booking;
 mod broken;
 mod broken_jobs;
@@ -12,6 +13,7 @@ pub(crate) mod flags;
 pub(crate) mod jobs;
 pub(crate) mod lifts;
 mod limit_store;
+mod logging;
 mod metrics;
 mod notification;
 mod optimistic_writer;
@@ -106,6 +108,10 @@ impl Default for Kinds {
             .with::<upi::UpiBank<{ upi::SOUND }>>("upi-bank")
             .with::<upi::UpiPsp>("upi-psp")
             .with::<flags::FlagServer>("flag-server")
+            .with::<auth::AuthServer<false>>("auth-server")
+            .with::<auth::AuthClient>("auth-client")
+            .with::<auth::TokenVerifier<false>>("token-verifier")
+            .with::<logging::LoggingService<{ logging::SOUND }>>("logging-service")
             .with::<notification::Notifier<{ notification::SOUND }>>("notifier")
             .with::<notification::NotificationProvider>("notification-provider")
             .with::<notification::AlertRouter<{ notification::SOUND }>>("alert-router")
@@ -198,6 +204,13 @@ impl Kinds {
             .with::<parking::ParkingLotKind<{ parking::BELIEVES_GATES }>>("test-parking-lot-believes-gates")
             .with::<parking::ParkingLotKind<{ parking::CHARGES_AGAIN }>>("test-parking-lot-charges-again")
             .with::<lifts::ElevatorBank<{ lifts::DELIVERS_EARLY }>>("test-elevator-bank-early")
+            .with::<auth::AuthServer<true>>("test-auth-forgives")
+            .with::<auth::TokenVerifier<true>>("test-verifier-lax")
+            .with::<logging::LoggingService<{ logging::FORGETS }>>("test-logging-forgets")
+            .with::<logging::LoggingService<{ logging::GROWS }>>("test-logging-grows")
+            .with::<logging::LoggingService<{ logging::HIDES }>>("test-logging-hides")
+            .with::<logging::LoggingService<{ logging::HURRIES }>>("test-logging-hurries")
+            .with::<logging::LoggingService<{ logging::LIES }>>("test-logging-lies")
             .with::<broken::AddressReader>("test-address")
             .with::<broken::Forgetful>("test-forgetful")
             .with::<broken::LeakyMetrics>("test-leaky-metrics")

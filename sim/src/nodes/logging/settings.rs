@@ -1,0 +1,200 @@
+//! What a service that logs can be told: how much it writes, where to, and what happens when that is too much.
+
+use foreshock_systems::logging::{
+    BufferConfig, JournalConfig, JournalFsync, OnDiskFull, SinkConfig, WhenFull,
+};
+use foreshock_systems::rate_limiter::RateLimitConfig;
+use serde_json::{Map, Value};
+
+use crate::kernel::time::Span;
+use crate::nodes::setting_table::{
+    self as table, Setting, Wrong, choice, lifetime, positive, share, span, switch, up_to,
+};
+
+/// What a line counts for in the buffer: see `Record::size_bytes` for the texts that are written here.
+const LINE_BYTES: u64 = 64;
+
+/// Settings of a service that logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// Lines of a request that went well, and of one that did not.
+    pub(super) lines: u32,
+    pub(super) error_lines: u32,
+    /// Share of requests that fail whatever happens.
+    pub(super) fails_ppm: u32,
+    /// Share of requests of which a line has to be stored before they are answered.
+    pub(super) audited_ppm: u32,
+    /// What the disk works for a request, and for a line.
+    pub(super) disk_time: Span,
+    pub(super) line_time: Span,
+    /// A request that would wait longer for the disk fails after this; none: it waits.
+    pub(super) gives_up_after: Option<Span>,
+    /// Lines written together at most.
+    pub(super) batch: u32,
+    /// Whether requests and lines are worked on by the same disk.
+    pub(super) shares_disk: bool,
+    pub(super) is_disk_full: bool,
+    pub(super) buffer: u32,
+    pub(super) when_full: WhenFull,
+    pub(super) sample_one_in: u32,
+    /// Lines a second of each class, and at once.
+    pub(super) limit: Option<u32>,
+    pub(super) limit_burst: u32,
+    pub(super) report_every: Span,
+    pub(super) fsync: JournalFsync,
+    pub(super) on_disk_full: OnDiskFull,
+}
+
+impl Settings {
+    /// The most that the buffer may hold, in bytes.
+    pub(super) fn max_bytes(&self) -> u64 {
+        u64::from(self.buffer).saturating_mul(LINE_BYTES * 2)
+    }
+
+    pub(super) fn sink(&self) -> SinkConfig {
+        let when_full = match self.when_full {
+            WhenFull::Sample { .. } => WhenFull::Sample { one_in: self.sample_one_in },
+            other => other,
+        };
+        SinkConfig {
+            class_limit: self.limit.map(|limit| RateLimitConfig {
+                rate_per_s_milli: u64::from(limit) * 1_000,
+                burst: u64::from(self.limit_burst),
+            }),
+            buffer: BufferConfig {
+                max_records: self.buffer,
+                max_bytes: self.max_bytes(),
+                when_full,
+                reserve_ppm: 0,
+            },
+            report_every: self.report_every,
+            ..SinkConfig::default()
+        }
+    }
+
+    pub(super) fn journal(&self) -> JournalConfig {
+        JournalConfig {
+            fsync: self.fsync,
+            segment_bytes: 1 << 16,
+            on_disk_full: self.on_disk_full,
+            ..JournalConfig::default()
+        }
+    }
+}
+
+const SETTINGS: [Setting<Settings>; 18] = [
+    ("lines", |settings, value| {
+        settings.lines = up_to(value, 1_000)?;
+        Ok(())
+    }),
+    ("error_lines", |settings, value| {
+        settings.error_lines = up_to(value, 1_000)?;
+        Ok(())
+    }),
+    ("fails", |settings, value| {
+        settings.fails_ppm = share(value)?;
+        Ok(())
+    }),
+    ("audited", |settings, value| {
+        settings.audited_ppm = share(value)?;
+        Ok(())
+    }),
+    ("disk_time", |settings, value| {
+        settings.disk_time = span(value)?;
+        Ok(())
+    }),
+    ("line_time", |settings, value| {
+        settings.line_time = span(value)?;
+        Ok(())
+    }),
+    ("gives_up_after", |settings, value| {
+        settings.gives_up_after = Some(lifetime(value)?);
+        Ok(())
+    }),
+    ("batch", |settings, value| {
+        settings.batch = up_to(value, 10_000)?;
+        Ok(())
+    }),
+    ("shares_disk", |settings, value| {
+        settings.shares_disk = switch(value)?;
+        Ok(())
+    }),
+    ("disk_full", |settings, value| {
+        settings.is_disk_full = switch(value)?;
+        Ok(())
+    }),
+    ("buffer", |settings, value| {
+        settings.buffer = up_to(value, 1_000_000)?;
+        Ok(())
+    }),
+    ("when_full", |settings, value| {
+        const POLICIES: [(&str, WhenFull); 4] = [
+            ("block", WhenFull::Block),
+            ("drop_newest", WhenFull::DropNewest),
+            ("drop_oldest", WhenFull::DropOldest),
+            ("sample", WhenFull::Sample { one_in: 10 }),
+        ];
+        settings.when_full = choice(value, &POLICIES)?;
+        Ok(())
+    }),
+    ("sample_one_in", |settings, value| {
+        settings.sample_one_in = positive(value)?;
+        Ok(())
+    }),
+    ("limit", |settings, value| {
+        settings.limit = Some(up_to(value, 1_000_000)?);
+        Ok(())
+    }),
+    ("limit_burst", |settings, value| {
+        settings.limit_burst = up_to(value, 1_000_000)?;
+        Ok(())
+    }),
+    ("report_every", |settings, value| {
+        settings.report_every = lifetime(value)?;
+        Ok(())
+    }),
+    ("fsync", |settings, value| {
+        settings.fsync = match value.as_str() {
+            Some("every_record") => JournalFsync::EveryRecord,
+            Some("never") => JournalFsync::Never,
+            Some(_) | None => JournalFsync::Interval(lifetime(value).map_err(|problem| {
+                crate::scenario::quantity::Problem::new(
+                    problem.message,
+                    "write `every_record`, `never`, or an interval such as `1s`",
+                )
+            })?),
+        };
+        Ok(())
+    }),
+    ("on_disk_full", |settings, value| {
+        const POLICIES: [(&str, OnDiskFull); 2] =
+            [("drop_counted", OnDiskFull::DropCounted), ("block", OnDiskFull::Block)];
+        settings.on_disk_full = choice(value, &POLICIES)?;
+        Ok(())
+    }),
+];
+
+/// The settings of a service that logs, or everything that is wrong with them.
+pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>> {
+    let usual = Settings {
+        lines: 2,
+        error_lines: 2,
+        fails_ppm: 0,
+        audited_ppm: 0,
+        disk_time: Span::ZERO,
+        line_time: Span::from_micros(10),
+        gives_up_after: None,
+        batch: 100,
+        shares_disk: false,
+        is_disk_full: false,
+        buffer: 256,
+        when_full: WhenFull::DropNewest,
+        sample_one_in: 10,
+        limit: None,
+        limit_burst: 100,
+        report_every: Span::from_secs(1),
+        fsync: JournalFsync::Interval(Span::from_secs(1)),
+        on_disk_full: OnDiskFull::DropCounted,
+    };
+    table::read("a service that logs", &SETTINGS, usual, written)
+}

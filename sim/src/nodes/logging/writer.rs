@@ -1,0 +1,451 @@
+//! The service itself: a request uses the disk, then writes its lines, then is answered. Lines wait in a sink, go in
+//! batches onto the disk, and stand in a journal there. Its own books are held against those of the sink at every step.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use foreshock_systems::logging::{
+    Appended, DropReason, Journal, JournalConfig, JournalError, JournalFsync, Offered, Record, Severity,
+    Sink, Violation,
+};
+use foreshock_systems::store::{PowerCut, SimDisk};
+
+use super::settings::{self, Settings};
+use super::{FORGETS, GROWS, HIDES, HURRIES, LIES};
+use crate::cluster::{Cx, Durable, Probes, Ref, Request};
+use crate::kernel::draw::{Key, chance_ppm};
+use crate::kernel::time::{Span, Time};
+use crate::measure::log_invariant;
+use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
+use crate::scenario::plan::ServicePlan;
+
+/// How soon a line that found the disk full is tried again.
+const AGAIN_AFTER: Span = Span::from_millis(50);
+/// Of a defect that strikes now and then: every so many lines.
+const NOW_AND_THEN: u64 = 50;
+
+#[derive(Clone, Copy)]
+struct Draws {
+    fails: Key,
+    audited: Key,
+    crash: Key,
+}
+
+/// A request on its way through the service.
+struct Flow {
+    job: Ref,
+    failed: bool,
+    /// Lines it has still to write.
+    lines: VecDeque<Record>,
+    /// Under which number its line for the auditors goes; 0 is none.
+    audit: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+    said: u64,
+    errors: u64,
+    gave_up: u64,
+    reports: u64,
+    reported: u64,
+    audited: u64,
+    answered_audited: u64,
+    audit_stored: u64,
+    lost_in_crashes: u64,
+    blocked_ns: u64,
+}
+
+pub(super) struct Writer {
+    settings: Settings,
+    defect: u8,
+    sink: Sink,
+    journal: Option<Journal<SimDisk>>,
+    /// What a crash has left, until the process starts again.
+    disk: SimDisk,
+    /// What was durable when the process died, as far as the settings promise it.
+    promised: u64,
+    /// When the disk is free for the next request or batch.
+    disk_free: Time,
+    batch_done: Option<Time>,
+    /// Lines of the batch that stand in the journal, or were dropped there.
+    progress: usize,
+    dropped_of_batch: u64,
+    /// Requests whose work on the disk is done then.
+    working: BTreeMap<(Time, u64), Flow>,
+    /// Requests that wait for room in the buffer, in order.
+    blocked: VecDeque<(Time, Flow)>,
+    /// Requests that wait for their line to be stored.
+    unaudited: BTreeMap<u64, Flow>,
+    /// What the sink may hold: more than the settings say only where it held more when they changed.
+    bound_bytes: u64,
+    numbers: u64,
+    crashes: u64,
+    now: Time,
+    draws: Option<Draws>,
+    counts: Counts,
+}
+
+impl Writer {
+    pub(super) fn new(plan: &ServicePlan, defect: u8) -> Writer {
+        let settings = read(plan);
+        Writer {
+            sink: Sink::new(sink_config(&settings, defect), Time::ZERO),
+            settings,
+            defect,
+            journal: None,
+            disk: SimDisk::new(),
+            promised: 0,
+            disk_free: Time::ZERO,
+            batch_done: None,
+            progress: 0,
+            dropped_of_batch: 0,
+            working: BTreeMap::new(),
+            blocked: VecDeque::new(),
+            unaudited: BTreeMap::new(),
+            bound_bytes: settings.max_bytes(),
+            numbers: 0,
+            crashes: 0,
+            now: Time::ZERO,
+            draws: None,
+            counts: Counts::default(),
+        }
+    }
+
+    /// The disk works for a request: until when, and whether it is in time.
+    fn use_disk(&mut self, now: Time) -> (Time, bool) {
+        let start = now.max(self.disk_free);
+        if let Some(patience) = self.settings.gives_up_after.filter(|patience| start.since(now) > *patience) {
+            self.counts.gave_up += 1;
+            return (now + patience, false);
+        }
+        if !self.settings.disk_time.is_zero() {
+            self.disk_free = start + self.settings.disk_time;
+        }
+        (start + self.settings.disk_time, true)
+    }
+
+    fn begin(&mut self, request: &Request, job: Ref, now: Time) {
+        let identity = request.lineage.raw();
+        let drawn = |key: fn(&Draws) -> Key, share_ppm| {
+            self.draws.as_ref().is_some_and(|draws| chance_ppm(key(draws).draw(identity), share_ppm))
+        };
+        let is_bad = drawn(|draws| draws.fails, self.settings.fails_ppm);
+        let is_audited = drawn(|draws| draws.audited, self.settings.audited_ppm);
+        let (until, in_time) = self.use_disk(now);
+        self.numbers += 1;
+        let failed = is_bad || !in_time;
+        self.counts.errors += u64::from(failed);
+        let (count, severity, text) = match failed {
+            true => (self.settings.error_lines, Severity::Error, "the request failed"),
+            false => (self.settings.lines, Severity::Informational, "the request was served"),
+        };
+        let line = Record::new(now, severity, "service", text);
+        let mut lines: VecDeque<Record> = (0..count).map(|_| line.clone()).collect();
+        if is_audited {
+            lines.push_back(Record { is_audit: true, trace: self.numbers, ..line });
+        }
+        let audit = if is_audited { self.numbers } else { 0 };
+        self.counts.audited += u64::from(is_audited);
+        self.working.insert((until, self.numbers), Flow { job, failed, lines, audit });
+    }
+
+    /// Writes what a request has to say, as far as there is room; how it goes on if all was said.
+    fn say(&mut self, now: Time, mut flow: Flow) -> Option<Woken> {
+        while let Some(line) = flow.lines.pop_front() {
+            self.counts.said += 1;
+            if self.defect == FORGETS && self.counts.said.is_multiple_of(NOW_AND_THEN) {
+                continue;
+            }
+            if let Offered::Blocked(line) = self.sink.offer(now, line) {
+                self.counts.said -= 1;
+                flow.lines.push_front(line);
+                self.blocked.push_back((now, flow));
+                self.begin_batch(now);
+                return None;
+            }
+        }
+        self.begin_batch(now);
+        if flow.audit != 0 && self.defect != HURRIES {
+            self.unaudited.insert(flow.audit, flow);
+            return None;
+        }
+        self.counts.answered_audited += u64::from(flow.audit != 0);
+        Some(answer(&flow))
+    }
+
+    fn begin_batch(&mut self, now: Time) {
+        if self.batch_done.is_some() {
+            return;
+        }
+        let lines = self.sink.batch(self.settings.batch as usize, u64::MAX).len() as u64;
+        if lines == 0 {
+            return;
+        }
+        let start = if self.settings.shares_disk { now.max(self.disk_free) } else { now };
+        let done = start + self.settings.line_time.saturating_mul(lines);
+        if self.settings.shares_disk {
+            self.disk_free = done;
+        }
+        (self.progress, self.dropped_of_batch) = (0, 0);
+        self.batch_done = Some(done);
+    }
+
+    /// The disk has worked for a batch: its lines stand in the journal, or found it full.
+    fn end_batch(&mut self, now: Time) -> Option<Woken> {
+        let journal = self.journal.as_mut()?;
+        while let Some(line) = self.sink.in_flight().get(self.progress).cloned() {
+            let (is_audit, number) = (line.is_audit, line.trace);
+            match journal.append(now, line) {
+                Ok(Appended::Written(_)) => {
+                    self.progress += 1;
+                    // Who waits for a line to be stored is answered when no crash takes it.
+                    if is_audit && journal.sync().is_ok() {
+                        self.counts.audit_stored += 1;
+                        if let Some(flow) = self.unaudited.remove(&number) {
+                            self.counts.answered_audited += 1;
+                            return Some(answer(&flow));
+                        }
+                    }
+                }
+                Ok(Appended::Dropped) => {
+                    self.progress += 1;
+                    self.dropped_of_batch += 1;
+                }
+                Err(JournalError::Blocked | JournalError::Disk(_)) => {
+                    self.batch_done = Some(now + AGAIN_AFTER);
+                    return None;
+                }
+            }
+        }
+        // Nobody ships these lines: what is durable need not be kept.
+        let durable = journal.durable();
+        // A full disk does not refuse to remove.
+        let _ = journal.release(durable);
+        self.sink.written(now, self.dropped_of_batch, DropReason::DiskFull);
+        self.batch_done = None;
+        self.begin_batch(now);
+        None
+    }
+
+    fn unblock(&mut self, now: Time) -> Option<Woken> {
+        while let Some((since, flow)) = self.blocked.pop_front() {
+            let waiting = self.blocked.len();
+            let woken = self.say(now, flow);
+            if self.blocked.len() > waiting {
+                // It is still blocked, and goes on being the first.
+                if let Some((_, flow)) = self.blocked.pop_back() {
+                    self.blocked.push_front((since, flow));
+                }
+                return None;
+            }
+            self.counts.blocked_ns = self.counts.blocked_ns.saturating_add(now.since(since).as_nanos());
+            if woken.is_some() {
+                return woken;
+            }
+        }
+        None
+    }
+
+    fn follow_disk(&mut self) {
+        let is_full = self.settings.is_disk_full;
+        if let Some(journal) = &mut self.journal {
+            journal.disk_mut().set_capacity(is_full.then_some(0));
+        }
+    }
+
+    fn check(&self, cx: &mut Cx<'_>) {
+        let now = self.now;
+        if self.counts.said != self.sink.emitted() {
+            let (said, known) = (self.counts.said, self.sink.emitted());
+            cx.violation(
+                log_invariant::ACCOUNTED,
+                format!("{said} lines were said and {known} are known of"),
+            );
+        }
+        let (held, bound) = (self.sink.held_bytes(), self.bound_bytes);
+        if held > bound && self.settings.audited_ppm == 0 {
+            cx.violation(log_invariant::BOUNDED, format!("{held} bytes are held where {bound} may be"));
+        }
+        if let Err(violation) = self.sink.audit(now) {
+            let id = match violation {
+                Violation::OverBound { .. } => log_invariant::BOUNDED,
+                Violation::Unreported { .. } => log_invariant::REPORTED,
+                Violation::AuditDropped => log_invariant::AUDIT,
+                _ => log_invariant::ACCOUNTED,
+            };
+            cx.violation(id, violation.to_string());
+        }
+        let (answered, stored) = (self.counts.answered_audited, self.counts.audit_stored);
+        if answered > stored {
+            cx.violation(
+                log_invariant::AUDIT,
+                format!("{answered} audited requests were answered, and the lines of {stored} are stored"),
+            );
+        }
+        if let Some(Err(violation)) = self.journal.as_ref().map(Journal::audit) {
+            cx.violation(log_invariant::DURABLE, violation.to_string());
+        }
+    }
+}
+
+/// How a request goes on that has said everything.
+fn answer(flow: &Flow) -> Woken {
+    let verdict = if flow.failed { Verdict::Fail } else { Verdict::Proceed(Answered::default()) };
+    Woken { jobs: vec![flow.job], verdict: Some(verdict) }
+}
+
+fn read(plan: &ServicePlan) -> Settings {
+    settings::read(&plan.settings).expect("the plan's settings were checked")
+}
+
+fn sink_config(settings: &Settings, defect: u8) -> foreshock_systems::logging::SinkConfig {
+    let mut config = settings.sink();
+    if defect == GROWS {
+        config.buffer.max_records = u32::MAX;
+        config.buffer.max_bytes = u64::MAX;
+    }
+    config
+}
+
+fn journal_config(settings: &Settings, defect: u8) -> JournalConfig {
+    let config = settings.journal();
+    if defect == LIES { JournalConfig { fsync: JournalFsync::Never, ..config } } else { config }
+}
+
+impl Behaviour for Writer {
+    fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
+        self.now = cx.local_time();
+        self.begin(request, job, self.now);
+        Verdict::Wait
+    }
+
+    fn start(&mut self, cx: &mut Cx<'_>) {
+        self.now = cx.local_time();
+        self.draws = Some(Draws {
+            fails: cx.key("log fails"),
+            audited: cx.key("log audited"),
+            crash: cx.key("log crash"),
+        });
+        let disk = std::mem::take(&mut self.disk);
+        let config = journal_config(&self.settings, self.defect);
+        match Journal::open(disk, config, 0, self.now) {
+            Ok((journal, recovered)) => {
+                if recovered.last < self.promised {
+                    let (last, promised) = (recovered.last, self.promised);
+                    cx.violation(
+                        log_invariant::DURABLE,
+                        format!("{promised} lines were durable, and after a crash {last} are there"),
+                    );
+                }
+                self.journal = Some(journal);
+            }
+            Err(error) => cx.violation(log_invariant::DURABLE, error.to_string()),
+        }
+        self.follow_disk();
+    }
+
+    fn reconfigure(&mut self, plan: &ServicePlan) {
+        self.settings = read(plan);
+        self.bound_bytes = self.settings.max_bytes().max(self.sink.held_bytes());
+        self.sink.reconfigure(sink_config(&self.settings, self.defect));
+        if let Some(journal) = &mut self.journal {
+            journal.reconfigure(journal_config(&self.settings, self.defect));
+        }
+        self.follow_disk();
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let working = self.working.keys().next().map(|(at, _)| *at);
+        let report = if self.defect == HIDES { None } else { self.sink.deadline() };
+        let sync = self.journal.as_ref().and_then(Journal::deadline);
+        working.into_iter().chain(self.batch_done).chain(report).chain(sync).min()
+    }
+
+    fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
+        self.now = local;
+        if self.defect != HIDES
+            && let Some(report) = self.sink.expire(local)
+        {
+            self.counts.reports += 1;
+            self.counts.reported = self.counts.reported.saturating_add(report.drops.total());
+        }
+        if let Some(journal) =
+            self.journal.as_mut().filter(|journal| journal.deadline().is_some_and(|due| due <= local))
+        {
+            // What a failed sync loses is in the journal's own counts.
+            let _ = journal.sync();
+        }
+        while let Some(done) = self.batch_done.filter(|done| *done <= local) {
+            let woken = self.end_batch(local);
+            if woken.is_some() {
+                return woken;
+            }
+            if self.batch_done == Some(done) {
+                break;
+            }
+        }
+        if let Some(woken) = self.unblock(local) {
+            return Some(woken);
+        }
+        while let Some(first) = self.working.first_entry().filter(|first| first.key().0 <= local) {
+            let flow = first.remove();
+            if let Some(woken) = self.say(local, flow) {
+                return Some(woken);
+            }
+        }
+        self.check(cx);
+        None
+    }
+
+    fn crash(&mut self, keep: Durable) {
+        self.crashes += 1;
+        self.sink.crash(self.now);
+        self.working.clear();
+        self.blocked.clear();
+        self.unaudited.clear();
+        (self.batch_done, self.disk_free) = (None, self.now);
+        let Some(journal) = self.journal.take() else { return };
+        self.promised = match self.settings.fsync {
+            JournalFsync::EveryRecord => journal.last(),
+            JournalFsync::Interval(_) | JournalFsync::Never => journal.durable(),
+        };
+        self.counts.lost_in_crashes =
+            self.counts.lost_in_crashes.saturating_add(journal.last() - journal.durable());
+        self.disk = match keep {
+            Durable::Written => journal.into_disk(),
+            Durable::Disk => {
+                let mut disk = journal.into_disk();
+                let entropy = self.draws.map_or(0, |draws| draws.crash.draw(self.crashes));
+                disk.cut_power(PowerCut { after_operations: 0, entropy });
+                disk.restart()
+            }
+            Durable::Nothing => {
+                self.promised = 0;
+                SimDisk::new()
+            }
+        };
+    }
+
+    fn probe(&self, out: &mut Probes) {
+        let counts = &self.counts;
+        out.counts.extend([
+            ("lines_emitted", self.sink.emitted()),
+            ("lines_delivered", self.sink.delivered()),
+            ("lines_dropped", self.sink.drops().total()),
+            ("lines_buffered", self.sink.buffered()),
+            ("blocked", self.sink.blocked()),
+            ("blocked_us", counts.blocked_ns / 1_000),
+            ("errors", counts.errors),
+            ("gave_up_on_disk", counts.gave_up),
+            ("drop_reports", counts.reports),
+            ("drops_reported", counts.reported),
+            ("lost_in_crashes", counts.lost_in_crashes),
+        ]);
+        for (reason, lines) in self.sink.drops().by_reason().filter(|(_, lines)| *lines > 0) {
+            out.counts.insert(reason.name(), lines);
+        }
+        if self.settings.audited_ppm > 0 {
+            out.counts.insert("audited", counts.audited);
+            out.counts.insert("audit_stored", counts.audit_stored);
+        }
+    }
+}
