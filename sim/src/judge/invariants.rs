@@ -3,8 +3,8 @@
 use super::{Evidence, flags, money, monitoring, notifications};
 use crate::kernel::time::Time;
 use crate::measure::{
-    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, config_invariant,
-    invariant, notified,
+    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, cache_invariant,
+    config_invariant, invariant, notified,
 };
 
 /// What became of one invariant.
@@ -41,8 +41,13 @@ const INVARIANTS: &[Invariant] = &[
 /// The ids of the invariants that are always on. Kinds of one's own may add further ones while a run goes on.
 pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
     let of_parts = INVARIANTS_OF_PARTS.iter().map(|(invariant, _)| invariant);
-    INVARIANTS.iter().chain(of_parts).map(|invariant| invariant.id)
+    INVARIANTS.iter().chain(of_parts).map(|invariant| invariant.id).chain(INVARIANTS_OF_CACHES)
 }
+
+/// Invariants that are watched beside every cache with every answer. Reports name them where they are broken: a service
+/// with a cache is so common that they would else be in most.
+const INVARIANTS_OF_CACHES: [&str; 2] =
+    [cache_invariant::WITHIN_LIFETIME, cache_invariant::AFTER_INVALIDATION];
 
 /// Whether a run has what an invariant is about.
 type Concerns = fn(&Evidence<'_>) -> bool;

@@ -84,7 +84,7 @@ impl Default for Kinds {
     fn default() -> Kinds {
         Kinds { entries: Arc::new(Vec::new()) }
             .with::<service::Service>("service")
-            .with::<cache::CacheKind>("cache")
+            .with::<cache::CacheKind<{ cache::SOUND }>>("cache")
             .with::<limit_store::LimitStoreKind>("limit-store")
             .with::<versioned_store::VersionedStore>("versioned-store")
             .with::<optimistic_writer::OptimisticWriter>("optimistic-writer")
@@ -137,6 +137,8 @@ impl Kinds {
             .with::<config::Defective<5>>(config[5])
             .with::<config::Defective<6>>(config[6])
             .with::<config::Naive>("test-naive-service")
+            .with::<cache::CacheKind<{ cache::KEEPS_EXPIRED }>>("test-cache-keeps-expired")
+            .with::<cache::CacheKind<{ cache::DEAF }>>("test-cache-deaf")
             .with::<payments::Defective<0>>(defects[0])
             .with::<payments::Defective<1>>(defects[1])
             .with::<payments::Defective<2>>(defects[2])
