@@ -286,7 +286,7 @@ impl Effects {
             | Fault::Quota(_)
             | Fault::Clock(_) => self.add_node_fault(fault, active, selection),
             // These act by their own steps on the timeline or at the client.
-            Fault::Restart(_) | Fault::Surge(_) | Fault::ThunderingHerd(_) => {}
+            Fault::Restart(_) | Fault::Surge(_) | Fault::ThunderingHerd(_) | Fault::CacheWipe(_) => {}
         }
     }
 
@@ -343,6 +343,7 @@ impl Effects {
             | Fault::Surge(_)
             | Fault::ThunderingHerd(_)
             | Fault::HotKey(_)
+            | Fault::CacheWipe(_)
             | Fault::PoolExhaustion(_) => {}
         }
     }

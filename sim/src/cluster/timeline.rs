@@ -279,6 +279,19 @@ impl Cluster {
                 self.command(now, herd.load, command, agenda);
                 Ok(format!("{}: {} requests", self.core.plan.loads[herd.load.index()].name, herd.requests))
             }
+            Fault::CacheWipe(wipe) => {
+                let nodes = self.selected(entry, &wipe.nodes);
+                let up: Vec<NodeId> =
+                    nodes.into_iter().filter(|node| self.core.nodes[node.index()].up).collect();
+                if up.is_empty() {
+                    return Err("no replica that is meant runs: it has nothing to lose".to_string());
+                }
+                for node in &up {
+                    let message = Message::Entry { entry, begins: true };
+                    self.with_node(now, *node, agenda, |cache, cx| cache.deliver(*node, message, cx));
+                }
+                Ok(self.names(&up))
+            }
             Fault::Latency(_)
             | Fault::Loss(_)
             | Fault::Duplicate(_)

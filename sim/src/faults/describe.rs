@@ -44,6 +44,7 @@ impl Fault {
             Fault::Surge(_) => "surge",
             Fault::ThunderingHerd(_) => "thundering_herd",
             Fault::HotKey(_) => "hot_key",
+            Fault::CacheWipe(_) => "cache_wipe",
             Fault::PoolExhaustion(_) => "pool_exhaustion",
             Fault::Clock(_) => "clock",
         }
@@ -59,6 +60,7 @@ impl Fault {
             Fault::Slow(fault) => Some(&fault.nodes),
             Fault::Quota(fault) => Some(&fault.nodes),
             Fault::Clock(fault) => Some(&fault.nodes),
+            Fault::CacheWipe(fault) => Some(&fault.nodes),
             Fault::Latency(_)
             | Fault::Loss(_)
             | Fault::Duplicate(_)
@@ -107,6 +109,7 @@ impl Fault {
             | Fault::Pause(_)
             | Fault::Slow(_)
             | Fault::Quota(_)
+            | Fault::CacheWipe(_)
             | Fault::Clock(_) => String::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! Faults as data, one file per family. Each says what it changes; how active faults combine is in `effects`.
 //! Never schedules anything itself: the timeline begins and ends them.
 
+mod cache;
 mod client;
 mod clock;
 mod connection;
@@ -12,6 +13,7 @@ mod partition;
 mod pool;
 mod process;
 
+pub use cache::CacheWipe;
 pub use client::{HotKey, RetryStorm, Surge, ThunderingHerd};
 pub use clock::{ClockChange, ClockFault};
 pub use connection::{ConnectionRefuse, ConnectionReset};
@@ -69,6 +71,8 @@ pub enum Fault {
     ThunderingHerd(ThunderingHerd),
     /// One key takes a share of all requests.
     HotKey(HotKey),
+    /// Caches lose all they keep.
+    CacheWipe(CacheWipe),
     /// Connections of a pool leak.
     PoolExhaustion(PoolExhaustion),
     /// A node's clock is wrong.

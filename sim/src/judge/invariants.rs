@@ -4,7 +4,7 @@ use super::{Evidence, flags, money, monitoring, notifications};
 use crate::kernel::time::Time;
 use crate::measure::{
     JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, auth_invariant,
-    booked, brokered, config_invariant, invariant, log_invariant, notified, queued,
+    booked, brokered, cache_invariant, config_invariant, invariant, log_invariant, notified, queued,
 };
 use crate::nodes::lifts::invariant as lifts;
 use crate::nodes::parking::invariant as parking;
@@ -43,8 +43,13 @@ const INVARIANTS: &[Invariant] = &[
 /// The ids of the invariants that are always on. Kinds of one's own may add further ones while a run goes on.
 pub fn invariant_ids() -> impl Iterator<Item = &'static str> {
     let of_parts = INVARIANTS_OF_PARTS.iter().map(|(invariant, _)| invariant);
-    INVARIANTS.iter().chain(of_parts).map(|invariant| invariant.id)
+    INVARIANTS.iter().chain(of_parts).map(|invariant| invariant.id).chain(INVARIANTS_OF_CACHES)
 }
+
+/// Invariants that are watched beside every cache with every answer. Reports name them where they are broken: a service
+/// with a cache is so common that they would else be in most.
+const INVARIANTS_OF_CACHES: [&str; 2] =
+    [cache_invariant::WITHIN_LIFETIME, cache_invariant::AFTER_INVALIDATION];
 
 /// Whether a run has what an invariant is about.
 type Concerns = fn(&Evidence<'_>) -> bool;

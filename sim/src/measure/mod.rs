@@ -4,6 +4,7 @@
 mod auth;
 mod bookings;
 mod brokers;
+mod caches;
 mod configs;
 mod flags;
 mod histogram;
@@ -45,6 +46,7 @@ pub use trace::{Trace, TraceSpan, TracedRequest};
 pub(crate) use auth::auth_invariant;
 pub(crate) use bookings::{BookingFact, booked};
 pub(crate) use brokers::brokered;
+pub(crate) use caches::cache_invariant;
 pub(crate) use configs::{ConfigBook, Released, config_invariant};
 pub(crate) use flags::FlagSeen;
 pub(crate) use histogram::Durations;

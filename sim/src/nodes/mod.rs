@@ -91,7 +91,7 @@ impl Default for Kinds {
     fn default() -> Kinds {
         Kinds { entries: Arc::new(Vec::new()) }
             .with::<service::Service>("service")
-            .with::<cache::CacheKind>("cache")
+            .with::<cache::CacheKind<{ cache::SOUND }>>("cache")
             .with::<limit_store::LimitStoreKind>("limit-store")
             .with::<versioned_store::VersionedStore>("versioned-store")
             .with::<optimistic_writer::OptimisticWriter>("optimistic-writer")
@@ -185,6 +185,8 @@ impl Kinds {
             .with::<broker::BrokerController<{ broker::ASSIGNS_TWICE }>>(
                 "test-assigns-twice-broker-controller",
             )
+            .with::<cache::CacheKind<{ cache::KEEPS_EXPIRED }>>("test-cache-keeps-expired")
+            .with::<cache::CacheKind<{ cache::DEAF }>>("test-cache-deaf")
             .with::<payments::Defective<0>>(defects[0])
             .with::<payments::Defective<1>>(defects[1])
             .with::<payments::Defective<2>>(defects[2])

@@ -51,7 +51,7 @@ pub(super) fn store_kind(written: &Map<String, Value>) -> Result<StoreKind, Vec<
 }
 
 /// Reads when a log is synced.
-fn fsync(value: &Value) -> Result<FsyncPolicy, Problem> {
+pub(super) fn fsync(value: &Value) -> Result<FsyncPolicy, Problem> {
     const HELP: &str = "write `every_commit`, `never`, or `{group: {commits: 16, wait: 2ms}}`";
     let Value::Object(written) = value else {
         return choice(value, &[("every_commit", FsyncPolicy::EveryCommit), ("never", FsyncPolicy::Never)]);

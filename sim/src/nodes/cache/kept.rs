@@ -164,6 +164,22 @@ impl Shelf {
         }
     }
 
+    /// Loses everything. Who is loading goes on, and who waits goes on waiting.
+    pub(super) fn wipe(&mut self) {
+        match &mut self.kept {
+            Kept::Plain(cache) => cache.clear(),
+            Kept::Leased(cache) => cache.clear(),
+        }
+    }
+
+    /// Whether there is an entry of a key, expired or not.
+    pub(super) fn has(&self, key: u64) -> bool {
+        match &self.kept {
+            Kept::Plain(cache) => cache.has(&key),
+            Kept::Leased(cache) => cache.has(&key),
+        }
+    }
+
     /// When the next lease ends.
     pub(super) fn next_late(&self) -> Option<Time> {
         self.late.first().map(|(at, _)| *at)

@@ -9,6 +9,7 @@
 mod kept;
 mod origin;
 mod settings;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,27 +21,37 @@ use self::kept::{Kept, Said, Shelf};
 pub(super) use self::origin::is_origin;
 use self::origin::origin_of;
 use self::settings::{Settings, read};
+use self::watch::Watch;
 use super::Kind;
 use super::service::{self, Answered, Behaviour, Verdict, Woken};
 use crate::cluster::{Cx, Fill, Filled, Node, Probes, Ref, Request};
 use crate::kernel::draw::Key;
 use crate::kernel::time::{Span, Time};
-use crate::scenario::plan::{KindTraits, Plan, ServiceId, ServicePlan};
+use crate::scenario::plan::{EntryId, KindTraits, Plan, ServiceId, ServicePlan};
 
-/// Kind `cache`.
-pub(super) struct CacheKind;
+/// As a cache should be.
+pub(super) const SOUND: u8 = 0;
 
-impl Kind for CacheKind {
+/// A cache whose values never expire, whatever its settings say.
+pub(super) const KEEPS_EXPIRED: u8 = 1;
+
+/// A cache that does not hear that a value is no longer true.
+pub(super) const DEAF: u8 = 2;
+
+/// Kind `cache`, and those that are wrong on purpose.
+pub(super) struct CacheKind<const FLAW: u8>;
+
+impl<const FLAW: u8> Kind for CacheKind<FLAW> {
     fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
         read(settings).err().unwrap_or_default()
     }
 
     fn traits() -> KindTraits {
-        service::traits()
+        KindTraits { keeps_copies: true, ..service::traits() }
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        let store = Store::new(&plan.services[service.index()], origin_of(plan, service));
+        let store = Store::new(&plan.services[service.index()], origin_of(plan, service), FLAW);
         service::node(service, plan, store)
     }
 }
@@ -53,6 +64,9 @@ struct Store {
     loads_itself: bool,
     /// Whose versions its values have.
     origin: Option<ServiceId>,
+    /// What it must never tell.
+    watch: Watch,
+    flaw: u8,
     /// `None` before the first start.
     shelf: Option<Shelf>,
     /// Decides about early expiry.
@@ -79,12 +93,14 @@ struct Counts {
 }
 
 impl Store {
-    fn new(plan: &ServicePlan, origin: Option<ServiceId>) -> Store {
+    fn new(plan: &ServicePlan, origin: Option<ServiceId>, flaw: u8) -> Store {
         Store {
             settings: read(&plan.settings).expect("the plan's settings were checked"),
             writes: plan.operations.iter().map(|operation| operation.writes).collect(),
             loads_itself: !plan.steps.is_empty(),
             origin,
+            watch: Watch::default(),
+            flaw,
             shelf: None,
             early: None,
             loading: BTreeMap::new(),
@@ -101,7 +117,10 @@ impl Store {
     }
 
     /// Answers with a value, and looks up what nobody in the simulated world knows: whether it is still true.
-    fn value(&mut self, key: u64, version: u64, cx: &Cx<'_>) -> Answered {
+    fn value(&mut self, key: u64, version: u64, cx: &mut Cx<'_>) -> Answered {
+        if let Some((invariant, witness)) = self.watch.told(&self.settings, cx.local_time(), key, version) {
+            cx.violation(invariant, witness);
+        }
         if let Some(origin) = self.origin
             && let Some(age) = cx.outdated_for(origin, key, version)
         {
@@ -150,7 +169,12 @@ impl Store {
         if fill.found != Filled::Failed {
             self.loading.remove(&fill.key);
         }
-        let (jobs, found) = self.shelf.as_mut()?.bring(&self.settings, cx.local_time(), fill)?;
+        let shelf = self.shelf.as_mut()?;
+        if let Filled::Value(_) = fill.found {
+            self.watch.brought(cx.local_time(), fill.key);
+            self.watch.forget(shelf.len(), |key| shelf.has(key));
+        }
+        let (jobs, found) = shelf.bring(&self.settings, cx.local_time(), fill)?;
         Some(self.woken(jobs, &found))
     }
 
@@ -164,7 +188,17 @@ impl Store {
                 cx.held_by(origin, key)
             });
             shelf.put(&self.settings, now, key, version);
+            self.watch.brought(now, key);
         }
+    }
+
+    /// The settings it keeps to.
+    fn obeyed(&self) -> Settings {
+        let mut obeyed = self.settings.clone();
+        if self.flaw == KEEPS_EXPIRED {
+            obeyed.loading.cache.ttl = None;
+        }
+        obeyed
     }
 }
 
@@ -201,7 +235,7 @@ impl Behaviour for Store {
             Some(shelf) => shelf.restart(cx.local_time(), self.settings.persistent),
             None => {
                 let seed = cx.key("cache").draw(0);
-                self.shelf = Some(Shelf::new(&self.settings, seed, cx.key("entry_size")));
+                self.shelf = Some(Shelf::new(&self.obeyed(), seed, cx.key("entry_size")));
                 self.early = Some(cx.key("early_expiry"));
             }
         }
@@ -214,12 +248,13 @@ impl Behaviour for Store {
     fn reconfigure(&mut self, plan: &ServicePlan) {
         let Ok(settings) = read(&plan.settings) else { return };
         self.writes = plan.operations.iter().map(|operation| operation.writes).collect();
-        if settings != self.settings
-            && let Some(shelf) = &mut self.shelf
-        {
-            shelf.reconfigure(&settings);
+        if settings != self.settings {
+            self.settings = settings;
+            let obeyed = self.obeyed();
+            if let Some(shelf) = &mut self.shelf {
+                shelf.reconfigure(&obeyed);
+            }
         }
-        self.settings = settings;
     }
 
     fn fill(&mut self, fill: &Fill, cx: &mut Cx<'_>) -> Option<Woken> {
@@ -237,6 +272,7 @@ impl Behaviour for Store {
                     cx.read_out(origin, key);
                 }
                 shelf.put(&self.settings, cx.local_time(), key, version);
+                self.watch.brought(cx.local_time(), key);
             }
             // Nobody knows whether it was written.
             (Filled::Absent | Filled::Failed, _) => self.invalidate(key, 0, cx),
@@ -247,7 +283,18 @@ impl Behaviour for Store {
     fn invalidate(&mut self, key: u64, version: u64, cx: &mut Cx<'_>) {
         let Some(shelf) = &mut self.shelf else { return };
         self.counts.invalidations += 1;
+        self.watch.invalidated(key, version);
+        if self.flaw == DEAF {
+            return;
+        }
         self.counts.invalidated += u64::from(shelf.invalidate(cx.local_time(), key, version));
+    }
+
+    /// The only entry that is about a cache: it loses what it keeps.
+    fn entry(&mut self, entry: EntryId, begins: bool, cx: &mut Cx<'_>) {
+        let Some(shelf) = self.shelf.as_mut().filter(|shelf| begins && shelf.len() > 0) else { return };
+        shelf.wipe();
+        cx.touch(entry);
     }
 
     fn deadline(&self) -> Option<Time> {

@@ -11,6 +11,8 @@ pub struct KindTraits {
     pub jobs: JobsRole,
     /// What it has to do with configuration.
     pub config: ConfigRole,
+    /// Whether it keeps copies that could be lost without harm to the truth.
+    pub keeps_copies: bool,
     /// Whether its services obey an `admission`.
     pub has_admission: bool,
     /// Whether its services can do nothing without a call.

@@ -1,6 +1,7 @@
 //! Faults in scenario files, one file per family: what the file says, and what it means once names are ids.
 //! To add one: its struct with [`ResolveFault`] in its family's file, one line in the list below.
 
+mod cache;
 mod client;
 mod clock;
 mod connection;
@@ -86,6 +87,8 @@ faults! {
     "thundering_herd" = ThunderingHerd(client::RawHerd),
     /// One key takes a share of all requests.
     "hot_key" = HotKey(client::RawHotKey),
+    /// Caches lose all they keep.
+    "cache_wipe" = CacheWipe(cache::RawCacheWipe),
     /// Connections of a pool leak.
     "pool_exhaustion" = PoolExhaustion(pool::RawPoolExhaustion),
     /// A node's clock is wrong.
