@@ -186,3 +186,33 @@ impl Store for AnyStore {
         self.store().deadline()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nodes::Kinds;
+    use crate::scenario::KindsCheck;
+    use serde_json::json;
+
+    fn wrong(kind: &str, settings: &Value) -> Vec<(String, String)> {
+        Kinds::default().check_settings(kind, settings.as_object().expect("settings are a mapping"))
+    }
+
+    #[test]
+    fn all_kinds_have_the_same_words_for_where_they_keep_what_they_know() {
+        for kind in ["job-scheduler", "payments", "upi-switch", "config-server", "notifier"] {
+            let group = json!({"group": {"commits": 8, "wait": "2ms"}});
+            for sound in [json!({"store": "memory"}), json!({"fsync": group, "store": "wal"})] {
+                assert_eq!(wrong(kind, &sound), [], "{kind}");
+            }
+            let told = wrong(kind, &json!({"store": "log", "fsync": {"commits": 8, "wait": "2ms"}}));
+            let [(first, store), (second, fsync)] = &told[..] else { panic!("{kind}: {told:?}") };
+            assert_eq!((first.as_str(), second.as_str()), ("store", "fsync"), "{kind}");
+            assert_eq!(store, "`log` is not known here; use wal or memory", "{kind}");
+            assert!(fsync.starts_with("this is no policy; write"), "{kind}: {fsync}");
+            let told = wrong(kind, &json!({"store": "memory", "fsync": "never"}));
+            let [(_, told)] = &told[..] else { panic!("{kind}: {told:?}") };
+            assert_eq!(told, "a store in memory has nothing to sync; remove one of `store` and `fsync`");
+        }
+    }
+}

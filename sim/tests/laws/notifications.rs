@@ -45,6 +45,18 @@ fn on_a_quiet_day_everybody_is_told_once() {
 }
 
 #[test]
+fn a_notifier_admits_no_more_than_its_limit_and_tells_everybody_it_has_admitted() {
+    let limited = "    admission: {rate_limit: {kind: token_bucket, rate: 5/s, burst: 5, per: service}}";
+    let outcome = ran(&product(limited, "", SHOP));
+    let accepted = shown(&outcome, "notifier", "accepted");
+    // Ten seconds at five a second, and what was saved up; four times as many were wanted.
+    assert!((50..=56).contains(&accepted), "{accepted}");
+    assert_eq!(shown(&outcome, "notifier", "delivered"), accepted);
+    assert_eq!(shown(&outcome, "notifier", "true_reached"), accepted);
+    assert!(broken(&outcome).is_empty(), "{:?}", broken(&outcome));
+}
+
+#[test]
 fn a_late_acknowledgement_doubles_what_has_no_key_and_nothing_else() {
     let day = |keys: bool, notifier: &str| {
         let mail = format!("    idempotency_keys: {keys}\n    late_acks: 20%\n    late_by: 2s");

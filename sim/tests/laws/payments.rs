@@ -2,6 +2,7 @@
 //! stays what it should be, wherever a process dies and whatever the network does.
 
 use foreshock::nodes::Kinds;
+use foreshock::run::{Detail, run};
 use foreshock::scenario::{Files, Source, compile};
 
 use crate::harness::{assert_balanced, broken, ends, found, plan, ran, run_plan, shown};
@@ -294,6 +295,19 @@ fn each_defect_is_found_by_the_invariant_that_is_made_for_it() {
         let outcome = run_plan(&crate::harness::plan_with(&text, &kinds), &kinds);
         assert!(broken(&outcome).contains(&invariant), "{kind}: {:?}", broken(&outcome));
     }
+}
+
+#[test]
+fn books_that_are_not_kept_change_nothing_that_happens_to_money() {
+    let crash = "timeline: [{at: 4s, for: 1s, id: crash, fault: {crash: {service: payments, mode: host}}}]";
+    let text = merchant("    refund: 20%\n    attempts: 10", "", "", &format!("{BUYERS}\n{crash}"));
+    let (plan, kinds) = (plan(&text), Kinds::default());
+    let with = run(&plan, plan.seed, &[], &kinds, &Detail::default()).expect("there are no edits");
+    let without = Detail { without_books: true, ..Detail::default() };
+    let without = run(&plan, plan.seed, &[], &kinds, &without).expect("there are no edits");
+    assert_eq!((with.fingerprint, with.events), (without.fingerprint, without.events));
+    assert_balanced(&with);
+    assert!(with.measured.money.is_some() && without.measured.money.is_none());
 }
 
 struct NoFiles;

@@ -259,7 +259,7 @@ impl Payments {
         let taken = self.handle(input, cx);
         if matches!(asked.ask, Ask::Create { .. }) {
             let is_made =
-                self.processor.as_ref().is_some_and(|processor| processor.intent(IntentId(next)).is_some());
+                self.processor.as_ref().is_some_and(|processor| processor.has_intent(IntentId(next)));
             if is_made {
                 cx.payment_made(next, request.key);
             } else {
