@@ -5,8 +5,8 @@ use super::calendar::{Calendar, Night};
 use super::figures::NightFigures;
 use super::house::{Channel, HotelUnit, House, Plan, Room, RoomType, Stay};
 use crate::booking::{
-    Answer, Ask, Booking, BookingId, Clocks, Command, CustomerId, Desk, DeskConfig, OpenError, Output, Phase,
-    Refusal, Rejected, Token,
+    Answer, Ask, Booking, BookingId, Clocks, Command, CustomerId, Desk, DeskConfig, OpenError, Output,
+    Pending, Phase, Refusal, Rejected, Token,
 };
 use crate::store::Store;
 use crate::time::Time;
@@ -77,7 +77,8 @@ pub struct Arrivals {
     pub channel_oversells: u64,
 }
 
-/// A hotel over a store. Commands that are not about stays go to its [`desk`](Hotel::desk_mut).
+/// A hotel over a store. Stays are booked and changed through it, so that it knows who comes when; whatever is not about
+/// stays may go to its [`desk`](Hotel::desk_mut).
 pub struct Hotel<S> {
     desk: Desk<House, S>,
     calendar: Calendar,
@@ -215,6 +216,44 @@ impl<S: Store> Hotel<S> {
         sold
     }
 
+    /// Decides any command, and commits nothing yet: [`commit`](Hotel::commit) it, or roll it back at the
+    /// [`desk`](Hotel::desk_mut).
+    ///
+    /// # Errors
+    /// [`Rejected`]; then nothing is open.
+    pub fn begin(
+        &mut self,
+        clocks: Clocks,
+        command: Command<HotelUnit, Stay>,
+    ) -> Result<Pending<House>, Rejected> {
+        let indexed = match &command {
+            Command::Hold(ask) | Command::Sell(ask) | Command::Wait(ask) => {
+                Some((ask.id, ask.detail.arrival))
+            }
+            Command::Change { booking, ask, .. } => Some((*booking, ask.detail.arrival)),
+            _ => None,
+        };
+        let pending = self.desk.begin(clocks, command)?;
+        // It may not commit: whoever looks there looks at the booking itself as well.
+        if let Some((id, arrival)) = indexed {
+            self.by_arrival.entry(arrival).or_default().insert(id);
+        }
+        Ok(pending)
+    }
+
+    /// Commits what was decided.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then nothing has changed.
+    pub fn commit(
+        &mut self,
+        now: Time,
+        pending: Pending<House>,
+        out: &mut Vec<Output>,
+    ) -> Result<Answer, Rejected> {
+        self.desk.commit(now, pending, out)
+    }
+
     /// Any command to the desk.
     ///
     /// # Errors
@@ -225,18 +264,8 @@ impl<S: Store> Hotel<S> {
         command: Command<HotelUnit, Stay>,
         out: &mut Vec<Output>,
     ) -> Result<Answer, Rejected> {
-        let indexed = match &command {
-            Command::Hold(ask) | Command::Sell(ask) | Command::Wait(ask) => {
-                Some((ask.id, ask.detail.arrival))
-            }
-            Command::Change { booking, ask, .. } => Some((*booking, ask.detail.arrival)),
-            _ => None,
-        };
-        let answer = self.desk.handle(clocks, command, out)?;
-        if let Some((id, arrival)) = indexed {
-            self.by_arrival.entry(arrival).or_default().insert(id);
-        }
-        Ok(answer)
+        let pending = self.begin(clocks, command)?;
+        self.commit(clocks.store, pending, out)
     }
 
     /// Calls a confirmed stay off: free until its plan's deadline, by the store's clock and the house's calendar; then

@@ -4,16 +4,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use foreshock_systems::booking::{Ask, BookingId, CustomerId, Desk, Goods, Refusal};
+use foreshock_systems::booking::{
+    Ask, BookingId, Clocks, Command, CustomerId, Desk, Goods, Output, Pending, Phase, Refusal, Rejected,
+};
 use foreshock_systems::hotel::{
-    Calendar, Hotel, HotelUnit, House, HouseConfig, Night, Plan, RatePlan, RoomKind, RoomType, StayRequest,
+    Calendar, Hotel, HotelUnit, House, HouseConfig, Night, Plan, RatePlan, Room, RoomKind, RoomType,
+    StayRequest,
 };
 use foreshock_systems::ticket_booking::{
     BoxOffice, BoxOfficeConfig, Seat, SeatMap, Show, ShowId, ShowSeat, Theatre,
 };
 
 use super::settings::{Choice, DeskSettings};
-use crate::kernel::draw::below;
+use crate::kernel::draw::{below, chance_ppm};
 use crate::kernel::time::Time;
 use crate::nodes::store::AnyStore;
 
@@ -24,6 +27,9 @@ const PARTY: u64 = 1;
 const WHERE: u64 = 2;
 const ARRIVAL: u64 = 3;
 const NIGHTS: u64 = 4;
+
+/// A command about these goods.
+pub(super) type Order<G> = Command<<G as Goods>::Unit, <G as Goods>::Detail>;
 
 /// What a wish came to.
 pub(super) type Wish<G> = Result<Ask<<G as Goods>::Unit, <G as Goods>::Detail>, Refusal>;
@@ -38,6 +44,15 @@ pub(super) trait Front: Sized {
     fn desk(&self) -> &Desk<Self::Goods, AnyStore>;
     fn desk_mut(&mut self) -> &mut Desk<Self::Goods, AnyStore>;
     fn into_store(self) -> AnyStore;
+    /// Decides a command, and commits nothing yet.
+    ///
+    /// # Errors
+    /// [`Rejected`].
+    fn begin(
+        &mut self,
+        clocks: Clocks,
+        command: Order<Self::Goods>,
+    ) -> Result<Pending<Self::Goods>, Rejected>;
     /// What a customer wants, by what they are shown; the how manieth time they choose is `tries`.
     ///
     /// # Errors
@@ -54,6 +69,17 @@ pub(super) trait Front: Sized {
     fn word_of(unit: <Self::Goods as Goods>::Unit) -> u64;
     /// Whether everything is sold.
     fn is_sold_out(&self) -> bool;
+
+    /// When [`turn`](Front::turn) wants to be called.
+    fn deadline(&self) -> Option<Time> {
+        None
+    }
+    /// What happens by itself as days go by; `word` decides of a booking whether they come.
+    fn turn(&mut self, _now: Time, _word: Words<'_>, _out: &mut Vec<Output>) {}
+    /// What it counts beside what a desk has in its store.
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 fn party(settings: &DeskSettings, words: Words<'_>) -> u32 {
@@ -122,6 +148,10 @@ impl Front for Tickets {
         self.office.into_store()
     }
 
+    fn begin(&mut self, clocks: Clocks, command: Order<Theatre>) -> Result<Pending<Theatre>, Rejected> {
+        self.office.begin(clocks, command)
+    }
+
     fn wish(
         &mut self,
         now: Time,
@@ -156,9 +186,58 @@ impl Front for Tickets {
 pub(super) struct Nights {
     hotel: Hotel<AnyStore>,
     settings: DeskSettings,
+    /// Days that are over and were closed.
+    days: u64,
+    /// Rooms to be cleaned.
+    unclean: Vec<Room>,
+    occupied: u64,
+    revenue_minor: u64,
 }
 
 const KIND: RoomType = RoomType(0);
+
+impl Nights {
+    /// The first day that can be booked: tomorrow, or the first of all where days do not pass.
+    fn next_day(&self, now: Time) -> u64 {
+        let passed = self.settings.day.and_then(|day| now.as_nanos().checked_div(day.as_nanos()));
+        passed.map_or(0, |passed| passed + 1)
+    }
+
+    /// Who leaves leaves, who comes comes, and the day is closed.
+    fn close(&mut self, now: Time, word: Words<'_>, out: &mut Vec<Output>) {
+        let (today, clocks) = (Night(self.days as i32), Clocks::agreed(now));
+        let bookings = self.hotel.desk().bookings();
+        let ids: Vec<(BookingId, Phase, Night, Night)> = bookings
+            .map(|kept| (kept.id, kept.phase, kept.detail.arrival, kept.detail.departure()))
+            .collect();
+        for (id, _, _, _) in
+            ids.iter().filter(|(_, phase, _, leaves)| *phase == Phase::Arrived && *leaves <= today)
+        {
+            for room in self.hotel.rooms_of(*id) {
+                self.unclean.push(room);
+            }
+            // What meets another transaction is done at the end of the next day.
+            let _ = self.hotel.depart(clocks, *id, out);
+        }
+        for room in std::mem::take(&mut self.unclean) {
+            if self.hotel.set_usable(clocks, room, true, out).is_err() {
+                self.unclean.push(room);
+            }
+        }
+        for (id, _, _, _) in
+            ids.iter().filter(|(_, phase, comes, _)| *phase == Phase::Confirmed && *comes == today)
+        {
+            if chance_ppm(word(id.0), self.settings.show_ppm) {
+                let _ = self.hotel.arrive(clocks, today, *id, out);
+            }
+        }
+        if let Ok(figures) = self.hotel.close_day(clocks, today, out) {
+            self.occupied += figures.occupied;
+            self.revenue_minor += figures.revenue_minor.unsigned_abs();
+        }
+        self.days += 1;
+    }
+}
 
 impl Front for Nights {
     type Goods = House;
@@ -171,12 +250,21 @@ impl Front for Nights {
                 ..RatePlan::default()
             }],
             max_nights: settings.nights.1 as u16,
+            partner_rooms: settings.partner_rooms,
+            compensation_minor: i64::from(settings.compensation_minor),
             ..HouseConfig::default()
         });
         let house = house.expect("the plan's settings were checked");
         let hotel = Hotel::open(store, house, Calendar::utc(), settings.config);
         let hotel = hotel.expect("the plan's settings were checked, and the store is this desk's own");
-        Nights { hotel, settings: settings.clone() }
+        Nights {
+            hotel,
+            settings: settings.clone(),
+            days: 0,
+            unclean: Vec::new(),
+            occupied: 0,
+            revenue_minor: 0,
+        }
     }
 
     fn desk(&self) -> &Desk<House, AnyStore> {
@@ -191,9 +279,13 @@ impl Front for Nights {
         self.hotel.into_store()
     }
 
+    fn begin(&mut self, clocks: Clocks, command: Order<House>) -> Result<Pending<House>, Rejected> {
+        self.hotel.begin(clocks, command)
+    }
+
     fn wish(
         &mut self,
-        _now: Time,
+        now: Time,
         id: BookingId,
         who: CustomerId,
         tries: u32,
@@ -203,7 +295,7 @@ impl Front for Nights {
         let nights = least + below(words(NIGHTS), u64::from(most - least) + 1) as u32;
         let day = below(words(ARRIVAL | u64::from(tries) << 8), u64::from(self.settings.horizon));
         let request = StayRequest {
-            arrival: Night(day as i32),
+            arrival: Night((self.next_day(now) + day) as i32),
             nights: nights as u16,
             kind: KIND,
             rooms: party(&self.settings, words),
@@ -229,6 +321,37 @@ impl Front for Nights {
     fn is_sold_out(&self) -> bool {
         let nights = u64::from(self.settings.horizon);
         let house = self.hotel.desk().goods();
-        self.hotel.desk().totals().sold >= nights * u64::from(house.accepted(KIND))
+        self.settings.day.is_none()
+            && self.hotel.desk().totals().sold >= nights * u64::from(house.accepted(KIND))
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        Some(Time::ZERO + self.settings.day?.saturating_mul(self.days + 1))
+    }
+
+    fn turn(&mut self, now: Time, word: Words<'_>, out: &mut Vec<Output>) {
+        while self.deadline().is_some_and(|due| due <= now) {
+            self.close(now, word, out);
+        }
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        if self.settings.day.is_none() {
+            return Vec::new();
+        }
+        let counts = self.hotel.arrivals();
+        let room_nights = self.days * u64::from(self.settings.rooms);
+        vec![
+            ("days", self.days),
+            ("parties_arrived", counts.arrived),
+            ("parties_housed", counts.housed),
+            ("parties_walked", counts.walked),
+            ("parties_turned_away", counts.turned_away),
+            ("no_shows", counts.no_shows),
+            ("compensation_minor", counts.compensation_minor.unsigned_abs()),
+            ("room_nights", room_nights),
+            ("room_nights_occupied", self.occupied),
+            ("room_revenue_minor", self.revenue_minor),
+        ]
     }
 }

@@ -48,6 +48,7 @@ struct Draws {
     checkout: Key,
     abandon: Key,
     cancel: Key,
+    shows: Key,
 }
 
 /// A question to the provider that is under way.
@@ -186,20 +187,25 @@ impl<F: Front> Selling<F> {
                 self.cancels.insert((cx.local_time() + self.settings.cancel_after, booking));
             }
         }
-        if matches!(phase, Phase::Cancelled | Phase::NoShow | Phase::Walked | Phase::TurnedAway) {
+        if is_given_up(phase) {
             cx.booking_fact(BookingFact::Ended { booking: booking.0 });
         }
-        let end = if is_theirs { OrderEnd::Paid } else { OrderEnd::Refused };
-        cx.order_ended(booking.0, end);
-        let value = u64::from(is_theirs);
-        self.end(booking, Verdict::Answer(Answered { missed: !is_theirs, value }));
+        if self.flows.contains_key(&booking) {
+            cx.order_ended(booking.0, if is_theirs { OrderEnd::Paid } else { OrderEnd::Refused });
+        }
+        // Who has paid and gets nothing for it was not served, whatever becomes of the money.
+        let verdict = match phase {
+            Phase::Refused => Verdict::Fail,
+            _ => Verdict::Answer(Answered { missed: !is_theirs, value: u64::from(is_theirs) }),
+        };
+        self.end(booking, verdict);
     }
 
     fn tell_confirmed(&mut self, booking: BookingId, cx: &mut Cx<'_>) {
         let Some(desk) = self.desk() else { return };
         let Some(kept) = desk.booking(booking) else { return };
         let limit = |unit| desk.goods().limit(unit);
-        let units = kept.units.iter().map(|taken| (F::word_of(taken.unit), kept.quantity, limit(taken.unit)));
+        let units = kept.units.iter().map(|taken| (F::word_of(taken.unit), taken.count, limit(taken.unit)));
         let units = units.collect();
         cx.booking_fact(BookingFact::Confirmed { booking: booking.0, units });
     }
@@ -327,7 +333,7 @@ impl<F: Front> Selling<F> {
             return;
         };
         let minor = ask.deposit_minor;
-        match front.desk_mut().begin(Clocks::agreed(now), Command::Hold(ask)) {
+        match front.begin(Clocks::agreed(now), Command::Hold(ask)) {
             Ok(pending) if self.settings.transaction_time.is_zero() => self.commit(id, pending, minor, cx),
             Ok(pending) => {
                 let due = now + self.settings.transaction_time;
@@ -490,6 +496,7 @@ impl<F: Front> Behaviour for Selling<F> {
             checkout: cx.key("checkout"),
             abandon: cx.key("abandon"),
             cancel: cx.key("cancel"),
+            shows: cx.key("shows"),
         });
         if self.front.is_some() {
             return; // it takes over from a process that has ended in good order
@@ -497,8 +504,18 @@ impl<F: Front> Behaviour for Selling<F> {
         let front = self.opened(cx);
         self.violations_told = 0;
         if self.counts.crashes > 0 {
+            let was_given_up: Vec<u64> = front
+                .desk()
+                .bookings()
+                .filter(|kept| is_given_up(kept.phase))
+                .map(|kept| kept.id.0)
+                .collect();
             let owned = front.desk().bookings().filter(|kept| kept.phase.claim() == Claim::Owns);
-            cx.booking_fact(BookingFact::Found { owned: owned.map(|kept| kept.id.0).collect() });
+            let owned = owned.map(|kept| kept.id.0).chain(was_given_up.iter().copied()).collect();
+            cx.booking_fact(BookingFact::Found { owned });
+            for booking in was_given_up {
+                cx.booking_fact(BookingFact::Ended { booking });
+            }
             cx.money_found(&books::of(front.desk()));
         }
         self.front = Some(front);
@@ -543,8 +560,8 @@ impl<F: Front> Behaviour for Selling<F> {
             return Some(Time::ZERO);
         }
         let flow = self.timers.first().into_iter().chain(self.cancels.first()).map(|(due, _)| *due);
-        let desk = self.front.as_ref().and_then(|front| front.desk().deadline());
-        flow.chain(desk).min()
+        let front = self.front.as_ref().map(|front| [front.deadline(), front.desk().deadline()]);
+        flow.chain(front.into_iter().flatten().flatten()).min()
     }
 
     fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
@@ -559,6 +576,10 @@ impl<F: Front> Behaviour for Selling<F> {
             let _ = self.handle(Clocks::agreed(local), Command::Cancel { booking, fee_minor: 0 }, cx);
         }
         let mut out = Vec::new();
+        if let (Some(front), Some(draws)) = (&mut self.front, self.draws) {
+            front.turn(local, &|booking| draws.shows.draw(cx.redrawn(booking)), &mut out);
+            self.after_step(std::mem::take(&mut out), cx);
+        }
         if let Some(desk) = self.desk().filter(|desk| desk.deadline().is_some_and(|due| due <= local)) {
             // Nobody waits for an answer here; what could not be done is still due.
             let _ = desk.expire(local, &mut out);
@@ -570,9 +591,15 @@ impl<F: Front> Behaviour for Selling<F> {
     fn probe(&self, out: &mut Probes) {
         self.counts.probe(out);
         if let Some(front) = &self.front {
+            out.counts.extend(front.counts());
             out.money = Some(books::probe(front.desk(), out));
         }
     }
+}
+
+/// Whether it was theirs once, and they know why it no longer is.
+const fn is_given_up(phase: Phase) -> bool {
+    matches!(phase, Phase::Cancelled | Phase::NoShow | Phase::Walked | Phase::TurnedAway)
 }
 
 /// The way to the provider: the first call that is written.

@@ -56,6 +56,12 @@ pub(super) struct DeskSettings {
     pub(super) overbooking: Overbooking,
     pub(super) nights: (u32, u32),
     pub(super) horizon: u32,
+    /// How long a day lasts; `None`: none ever ends.
+    pub(super) day: Option<Span>,
+    /// Share of those who booked and come.
+    pub(super) show_ppm: u32,
+    pub(super) partner_rooms: u32,
+    pub(super) compensation_minor: u32,
 }
 
 impl Default for DeskSettings {
@@ -82,6 +88,10 @@ impl Default for DeskSettings {
             overbooking: Overbooking::None,
             nights: (1, 3),
             horizon: 30,
+            day: None,
+            show_ppm: 1_000_000,
+            partner_rooms: u32::MAX,
+            compensation_minor: 0,
         }
     }
 }
@@ -196,7 +206,7 @@ const OFFICE: [Setting<DeskSettings>; 4] = [
     }),
 ];
 
-const HOTEL: [Setting<DeskSettings>; 4] = [
+const HOTEL: [Setting<DeskSettings>; 8] = [
     ("rooms", |settings, value| {
         settings.rooms = up_to(value, 1_000_000)?;
         Ok(())
@@ -211,6 +221,22 @@ const HOTEL: [Setting<DeskSettings>; 4] = [
     }),
     ("horizon", |settings, value| {
         settings.horizon = up_to(value, 10_000)?;
+        Ok(())
+    }),
+    ("day", |settings, value| {
+        settings.day = Some(lifetime(value)?);
+        Ok(())
+    }),
+    ("show", |settings, value| {
+        settings.show_ppm = share(value)?;
+        Ok(())
+    }),
+    ("partner_rooms", |settings, value| {
+        settings.partner_rooms = positive(value)?;
+        Ok(())
+    }),
+    ("compensation", |settings, value| {
+        settings.compensation_minor = up_to(value, 1_000_000_000)?;
         Ok(())
     }),
 ];

@@ -11,7 +11,6 @@ use foreshock_systems::broker::log::{
     Controller, ControllerInput, ControllerOutput, ControllerRejected, ElectionCause, Sabotage,
 };
 use foreshock_systems::broker::{BrokerId, PartitionId};
-use foreshock_systems::store::SimDisk;
 
 use super::post::Post;
 use super::settings::{self, ControllerSettings};
@@ -20,7 +19,7 @@ use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Note, Probe
 use crate::kernel::agenda::Handle;
 use crate::kernel::time::{Span, Time};
 use crate::measure::{OutcomeKind, brokered};
-use crate::nodes::store::AnyStore;
+use crate::nodes::store::{AnyStore, Fallen};
 use crate::nodes::tokens::ALARM;
 use crate::scenario::plan::{Plan, ServiceId};
 
@@ -51,7 +50,7 @@ pub(super) struct ControllerNode {
     controller: Option<Controller<AnyStore>>,
     group: Option<Coordinator<AnyStore>>,
     audit: GroupAudit,
-    disks: (Option<SimDisk>, Option<SimDisk>),
+    fallen: (Option<Fallen>, Option<Fallen>),
     joining: BTreeMap<u64, (Address, u64)>,
     tokens: u64,
     starts: u64,
@@ -79,7 +78,7 @@ impl ControllerNode {
             controller: None,
             group: None,
             audit: GroupAudit::new(),
-            disks: (None, None),
+            fallen: (None, None),
             joining: BTreeMap::new(),
             tokens: 0,
             starts: 0,
@@ -304,7 +303,10 @@ impl Node for ControllerNode {
         self.seen = self.seen.max(cx.local_time());
         self.counts.restarts += u64::from(self.starts > 0);
         self.starts += 1;
-        let disks = std::mem::take(&mut self.disks);
+        let fallen = std::mem::take(&mut self.fallen);
+        // The two logs lie on disks of their own.
+        let disk = |fallen: Option<Fallen>, which: u64| fallen?.disk(self.starts << 1 | which, cx);
+        let disks = (disk(fallen.0, 0), disk(fallen.1, 1));
         let store = |disk| AnyStore::open(self.settings.store, disk);
         let controller = Controller::open(self.settings.config, store(disks.0), self.seen);
         self.controller = Some(controller.sabotaged(self.sabotage.0));
@@ -361,15 +363,14 @@ impl Node for ControllerNode {
     }
 
     fn crash(&mut self, keep: Durable, _lost: &mut dyn FnMut(&Request)) {
-        let entropy = self.starts;
-        let controller = self.controller.take().and_then(|it| it.into_store().crash(keep, entropy));
+        let controller = self.controller.take().map(|it| it.into_store().fallen(keep));
         if let Some(group) = &self.group {
             let counts = group.counts();
             self.counts.fenced_commits += counts.fenced_commits;
             self.counts.commits += counts.commits;
         }
-        let group = self.group.take().and_then(|it| it.into_store().crash(keep, !entropy));
-        self.disks = (controller, group);
+        let group = self.group.take().map(|it| it.into_store().fallen(keep));
+        self.fallen = (controller, group);
         self.joining.clear();
         self.alarm = None;
     }

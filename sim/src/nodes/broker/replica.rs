@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use foreshock_systems::broker::BrokerId;
 use foreshock_systems::broker::log::{Acks, Broker, Input, Output, Rejected, Replica, Sabotage};
-use foreshock_systems::store::SimDisk;
 
 use super::post::Post;
 use super::settings::{self, BrokerSettings};
@@ -15,7 +14,7 @@ use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Note, Probe
 use crate::kernel::agenda::Handle;
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
-use crate::nodes::store::AnyStore;
+use crate::nodes::store::{AnyStore, Fallen};
 use crate::nodes::tokens::ALARM;
 use crate::scenario::plan::{Plan, ServiceId};
 
@@ -53,7 +52,7 @@ pub(super) struct BrokerNode {
     peers: Vec<ServiceId>,
     controller: Option<ServiceId>,
     broker: Option<Broker<AnyStore>>,
-    disk: Option<SimDisk>,
+    fallen: Option<Fallen>,
     has_everything: bool,
     waits: BTreeMap<u64, Waits>,
     tokens: u64,
@@ -82,7 +81,7 @@ impl BrokerNode {
             me: BrokerId(me as u32),
             peers,
             broker: None,
-            disk: None,
+            fallen: None,
             has_everything: true,
             waits: BTreeMap::new(),
             tokens: 0,
@@ -260,10 +259,11 @@ impl Node for BrokerNode {
     fn start(&mut self, cx: &mut Cx<'_>) {
         self.seen = self.seen.max(cx.local_time());
         let config = self.settings.config;
-        let disk = match self.broker.take() {
-            None => self.disk.take(),
+        let fallen = match self.broker.take() {
+            None => self.fallen.take(),
             Some(_) => None,
         };
+        let disk = fallen.and_then(|fallen| fallen.disk(self.incarnation, cx));
         self.counts.restarts += u64::from(self.incarnation > 0);
         let store = AnyStore::open(self.settings.store, disk);
         self.broker = Some(Broker::open(self.me, config, store, self.seen).sabotaged(self.sabotage));
@@ -307,8 +307,7 @@ impl Node for BrokerNode {
 
     fn crash(&mut self, keep: Durable, _lost: &mut dyn FnMut(&Request)) {
         if let Some(broker) = self.broker.take() {
-            let entropy = self.incarnation ^ u64::from(self.me.0) << 32;
-            self.disk = broker.into_store().crash(keep, entropy);
+            self.fallen = Some(broker.into_store().fallen(keep));
         }
         self.has_everything = keep == Durable::Written;
         self.waits.clear();

@@ -8,7 +8,6 @@ use foreshock_systems::parking_lot::{
     Gate as LotGate, GateId, Input, OfflineEntry, OfflineEvent, Output, ParkingLot, PaymentId, Phase, Plate,
     Rejected, RequestId, SpotClass, SpotId, TicketId, Vehicle, VehicleKind, Who,
 };
-use foreshock_systems::store::SimDisk;
 
 use super::settings::{self, LotSettings};
 use super::wire::Ask;
@@ -16,7 +15,7 @@ use super::{BELIEVES_GATES, CHARGES_AGAIN, gates_of, invariant};
 use crate::cluster::{Cx, Durable, Probes, Ref, Request};
 use crate::kernel::time::Time;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
-use crate::nodes::store::AnyStore;
+use crate::nodes::store::{AnyStore, Fallen};
 use crate::scenario::plan::{Party, Plan, ServiceId, ServicePlan};
 
 pub(super) struct Lot {
@@ -25,7 +24,7 @@ pub(super) struct Lot {
     defect: u8,
     /// `None` while the process is down.
     lot: Option<ParkingLot<AnyStore>>,
-    disk: Option<SimDisk>,
+    fallen: Option<Fallen>,
     /// Who stands where, as a person who walks through the lot would see it. Outlives the process.
     standing: BTreeMap<SpotId, TicketId>,
     /// What was set aside for each gate, in the order in which it was told.
@@ -59,7 +58,7 @@ impl Lot {
             gates,
             defect,
             lot: None,
-            disk: None,
+            fallen: None,
             standing: BTreeMap::new(),
             allotted: BTreeMap::new(),
             again_minor: 0,
@@ -265,16 +264,15 @@ impl Behaviour for Lot {
     }
 
     fn start(&mut self, cx: &mut Cx<'_>) {
-        let store = AnyStore::open(self.settings.store, self.disk.take());
+        let disk = self.fallen.take().and_then(|fallen| fallen.disk(self.counts.restarts, cx));
+        let store = AnyStore::open(self.settings.store, disk);
         let lot = ParkingLot::open(self.settings.config.clone(), store);
         self.lot = Some(lot.expect("the plan's settings were checked"));
         self.look_at_outputs(cx);
     }
 
     fn crash(&mut self, keep: Durable) {
-        if let Some(lot) = self.lot.take() {
-            self.disk = lot.into_store().crash(keep, self.counts.restarts);
-        }
+        self.fallen = self.lot.take().map(|lot| lot.into_store().fallen(keep));
         self.out.clear();
         self.counts.restarts += 1;
     }

@@ -8,7 +8,6 @@ use foreshock_systems::broker::queue::{
     Handle, NewMessage, Queue, QueueAudit, QueueInput, QueueOutput, QueueRejected, QueueSabotage,
     QueueViolation,
 };
-use foreshock_systems::store::SimDisk;
 
 use super::settings::{self, QueueSettings};
 use super::words::{Ask, word};
@@ -16,7 +15,7 @@ use crate::cluster::{Cx, Durable, Probes, Ref, Request};
 use crate::kernel::time::{Span, Time};
 use crate::measure::queued;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
-use crate::nodes::store::AnyStore;
+use crate::nodes::store::{AnyStore, Fallen};
 use crate::scenario::plan::{Plan, ServiceId, ServicePlan};
 
 const NOTHING: Answered = Answered { missed: true, value: 0 };
@@ -26,7 +25,7 @@ pub(super) struct QueueServer {
     settings: QueueSettings,
     sabotage: Option<QueueSabotage>,
     queue: Option<Queue<AnyStore>>,
-    disk: Option<SimDisk>,
+    fallen: Option<Fallen>,
     audit: QueueAudit,
     /// Receives by token.
     waiting: BTreeMap<u64, Ref>,
@@ -50,7 +49,7 @@ impl QueueServer {
             settings,
             sabotage,
             queue: None,
-            disk: None,
+            fallen: None,
             waiting: BTreeMap::new(),
             ready: VecDeque::new(),
             tokens: 0,
@@ -183,7 +182,8 @@ impl Behaviour for QueueServer {
 
     fn start(&mut self, cx: &mut Cx<'_>) {
         self.seen = self.seen.max(cx.local_time());
-        let store = AnyStore::open(self.settings.store, self.disk.take());
+        let disk = self.fallen.take().and_then(|fallen| fallen.disk(self.restarts, cx));
+        let store = AnyStore::open(self.settings.store, disk);
         self.queue = Some(Queue::open(self.settings.config, store).sabotaged(self.sabotage));
     }
 
@@ -198,7 +198,7 @@ impl Behaviour for QueueServer {
             }
         }
         self.restarts += 1;
-        self.disk = self.queue.take().and_then(|queue| queue.into_store().crash(keep, self.restarts));
+        self.fallen = self.queue.take().map(|queue| queue.into_store().fallen(keep));
         self.waiting.clear();
         self.ready.clear();
     }
