@@ -133,7 +133,7 @@ impl Bank {
             Input::RestartDispatcher => self.restart_dispatcher(now),
         }
         self.assign_calls(now);
-        self.start_idle(now, out);
+        self.start_idle(now);
         Ok(())
     }
 
@@ -280,12 +280,12 @@ impl Bank {
     }
 
     /// Cars that rest and have something to do now begin.
-    pub(super) fn start_idle(&mut self, now: Time, out: &mut Vec<Output>) {
+    pub(super) fn start_idle(&mut self, now: Time) {
         for at in 0..self.cars.len() {
             let car = &self.cars[at];
             let has_work = !car.calls.is_empty() || !car.riders.is_empty();
             if matches!(car.doing, Doing::Rests { .. }) && (has_work || self.is_recalled) {
-                self.proceed(now, at, out);
+                self.proceed(now, at);
             }
         }
     }
@@ -324,7 +324,7 @@ impl Bank {
             self.car_due(at, car, out);
         }
         self.assign_calls(at);
-        self.start_idle(at, out);
+        self.start_idle(at);
     }
 
     fn car_due(&mut self, at: Time, index: usize, out: &mut Vec<Output>) {
@@ -334,23 +334,23 @@ impl Bank {
                 car.parks_at =
                     self.config.parking.map(|(floor, _)| floor).filter(|floor| *floor != car.floor);
                 car.doing = Doing::Rests { park_at: None };
-                self.proceed(at, index, out);
+                self.proceed(at, index);
             }
             Doing::Moves { next, .. } => {
                 car.floor = next;
                 car.moves += 1;
-                self.proceed(at, index, out);
+                self.proceed(at, index);
             }
             Doing::Opens { .. } | Doing::Changes { .. } => self.change(at, index, out),
-            Doing::Closes { .. } => self.closed(at, index, out),
+            Doing::Closes { .. } => self.closed(at, index),
             Doing::Failed => {}
         }
     }
 
     /// The next step of a car that is at a floor with closed doors.
-    pub(super) fn proceed(&mut self, now: Time, index: usize, out: &mut Vec<Output>) {
+    pub(super) fn proceed(&mut self, now: Time, index: usize) {
         if self.cars[index].is_failing || self.is_recalled {
-            return self.go_to_safety(now, index, out);
+            return self.go_to_safety(now, index);
         }
         let was_moving = matches!(self.cars[index].doing, Doing::Moves { .. });
         let car = &mut self.cars[index];
@@ -476,7 +476,7 @@ impl Bank {
         rider
     }
 
-    fn closed(&mut self, now: Time, index: usize, out: &mut Vec<Output>) {
+    fn closed(&mut self, now: Time, index: usize) {
         let car = &mut self.cars[index];
         if car.is_failing {
             car.is_failing = false;
@@ -492,6 +492,6 @@ impl Bank {
             }
         }
         car.doing = Doing::Rests { park_at: None };
-        self.proceed(now, index, out);
+        self.proceed(now, index);
     }
 }

@@ -16,7 +16,7 @@ impl Bank {
         self.cars[index].is_failing = true;
         self.take_calls_from(now, index, out);
         match self.cars[index].doing {
-            Doing::Rests { .. } => self.go_to_safety(now, index, out),
+            Doing::Rests { .. } => self.go_to_safety(now, index),
             // At the next floor, or with the doors open: there it sees that it fails.
             Doing::Moves { .. } | Doing::Opens { .. } | Doing::Changes { .. } | Doing::Failed => {}
             Doing::Closes { .. } => self.open(now, index),
@@ -94,7 +94,7 @@ impl Bank {
     }
 
     /// A car that has to be emptied: where it is if it fails, at the lobby if there is a fire.
-    pub(super) fn go_to_safety(&mut self, now: Time, index: usize, _out: &mut [Output]) {
+    pub(super) fn go_to_safety(&mut self, now: Time, index: usize) {
         let was_moving = matches!(self.cars[index].doing, Doing::Moves { .. });
         let car = &mut self.cars[index];
         if !car.is_failing && car.floor != Floor(0) {

@@ -73,7 +73,7 @@ impl Lifts {
             (Traffic::UpPeak, _) | (Traffic::Lunch, 0..25) => (Floor(0), to),
             (Traffic::DownPeak, _) | (Traffic::Lunch, 25..75) => (from, Floor(0)),
             (Traffic::NearLobby, 0) => (self.settings.config.top(), Floor(0)),
-            (Traffic::NearLobby, _) if kind % 2 == 0 => (Floor(0), Floor(1)),
+            (Traffic::NearLobby, _) if kind.is_multiple_of(2) => (Floor(0), Floor(1)),
             (Traffic::NearLobby, _) => (Floor(1), Floor(0)),
             (Traffic::Interfloor | Traffic::Lunch, _) if from == to => (from, Floor(0)),
             (Traffic::Interfloor | Traffic::Lunch, _) => (from, to),
