@@ -5,6 +5,8 @@
 
 #[path = "laws/abandoned_work.rs"]
 mod abandoned_work;
+#[path = "laws/auth.rs"]
+mod auth;
 #[path = "laws/bounds.rs"]
 mod bounds;
 #[path = "laws/caches.rs"]
@@ -35,6 +37,8 @@ mod jobs;
 mod keyed_draws;
 #[path = "laws/limiter.rs"]
 mod limiter;
+#[path = "laws/logs.rs"]
+mod logs;
 #[path = "laws/notifications.rs"]
 mod notifications;
 #[path = "laws/payments.rs"]
