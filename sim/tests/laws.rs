@@ -5,6 +5,8 @@
 
 #[path = "laws/abandoned_work.rs"]
 mod abandoned_work;
+#[path = "laws/auth.rs"]
+mod auth;
 #[path = "laws/bookings.rs"]
 mod bookings;
 #[path = "laws/bounds.rs"]
@@ -43,6 +45,8 @@ mod keyed_draws;
 mod lifts;
 #[path = "laws/limiter.rs"]
 mod limiter;
+#[path = "laws/logs.rs"]
+mod logs;
 #[path = "laws/notifications.rs"]
 mod notifications;
 #[path = "laws/parking.rs"]

@@ -7,6 +7,7 @@
     reason = "benchmarks read the wall clock and start threads"
 )]
 
+mod auth;
 mod booking;
 mod broker;
 mod cache;
@@ -15,6 +16,7 @@ mod config_manager;
 mod elevator;
 mod feature_flags;
 mod job_scheduler;
+mod logging;
 mod metrics;
 mod notification;
 mod parking_lot;
@@ -39,6 +41,8 @@ const SYSTEMS: &[Benchmarks] = &[
     payment::benchmarks,
     job_scheduler::benchmarks,
     notification::benchmarks,
+    logging::benchmarks,
+    auth::benchmarks,
     booking::benchmarks,
     broker::benchmarks,
     elevator::benchmarks,

@@ -20,7 +20,7 @@ use crate::scenario::plan::{EdgeId, ServicePlan};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     timing: RefreshTiming,
-    /// After a refresh that failed, the next one begins so much later.
+    /// A refresh begins at least so long after the one before.
     again_after: Span,
 }
 
@@ -49,6 +49,8 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
 #[derive(Clone, Copy)]
 struct Session {
     logins: u64,
+    /// Renewals begun: each has a fate of its own on the network.
+    renewals: u32,
     generation: u32,
     /// The token in one word, which is the secret of the refresh token as well; 0 is none.
     word: u64,
@@ -110,6 +112,7 @@ impl Client {
         let Some(issuer) = self.issuer else { return };
         let session = self.sessions.entry(id).or_insert(Session {
             logins: 0,
+            renewals: 0,
             generation: 0,
             word: 0,
             expires: Time::ZERO,
@@ -125,7 +128,8 @@ impl Client {
             Ask::Refresh { family, generation: session.generation, secret: session.word }
         };
         self.counts.renewals += 1;
-        let step = session.generation.wrapping_mul(1 << 10).wrapping_add(session.logins as u32);
+        session.renewals = session.renewals.wrapping_add(1);
+        let step = session.renewals;
         let lineage = Lineage::root(name_hash("session"), id).call(name_hash("renewal"), step);
         let token = self.calls.insert(Call::Renewal { session: id }).pack();
         cx.call(
@@ -179,7 +183,7 @@ impl Client {
                 jitter.draw2(id, u64::from(session.generation) << 16 | session.logins & 0xFFFF)
             });
             session.refresh_at =
-                self.settings.timing.at(issued, life, word).max(local + Span::from_millis(1));
+                self.settings.timing.at(issued, life, word).max(local + self.settings.again_after);
             self.due.insert((session.refresh_at, id));
             for one in waiting {
                 self.present(one, cx);

@@ -19,7 +19,7 @@ use crate::scenario::quantity::Problem;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     life_s: u64,
-    /// Tokens expire at whole multiples of this, however short their life is then.
+    /// Tokens expire at whole multiples of this: at the one after the next.
     expires_on_the: Option<Span>,
     grace: Span,
     /// The key changes with this period, beginning so long after the start.
@@ -41,7 +41,11 @@ const SETTINGS: [Setting<Settings>; 8] = [
         Ok(())
     }),
     ("expires_on_the", |settings, value| {
-        settings.expires_on_the = Some(lifetime(value)?);
+        let every = lifetime(value)?;
+        if every < Span::from_secs(1) || every > Span::from_secs(wire::MOST_LIFE_S / 2) {
+            return Err(Problem::new("tokens expire every 1 s to 9 h", "write `10m`"));
+        }
+        settings.expires_on_the = Some(every);
         Ok(())
     }),
     ("refresh_grace", |settings, value| {
@@ -137,7 +141,7 @@ impl Server {
             None => self.settings.life_s,
             Some(every) => {
                 let every_s = (every.as_nanos() / 1_000_000_000).max(1);
-                (every_s - now_s % every_s).min(wire::MOST_LIFE_S)
+                (2 * every_s - now_s % every_s).min(wire::MOST_LIFE_S)
             }
         };
         let token: Token = self.ring.as_ref()?.sign(wire::claims(&self.name, session, now_s, life_s));

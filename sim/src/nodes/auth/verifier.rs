@@ -162,7 +162,7 @@ impl Verifying {
                 }
                 // By true time, acceptance may go beyond by the skew of the clock: told, not forbidden.
                 let _ = self.beyond.accepted(cx.now(), claims);
-                Verdict::Proceed(Answered::default())
+                Verdict::Answer(Answered::default())
             }
         }
     }
