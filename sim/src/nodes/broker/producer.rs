@@ -231,20 +231,18 @@ impl Behaviour for ProducerNode {
                     self.leaders.insert(assignment.partition, leader);
                 }
             }
-            Said::Produced { number, result } => {
-                if self.under_way.remove(&number).is_some() {
-                    let mut out = Vec::new();
-                    match result {
-                        Ok(throttle) => self.producer.acknowledged(self.seen, number, throttle, &mut out),
-                        Err(reason) => {
-                            if matches!(reason, Rejected::NotLeader { .. } | Rejected::NoLongerLeader) {
-                                self.asks_at = self.seen;
-                            }
-                            self.producer.failed(self.seen, number, Some(reason), &mut out);
+            Said::Produced { number, result } if self.under_way.remove(&number).is_some() => {
+                let mut out = Vec::new();
+                match result {
+                    Ok(throttle) => self.producer.acknowledged(self.seen, number, throttle, &mut out),
+                    Err(reason) => {
+                        if matches!(reason, Rejected::NotLeader { .. } | Rejected::NoLongerLeader) {
+                            self.asks_at = self.seen;
                         }
+                        self.producer.failed(self.seen, number, Some(reason), &mut out);
                     }
-                    self.take(out);
                 }
+                self.take(out);
             }
             _ => {}
         }

@@ -95,7 +95,7 @@ impl BrokerNode {
         }
     }
 
-    fn to_controller(&mut self, said: Said, cx: &mut Cx<'_>) {
+    fn tell_controller(&mut self, said: Said, cx: &mut Cx<'_>) {
         if let Some(controller) = self.controller {
             self.post.send_to_service(controller, said, cx);
         }
@@ -131,7 +131,7 @@ impl BrokerNode {
                 }
                 Output::AlterIsr(alter) => {
                     self.counts.isr_changes += 1;
-                    self.to_controller(Said::AlterIsr(alter), cx);
+                    self.tell_controller(Said::AlterIsr(alter), cx);
                 }
                 Output::Produced { token, partition, base_offset, count, is_duplicate, throttle, .. } => {
                     let Some(Waits::Producer(to, number, acks)) = self.waits.remove(&token) else { continue };
@@ -228,7 +228,7 @@ impl BrokerNode {
                 true => Said::Heartbeat { incarnation, known },
                 false => Said::Register { incarnation, has_everything },
             };
-            self.to_controller(said, cx);
+            self.tell_controller(said, cx);
         }
         let Some(broker) = &mut self.broker else { return };
         if broker.deadline().is_some_and(|at| at <= self.seen) {

@@ -22,36 +22,89 @@ pub(super) struct BrokerSettings {
 }
 
 const BROKER: &[Setting<BrokerSettings>] = &[
-    ("min_insync_replicas", |s, v| Ok(s.config.min_insync_replicas = positive(v)?)),
+    ("min_insync_replicas", |s, v| {
+        s.config.min_insync_replicas = positive(v)?;
+        Ok(())
+    }),
     ("truncate_by", |s, v| {
         let choices =
             [("leader_epoch", TruncateBy::LeaderEpoch), ("high_watermark", TruncateBy::HighWatermark)];
-        Ok(s.config.truncate_by = choice(v, &choices)?)
+        s.config.truncate_by = choice(v, &choices)?;
+        Ok(())
     }),
-    ("replica_lag", |s, v| Ok(s.config.replica_lag = lifetime(v)?)),
-    ("fetch_wait", |s, v| Ok(s.config.fetch_wait = span(v)?)),
-    ("fetch_backoff", |s, v| Ok(s.config.fetch_backoff = lifetime(v)?)),
-    ("fetch_timeout", |s, v| Ok(s.config.fetch_timeout = lifetime(v)?)),
-    ("fetch_records", |s, v| Ok(s.config.fetch_records = positive(v)?)),
-    ("produce_timeout", |s, v| Ok(s.config.produce_timeout = lifetime(v)?)),
-    ("checkpoint_every", |s, v| Ok(s.config.checkpoint_every = lifetime(v)?)),
-    ("clean_every", |s, v| Ok(s.config.clean_every = lifetime(v)?)),
-    ("quota_bytes_per_s", |s, v| Ok(s.config.quota_bytes_per_s = Some(u64::from(positive(v)?)))),
-    ("storage_bytes", |s, v| Ok(s.config.storage_bytes = Some(u64::from(positive(v)?)))),
-    ("segment_bytes", |s, v| Ok(s.config.log.segment_bytes = u64::from(positive(v)?))),
-    ("segment_age", |s, v| Ok(s.config.log.segment_age = lifetime(v)?)),
-    ("retention", |s, v| Ok(s.config.log.retention = Some(lifetime(v)?))),
-    ("retention_bytes", |s, v| Ok(s.config.log.retention_bytes = Some(u64::from(positive(v)?)))),
+    ("replica_lag", |s, v| {
+        s.config.replica_lag = lifetime(v)?;
+        Ok(())
+    }),
+    ("fetch_wait", |s, v| {
+        s.config.fetch_wait = span(v)?;
+        Ok(())
+    }),
+    ("fetch_backoff", |s, v| {
+        s.config.fetch_backoff = lifetime(v)?;
+        Ok(())
+    }),
+    ("fetch_timeout", |s, v| {
+        s.config.fetch_timeout = lifetime(v)?;
+        Ok(())
+    }),
+    ("fetch_records", |s, v| {
+        s.config.fetch_records = positive(v)?;
+        Ok(())
+    }),
+    ("produce_timeout", |s, v| {
+        s.config.produce_timeout = lifetime(v)?;
+        Ok(())
+    }),
+    ("checkpoint_every", |s, v| {
+        s.config.checkpoint_every = lifetime(v)?;
+        Ok(())
+    }),
+    ("clean_every", |s, v| {
+        s.config.clean_every = lifetime(v)?;
+        Ok(())
+    }),
+    ("quota_bytes_per_s", |s, v| {
+        s.config.quota_bytes_per_s = Some(u64::from(positive(v)?));
+        Ok(())
+    }),
+    ("storage_bytes", |s, v| {
+        s.config.storage_bytes = Some(u64::from(positive(v)?));
+        Ok(())
+    }),
+    ("segment_bytes", |s, v| {
+        s.config.log.segment_bytes = u64::from(positive(v)?);
+        Ok(())
+    }),
+    ("segment_age", |s, v| {
+        s.config.log.segment_age = lifetime(v)?;
+        Ok(())
+    }),
+    ("retention", |s, v| {
+        s.config.log.retention = Some(lifetime(v)?);
+        Ok(())
+    }),
+    ("retention_bytes", |s, v| {
+        s.config.log.retention_bytes = Some(u64::from(positive(v)?));
+        Ok(())
+    }),
     ("cleanup", |s, v| {
         let choices = [
             ("delete", Cleanup::Delete),
             ("compact", Cleanup::Compact),
             ("compact_and_delete", Cleanup::CompactAndDelete),
         ];
-        Ok(s.config.log.cleanup = choice(v, &choices)?)
+        s.config.log.cleanup = choice(v, &choices)?;
+        Ok(())
     }),
-    ("fsync", |s, v| Ok(s.store = StoreKind::Wal(fsync(v)?))),
-    ("heartbeat", |s, v| Ok(s.heartbeat = lifetime(v)?)),
+    ("fsync", |s, v| {
+        s.store = StoreKind::Wal(fsync(v)?);
+        Ok(())
+    }),
+    ("heartbeat", |s, v| {
+        s.heartbeat = lifetime(v)?;
+        Ok(())
+    }),
 ];
 
 pub(super) fn broker(written: &Map<String, Value>) -> Result<BrokerSettings, Vec<Wrong>> {
@@ -87,22 +140,48 @@ pub(super) struct ControllerSettings {
 const MOST_PARTITIONS: u32 = 10_000;
 
 const CONTROLLER: &[Setting<ControllerSettings>] = &[
-    ("partitions", |s, v| Ok(s.partitions = up_to(v, MOST_PARTITIONS)?)),
-    ("replication", |s, v| Ok(s.replication = Some(positive(v)?))),
-    ("session", |s, v| Ok(s.config.session = lifetime(v)?)),
-    ("unclean_election", |s, v| Ok(s.config.unclean_election = switch(v)?)),
-    ("fsync", |s, v| Ok(s.store = StoreKind::Wal(fsync(v)?))),
-    ("group_session", |s, v| Ok(s.group.session = lifetime(v)?)),
-    ("poll_interval", |s, v| Ok(s.group.poll_interval = lifetime(v)?)),
-    ("initial_delay", |s, v| Ok(s.group.initial_delay = span(v)?)),
+    ("partitions", |s, v| {
+        s.partitions = up_to(v, MOST_PARTITIONS)?;
+        Ok(())
+    }),
+    ("replication", |s, v| {
+        s.replication = Some(positive(v)?);
+        Ok(())
+    }),
+    ("session", |s, v| {
+        s.config.session = lifetime(v)?;
+        Ok(())
+    }),
+    ("unclean_election", |s, v| {
+        s.config.unclean_election = switch(v)?;
+        Ok(())
+    }),
+    ("fsync", |s, v| {
+        s.store = StoreKind::Wal(fsync(v)?);
+        Ok(())
+    }),
+    ("group_session", |s, v| {
+        s.group.session = lifetime(v)?;
+        Ok(())
+    }),
+    ("poll_interval", |s, v| {
+        s.group.poll_interval = lifetime(v)?;
+        Ok(())
+    }),
+    ("initial_delay", |s, v| {
+        s.group.initial_delay = span(v)?;
+        Ok(())
+    }),
     ("assignor", |s, v| {
         let choices =
             [("range", Assignor::Range), ("round_robin", Assignor::RoundRobin), ("sticky", Assignor::Sticky)];
-        Ok(s.group.assignor = choice(v, &choices)?)
+        s.group.assignor = choice(v, &choices)?;
+        Ok(())
     }),
     ("rebalance", |s, v| {
         let choices = [("eager", Protocol::Eager), ("cooperative", Protocol::Cooperative)];
-        Ok(s.group.protocol = choice(v, &choices)?)
+        s.group.protocol = choice(v, &choices)?;
+        Ok(())
     }),
 ];
 
@@ -131,21 +210,53 @@ pub(super) struct ProducerSettings {
 const PRODUCER: &[Setting<ProducerSettings>] = &[
     ("acks", |s, v| {
         let choices = [("none", Acks::None), ("leader", Acks::Leader), ("all", Acks::All)];
-        Ok(s.config.acks = choice(v, &choices)?)
+        s.config.acks = choice(v, &choices)?;
+        Ok(())
     }),
-    ("idempotent", |s, v| Ok(s.is_idempotent = switch(v)?)),
+    ("idempotent", |s, v| {
+        s.is_idempotent = switch(v)?;
+        Ok(())
+    }),
     ("placement", |s, v| {
-        Ok(s.placement = choice(v, &[("modulo", Placement::Modulo), ("jump", Placement::Jump)])?)
+        s.placement = choice(v, &[("modulo", Placement::Modulo), ("jump", Placement::Jump)])?;
+        Ok(())
     }),
-    ("buffer_bytes", |s, v| Ok(s.config.buffer_bytes = u64::from(positive(v)?))),
-    ("batch_records", |s, v| Ok(s.config.batch_records = positive(v)?)),
-    ("linger", |s, v| Ok(s.config.linger = span(v)?)),
-    ("max_in_flight", |s, v| Ok(s.config.max_in_flight = positive(v)?)),
-    ("retry_backoff", |s, v| Ok(s.config.retry_backoff = lifetime(v)?)),
-    ("delivery_timeout", |s, v| Ok(s.config.delivery_timeout = lifetime(v)?)),
-    ("request_timeout", |s, v| Ok(s.request_timeout = lifetime(v)?)),
-    ("metadata_every", |s, v| Ok(s.metadata_every = lifetime(v)?)),
-    ("record_bytes", |s, v| Ok(s.record_bytes = up_to(v, 1_000_000)?)),
+    ("buffer_bytes", |s, v| {
+        s.config.buffer_bytes = u64::from(positive(v)?);
+        Ok(())
+    }),
+    ("batch_records", |s, v| {
+        s.config.batch_records = positive(v)?;
+        Ok(())
+    }),
+    ("linger", |s, v| {
+        s.config.linger = span(v)?;
+        Ok(())
+    }),
+    ("max_in_flight", |s, v| {
+        s.config.max_in_flight = positive(v)?;
+        Ok(())
+    }),
+    ("retry_backoff", |s, v| {
+        s.config.retry_backoff = lifetime(v)?;
+        Ok(())
+    }),
+    ("delivery_timeout", |s, v| {
+        s.config.delivery_timeout = lifetime(v)?;
+        Ok(())
+    }),
+    ("request_timeout", |s, v| {
+        s.request_timeout = lifetime(v)?;
+        Ok(())
+    }),
+    ("metadata_every", |s, v| {
+        s.metadata_every = lifetime(v)?;
+        Ok(())
+    }),
+    ("record_bytes", |s, v| {
+        s.record_bytes = up_to(v, 1_000_000)?;
+        Ok(())
+    }),
 ];
 
 pub(super) fn producer(written: &Map<String, Value>) -> Result<ProducerSettings, Vec<Wrong>> {
@@ -172,16 +283,38 @@ pub(super) struct ConsumerSettings {
 }
 
 const CONSUMER: &[Setting<ConsumerSettings>] = &[
-    ("max_poll_records", |s, v| Ok(s.max_poll_records = positive(v)?)),
-    ("poll_wait", |s, v| Ok(s.poll_wait = span(v)?)),
-    ("poll_interval", |s, v| Ok(s.config.poll_interval = lifetime(v)?)),
-    ("heartbeat", |s, v| Ok(s.config.heartbeat_every = lifetime(v)?)),
-    ("commit", |s, v| {
-        Ok(s.config.commit = choice(v, &[("after", CommitWhen::After), ("before", CommitWhen::Before)])?)
+    ("max_poll_records", |s, v| {
+        s.max_poll_records = positive(v)?;
+        Ok(())
     }),
-    ("request_timeout", |s, v| Ok(s.request_timeout = lifetime(v)?)),
-    ("retry_pause", |s, v| Ok(s.retry_pause = lifetime(v)?)),
-    ("poison", |s, v| Ok(s.poison_ppm = share(v)?)),
+    ("poll_wait", |s, v| {
+        s.poll_wait = span(v)?;
+        Ok(())
+    }),
+    ("poll_interval", |s, v| {
+        s.config.poll_interval = lifetime(v)?;
+        Ok(())
+    }),
+    ("heartbeat", |s, v| {
+        s.config.heartbeat_every = lifetime(v)?;
+        Ok(())
+    }),
+    ("commit", |s, v| {
+        s.config.commit = choice(v, &[("after", CommitWhen::After), ("before", CommitWhen::Before)])?;
+        Ok(())
+    }),
+    ("request_timeout", |s, v| {
+        s.request_timeout = lifetime(v)?;
+        Ok(())
+    }),
+    ("retry_pause", |s, v| {
+        s.retry_pause = lifetime(v)?;
+        Ok(())
+    }),
+    ("poison", |s, v| {
+        s.poison_ppm = share(v)?;
+        Ok(())
+    }),
 ];
 
 pub(super) fn consumer(written: &Map<String, Value>) -> Result<ConsumerSettings, Vec<Wrong>> {

@@ -19,16 +19,46 @@ pub(super) struct QueueSettings {
 }
 
 const QUEUE: &[Setting<QueueSettings>] = &[
-    ("visibility", |s, v| Ok(s.config.visibility = lifetime(v)?)),
-    ("delay", |s, v| Ok(s.config.delay = span(v)?)),
-    ("retention", |s, v| Ok(s.config.retention = lifetime(v)?)),
-    ("max_in_flight", |s, v| Ok(s.config.max_in_flight = up_to(v, 120_000)?)),
-    ("max_receives", |s, v| Ok(s.config.max_receives = Some(up_to(v, 1_000)?))),
-    ("fifo", |s, v| Ok(s.config.is_fifo = switch(v)?)),
-    ("dedup", |s, v| Ok(s.is_deduplicated = switch(v)?)),
-    ("dedup_window", |s, v| Ok(s.config.dedup_window = lifetime(v)?)),
-    ("max_messages", |s, v| Ok(s.config.max_messages = u64::from(positive(v)?))),
-    ("fsync", |s, v| Ok(s.store = StoreKind::Wal(fsync(v)?))),
+    ("visibility", |s, v| {
+        s.config.visibility = lifetime(v)?;
+        Ok(())
+    }),
+    ("delay", |s, v| {
+        s.config.delay = span(v)?;
+        Ok(())
+    }),
+    ("retention", |s, v| {
+        s.config.retention = lifetime(v)?;
+        Ok(())
+    }),
+    ("max_in_flight", |s, v| {
+        s.config.max_in_flight = up_to(v, 120_000)?;
+        Ok(())
+    }),
+    ("max_receives", |s, v| {
+        s.config.max_receives = Some(up_to(v, 1_000)?);
+        Ok(())
+    }),
+    ("fifo", |s, v| {
+        s.config.is_fifo = switch(v)?;
+        Ok(())
+    }),
+    ("dedup", |s, v| {
+        s.is_deduplicated = switch(v)?;
+        Ok(())
+    }),
+    ("dedup_window", |s, v| {
+        s.config.dedup_window = lifetime(v)?;
+        Ok(())
+    }),
+    ("max_messages", |s, v| {
+        s.config.max_messages = u64::from(positive(v)?);
+        Ok(())
+    }),
+    ("fsync", |s, v| {
+        s.store = StoreKind::Wal(fsync(v)?);
+        Ok(())
+    }),
 ];
 
 pub(super) fn queue(written: &Map<String, Value>) -> Result<QueueSettings, Vec<Wrong>> {
@@ -56,10 +86,19 @@ pub(super) struct ConsumerSettings {
 const CONSUMER: &[Setting<ConsumerSettings>] = &[
     ("wait", |s, v| match span(v)? {
         wait if wait > SQS_MAX_WAIT => Err(Problem::new("this is too long", "the most is 20s")),
-        wait => Ok(s.wait = wait),
+        wait => {
+            s.wait = wait;
+            Ok(())
+        }
     }),
-    ("rest", |s, v| Ok(s.rest = lifetime(v)?)),
-    ("poison", |s, v| Ok(s.poison_ppm = share(v)?)),
+    ("rest", |s, v| {
+        s.rest = lifetime(v)?;
+        Ok(())
+    }),
+    ("poison", |s, v| {
+        s.poison_ppm = share(v)?;
+        Ok(())
+    }),
 ];
 
 pub(super) fn consumer(written: &Map<String, Value>) -> Result<ConsumerSettings, Vec<Wrong>> {
