@@ -47,7 +47,7 @@ pub(super) fn changed_to<'p>(plan: &'p Plan, path: &str) -> Option<&'p Value> {
         | Action::Publish(_)
         | Action::Rollback { .. } => &[],
     });
-    changes.filter(|setting| is_same(setting, path)).last().map(|setting| &setting.value)
+    changes.filter(|setting| is_same(setting, path)).next_back().map(|setting| &setting.value)
 }
 
 /// The same key, with or without the word that may be left out.
