@@ -253,6 +253,7 @@ struct Tally {
     differ: Vec<String>,
 }
 
+#[allow(clippy::print_stdout, reason = "says how much was compared")]
 fn taken_out(scenarios: impl Iterator<Item = Told>) -> Tally {
     let kinds = usual();
     let mut tally = Tally::default();

@@ -308,7 +308,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn wrong<T>(read: fn(&Map<String, Value>) -> Result<T, Vec<Wrong>>, settings: &Value) -> Vec<String> {
+    type Read<T> = fn(&Map<String, Value>) -> Result<T, Vec<Wrong>>;
+
+    fn wrong<T>(read: Read<T>, settings: &Value) -> Vec<String> {
         let settings = settings.as_object().expect("settings are a mapping");
         let wrong = read(settings).err().unwrap_or_default();
         wrong.into_iter().map(|(key, message)| format!("{key}: {message}")).collect()

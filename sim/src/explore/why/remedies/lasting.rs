@@ -37,7 +37,7 @@ pub(super) fn lasting(plan: &Plan, path: &str, value: &Value) -> Vec<Edit> {
 
 /// What a change of the timeline sets a key to; of several, the last.
 pub(super) fn changed_to<'p>(plan: &'p Plan, path: &str) -> Option<&'p Value> {
-    let changes = plan.timeline.iter().flat_map(|entry| match &entry.action {
+    let mut changes = plan.timeline.iter().flat_map(|entry| match &entry.action {
         Action::Deploy(deploy) => deploy.set.as_slice(),
         Action::Config(settings) => settings.as_slice(),
         Action::Fault(_)
@@ -47,7 +47,7 @@ pub(super) fn changed_to<'p>(plan: &'p Plan, path: &str) -> Option<&'p Value> {
         | Action::Publish(_)
         | Action::Rollback { .. } => &[],
     });
-    changes.filter(|setting| is_same(setting, path)).next_back().map(|setting| &setting.value)
+    changes.rfind(|setting| is_same(setting, path)).map(|setting| &setting.value)
 }
 
 /// The same key, with or without the word that may be left out.
