@@ -93,7 +93,7 @@ const INVARIANTS_OF_PARTS: &[(Invariant, Concerns)] = &[
         counts_any(evidence, "tokens_accepted")
     }),
     (Invariant { id: auth_invariant::FAMILIES, check: no_more }, |evidence| {
-        counts_any(evidence, "refreshes")
+        counts_any(evidence, "refresh_tokens_reused")
     }),
     (Invariant { id: "flags_sticky", check: flags::noticed }, has_flags),
     (Invariant { id: "flags_monotone", check: flags::noticed }, has_flags),
