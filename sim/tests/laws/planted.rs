@@ -21,11 +21,23 @@ type Planted = (&'static str, &'static [&'static str]);
 
 /// Those of less than a hundred thousand events.
 const SHORT: &[Planted] = &[
+    ("negative/auth-forgives", &["lossy"]),
+    ("negative/auth-verifier-lax", &["ahead"]),
+    ("negative/booking-clients-clock", &["clock-ahead"]),
+    ("negative/booking-fsync-never", &["crash"]),
+    ("negative/booking-loses-writes", &["crash"]),
+    ("negative/broker-answers-early", &["cut"]),
+    ("negative/broker-commits-unfenced", &["not-heard"]),
+    ("negative/broker-keeps-tail", &["cut"]),
+    ("negative/broker-watermark-of-all", &["down"]),
+    ("negative/broker-elects-anybody", &["three-falls-behind", "one-is-down"]),
+    ("negative/broker-kip-101", &["cut", "two-restarts", "one-dies"]),
     ("negative/config-canary-for-all", &["gray"]),
     ("negative/flag-not-monotone", &["step"]),
     ("negative/jobs-forgotten", &["crash"]),
     ("negative/jobs-hasty", &["power-cut"]),
     ("negative/jobs-unfenced", &["long-pause"]),
+    ("negative/log-lies", &["power-cut"]),
     ("negative/notification-fsync-never", &["mail-down", "power-lost"]),
     ("negative/notification-writes-lost", &["killed"]),
     ("negative/payment-charged-again", &["answers-lost"]),
@@ -45,6 +57,7 @@ const SHORT: &[Planted] = &[
 
 /// Those that take long.
 const LONG: &[Planted] = &[
+    ("business/booking-hold-shortened", &["shorter-hold"]),
     ("business/config-bad-release", &["bad-release"]),
     ("business/flag-expensive-path", &["new-checkout"]),
     ("business/flag-server-down-at-boot", &["flags-away", "roll"]),
@@ -53,6 +66,7 @@ const LONG: &[Planted] = &[
     ("resilience/breaker-flaps", &["slow-release"]),
     ("resilience/breaker-shared-sick-shard", &["shard-3-sick"]),
     ("resilience/cache-cold-restart", &["restart"]),
+    ("resilience/cache-wipe", &["flush-by-day"]),
     ("resilience/deploy-rolling-or-at-once", &["v3-at-once"]),
     ("resilience/hot-key", &["famous"]),
     ("resilience/limiter-adaptive-concurrency", &["slow-unbounded", "slow-fixed"]),
@@ -82,6 +96,10 @@ const LONG: &[Planted] = &[
 const LEFT_OUT: &[(&str, &str)] = &[
     ("business/config-boot-without-server", "which restarts it takes is a matter of their instants"),
     ("business/config-resync-herd", "every growth and every release makes the herd a little larger"),
+    (
+        "negative/broker-ignores-sequences",
+        "a producer that has to send again shows it, with its fault or without",
+    ),
     ("negative/config-client-trusts-network", "it takes two faults and some of the releases"),
     ("negative/config-doubles", "any release shows it"),
     ("negative/config-drops", "any release shows it"),

@@ -90,6 +90,7 @@ impl KindsCheck for FewKinds {
                 has_admission: true,
                 ..KindTraits::default()
             },
+            "cache" => KindTraits { has_admission: true, keeps_copies: true, ..KindTraits::default() },
             _ => KindTraits { has_admission: true, ..KindTraits::default() },
         }
     }

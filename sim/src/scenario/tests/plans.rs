@@ -167,7 +167,7 @@ fn every_fault_of_the_list_is_in_the_large_scenario() {
     let mut kinds: Vec<&str> = plan.timeline.iter().map(|entry| entry.action.kind()).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds.len(), 23 + 5, "{kinds:?}");
+    assert_eq!(kinds.len(), 24 + 5, "{kinds:?}");
 }
 
 #[test]
