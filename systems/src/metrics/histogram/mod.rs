@@ -212,7 +212,11 @@ impl Accumulator for Totals {
     }
 
     fn merge(&mut self, other: &Totals) -> Result<(), ShapeMismatch> {
-        self.add_run(other.sum, other.min, other.max, other.count);
+        self.count = self.count.saturating_add(other.count);
+        // Without a count as well: of a value recorded while an interval was taken, the count comes with the next one.
+        self.sum = self.sum.saturating_add(other.sum);
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::histogram::{
     Accumulator, ExponentialConfig, ExponentialHistogram, HdrConfig, HdrHistogram, Histogram, RelativeConfig,
-    RelativeHistogram, ShapeMismatch,
+    RelativeHistogram, ShapeMismatch, ShardTotals,
 };
 use super::*;
 use std::thread;
@@ -45,6 +45,21 @@ fn intervals_taken_while_threads_record_add_up_to_everything_recorded() {
     assert_eq!(taken.totals().sum(), plain.totals().sum());
     assert_eq!((taken.count(), taken.clamped(), shared.count()), (THREADS * VALUES, plain.clamped(), 0));
     assert_eq!(taken, plain);
+}
+
+#[test]
+fn a_sum_whose_count_comes_with_the_next_interval_is_not_lost() {
+    let interval = |count: u64, sum: u128| {
+        let mut interval = HdrHistogram::new(CONFIG).unwrap();
+        let (min, max) = if count > 0 { (7, 7) } else { (u64::MAX, 0) };
+        let counts = (0..8).map(|index| if index == 7 { count } else { 0 });
+        interval.take_in(counts, || ShardTotals { sum, min, max, clamped: 0 });
+        interval
+    };
+    let mut taken = HdrHistogram::new(CONFIG).unwrap();
+    taken.merge(&interval(0, 7)).unwrap();
+    taken.merge(&interval(1, 0)).unwrap();
+    assert_eq!((taken.count(), taken.totals().sum()), (1, 7));
 }
 
 #[test]
