@@ -1,6 +1,7 @@
 //! The kinds of nodes: each file turns a state machine into a [`Node`]. Kinds are looked up in one table, so a new
 //! one needs a file and a line; the cluster knows none of them.
 
+mod alarm;
 mod auth;
 mod booking;
 mod broken;

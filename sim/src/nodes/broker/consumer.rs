@@ -11,18 +11,17 @@ use foreshock_systems::broker::client::{Poller, PollerOutput};
 use foreshock_systems::broker::group::{GroupInput, GroupRejected};
 use foreshock_systems::broker::log::{Assignment, Read, Record, Rejected};
 
-use super::post::Post;
+use super::SHORTEST_NAP;
+use super::post::{self, Post};
 use super::settings::{self, ConsumerSettings};
 use super::wire::{Joined, Mail, Said};
-use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Note, Probes, Reply, Request, Token};
-use crate::kernel::agenda::Handle;
+use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Probes, Request, Token};
 use crate::kernel::draw::{Key, Sampler, chance_ppm};
 use crate::kernel::time::{Span, Time};
-use crate::measure::OutcomeKind;
+use crate::nodes::alarm::{Alarm, at_least};
 use crate::nodes::tokens::ALARM;
 use crate::scenario::plan::{Plan, ServiceId};
 
-const SHORTEST_NAP: Span = Span::from_micros(10);
 /// The end of the work on a record.
 const WORKED: Token = Token(1);
 
@@ -73,7 +72,7 @@ pub(super) struct ConsumerNode {
     rests_until: Time,
     wants_to_join: bool,
     seen: Time,
-    alarm: Option<(Time, Handle)>,
+    alarm: Alarm,
     counts: Counts,
 }
 
@@ -105,7 +104,7 @@ impl ConsumerNode {
             rests_until: Time::ZERO,
             wants_to_join: true,
             seen: Time::ZERO,
-            alarm: None,
+            alarm: Alarm::default(),
             counts: Counts::default(),
         }
     }
@@ -218,7 +217,7 @@ impl ConsumerNode {
             cx.broker_blocked(partition, record.offset);
             return;
         }
-        let span = self.samplers[operation].sample(demand, identity);
+        let span = self.samplers[operation].sample(demand, cx.redrawn(identity));
         cx.work(WORKED, span);
     }
 
@@ -328,14 +327,7 @@ impl ConsumerNode {
         let rests = (self.rests_until > self.seen).then_some(self.rests_until);
         let due = [Some(self.asks_at), asked, reading, rests, self.poller.deadline()];
         let due = due.into_iter().flatten().min();
-        if self.alarm.map(|(at, _)| at) == due {
-            return;
-        }
-        if let Some((_, handle)) = self.alarm.take() {
-            cx.cancel_wake(handle);
-        }
-        let (local, now) = (cx.local_time(), cx.now());
-        self.alarm = due.map(|at| (at, cx.wake_at(now + at.since(local).max(SHORTEST_NAP), ALARM)));
+        self.alarm.set(due, at_least(SHORTEST_NAP), ALARM, cx);
     }
 }
 
@@ -359,21 +351,8 @@ impl Node for ConsumerNode {
 
     fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
         self.seen = self.seen.max(cx.local_time());
-        match message {
-            Message::Note(at) => {
-                if let Some(Note::Broker(mail)) = cx.note(at) {
-                    let mail = Mail::clone(mail);
-                    self.heard(mail, cx);
-                }
-            }
-            Message::Request(request) => cx.reply(&request, Reply::refusal(OutcomeKind::Error)),
-            Message::Done(_)
-            | Message::Cancel(_)
-            | Message::Fill(_)
-            | Message::Invalidate { .. }
-            | Message::Flag(_)
-            | Message::Entry { .. }
-            | Message::Load(_) => {}
+        if let Some(mail) = post::opened(message, cx) {
+            self.heard(mail, cx);
         }
         self.look(cx);
         self.settle(cx);
@@ -382,7 +361,7 @@ impl Node for ConsumerNode {
     fn wake(&mut self, token: Token, cx: &mut Cx<'_>) {
         self.seen = self.seen.max(cx.local_time());
         if token == ALARM {
-            self.alarm = None;
+            self.alarm.forget();
         } else if token == WORKED {
             self.worked(cx);
         }
@@ -396,7 +375,8 @@ impl Node for ConsumerNode {
         self.reading.clear();
         self.buffer.clear();
         self.leaders.clear();
-        (self.is_working, self.wants_to_join, self.alarm) = (false, true, None);
+        (self.is_working, self.wants_to_join) = (false, true);
+        self.alarm.forget();
     }
 
     fn reconfigure(&mut self, edit: &ConfigEdit<'_>) -> Result<(), String> {

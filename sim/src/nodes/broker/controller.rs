@@ -12,18 +12,17 @@ use foreshock_systems::broker::log::{
 };
 use foreshock_systems::broker::{BrokerId, PartitionId};
 
-use super::post::Post;
+use super::SHORTEST_NAP;
+use super::post::{self, Post};
 use super::settings::{self, ControllerSettings};
 use super::wire::{Address, Joined, Mail, Said};
-use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Note, Probes, Reply, Request, Token};
-use crate::kernel::agenda::Handle;
-use crate::kernel::time::{Span, Time};
-use crate::measure::{OutcomeKind, brokered};
+use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Probes, Request, Token};
+use crate::kernel::time::Time;
+use crate::measure::brokered;
+use crate::nodes::alarm::{Alarm, at_least};
 use crate::nodes::store::{AnyStore, Fallen};
 use crate::nodes::tokens::ALARM;
 use crate::scenario::plan::{Plan, ServiceId};
-
-const SHORTEST_NAP: Span = Span::from_micros(10);
 
 #[derive(Default)]
 struct Counts {
@@ -55,7 +54,7 @@ pub(super) struct ControllerNode {
     tokens: u64,
     starts: u64,
     seen: Time,
-    alarm: Option<(Time, Handle)>,
+    alarm: Alarm,
     counts: Counts,
 }
 
@@ -83,7 +82,7 @@ impl ControllerNode {
             tokens: 0,
             starts: 0,
             seen: Time::ZERO,
-            alarm: None,
+            alarm: Alarm::default(),
             counts: Counts::default(),
         }
     }
@@ -251,14 +250,7 @@ impl ControllerNode {
         let controller = self.controller.as_ref().and_then(Controller::deadline);
         let group = self.group.as_ref().and_then(Coordinator::deadline);
         let due = controller.into_iter().chain(group).min();
-        if self.alarm.map(|(at, _)| at) == due {
-            return;
-        }
-        if let Some((_, handle)) = self.alarm.take() {
-            cx.cancel_wake(handle);
-        }
-        let (local, now) = (cx.local_time(), cx.now());
-        self.alarm = due.map(|at| (at, cx.wake_at(now + at.since(local).max(SHORTEST_NAP), ALARM)));
+        self.alarm.set(due, at_least(SHORTEST_NAP), ALARM, cx);
     }
 }
 
@@ -333,21 +325,8 @@ impl Node for ControllerNode {
 
     fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
         self.seen = self.seen.max(cx.local_time());
-        match message {
-            Message::Note(at) => {
-                if let Some(Note::Broker(mail)) = cx.note(at) {
-                    let mail = Mail::clone(mail);
-                    self.heard(mail, cx);
-                }
-            }
-            Message::Request(request) => cx.reply(&request, Reply::refusal(OutcomeKind::Error)),
-            Message::Done(_)
-            | Message::Cancel(_)
-            | Message::Fill(_)
-            | Message::Invalidate { .. }
-            | Message::Flag(_)
-            | Message::Entry { .. }
-            | Message::Load(_) => {}
+        if let Some(mail) = post::opened(message, cx) {
+            self.heard(mail, cx);
         }
         self.look(cx);
         self.settle(cx);
@@ -356,7 +335,7 @@ impl Node for ControllerNode {
     fn wake(&mut self, token: Token, cx: &mut Cx<'_>) {
         self.seen = self.seen.max(cx.local_time());
         if token == ALARM {
-            self.alarm = None;
+            self.alarm.forget();
         }
         self.look(cx);
         self.settle(cx);
@@ -372,7 +351,7 @@ impl Node for ControllerNode {
         let group = self.group.take().map(|it| it.into_store().fallen(keep));
         self.fallen = (controller, group);
         self.joining.clear();
-        self.alarm = None;
+        self.alarm.forget();
     }
 
     fn reconfigure(&mut self, edit: &ConfigEdit<'_>) -> Result<(), String> {

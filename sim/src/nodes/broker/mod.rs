@@ -20,7 +20,11 @@ use serde_json::{Map, Value};
 pub use self::wire::Mail;
 use super::{Kind, service};
 use crate::cluster::Node;
+use crate::kernel::time::Span;
 use crate::scenario::plan::{KindTraits, Plan, ServiceId};
+
+/// How long a party rests at least between two looks: messages take tens of microseconds.
+const SHORTEST_NAP: Span = Span::from_micros(10);
 
 const CONTROLLER: &str = "broker-controller";
 

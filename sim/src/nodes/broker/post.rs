@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::CONTROLLER;
 use super::wire::{Address, Mail, Said};
-use crate::cluster::{Cx, Note};
+use crate::cluster::{Cx, Message, Note, Reply};
 use crate::kernel::draw::{Lineage, name_hash};
+use crate::measure::OutcomeKind;
 use crate::scenario::plan::{LinkId, Party, Plan, ServiceId};
 
 /// A party's post office.
@@ -53,6 +54,27 @@ impl Post {
 
     pub(super) fn send_to_service(&mut self, to: ServiceId, said: Said, cx: &mut Cx<'_>) {
         self.send(Address { service: to, replica: 0 }, said, cx);
+    }
+}
+
+/// The letter in a message, if it is one. Who lives by letters takes no requests.
+pub(super) fn opened(message: Message, cx: &mut Cx<'_>) -> Option<Mail> {
+    match message {
+        Message::Note(at) => match cx.note(at) {
+            Some(Note::Broker(mail)) => Some(Mail::clone(mail)),
+            _ => None,
+        },
+        Message::Request(request) => {
+            cx.reply(&request, Reply::refusal(OutcomeKind::Error));
+            None
+        }
+        Message::Done(_)
+        | Message::Cancel(_)
+        | Message::Fill(_)
+        | Message::Invalidate { .. }
+        | Message::Flag(_)
+        | Message::Entry { .. }
+        | Message::Load(_) => None,
     }
 }
 

@@ -7,19 +7,16 @@ use std::sync::Arc;
 use foreshock_systems::broker::BrokerId;
 use foreshock_systems::broker::log::{Acks, Broker, Input, Output, Rejected, Replica, Sabotage};
 
-use super::post::Post;
+use super::SHORTEST_NAP;
+use super::post::{self, Post};
 use super::settings::{self, BrokerSettings};
 use super::wire::{Address, Mail, Said};
-use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Note, Probes, Reply, Request, Token};
-use crate::kernel::agenda::Handle;
-use crate::kernel::time::{Span, Time};
-use crate::measure::OutcomeKind;
+use crate::cluster::{ConfigEdit, Cx, Durable, Message, Node, NodeId, Probes, Request, Token};
+use crate::kernel::time::Time;
+use crate::nodes::alarm::{Alarm, at_least};
 use crate::nodes::store::{AnyStore, Fallen};
 use crate::nodes::tokens::ALARM;
 use crate::scenario::plan::{Plan, ServiceId};
-
-/// A clock that stands still must not be looked at more often than this.
-const SHORTEST_NAP: Span = Span::from_micros(10);
 
 /// Who waits for an answer.
 #[derive(Clone, Copy)]
@@ -61,7 +58,7 @@ pub(super) struct BrokerNode {
     is_registered: bool,
     heartbeat_at: Time,
     seen: Time,
-    alarm: Option<(Time, Handle)>,
+    alarm: Alarm,
     counts: Counts,
 }
 
@@ -90,7 +87,7 @@ impl BrokerNode {
             is_registered: false,
             heartbeat_at: Time::ZERO,
             seen: Time::ZERO,
-            alarm: None,
+            alarm: Alarm::default(),
             counts: Counts::default(),
         }
     }
@@ -244,14 +241,7 @@ impl BrokerNode {
             .broker
             .as_ref()
             .map(|broker| broker.deadline().map_or(self.heartbeat_at, |at| at.min(self.heartbeat_at)));
-        if self.alarm.map(|(at, _)| at) == due {
-            return;
-        }
-        if let Some((_, handle)) = self.alarm.take() {
-            cx.cancel_wake(handle);
-        }
-        let (local, now) = (cx.local_time(), cx.now());
-        self.alarm = due.map(|at| (at, cx.wake_at(now + at.since(local).max(SHORTEST_NAP), ALARM)));
+        self.alarm.set(due, at_least(SHORTEST_NAP), ALARM, cx);
     }
 }
 
@@ -275,22 +265,8 @@ impl Node for BrokerNode {
 
     fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
         self.seen = self.seen.max(cx.local_time());
-        match message {
-            Message::Note(at) => {
-                if let Some(Note::Broker(mail)) = cx.note(at) {
-                    let mail = Mail::clone(mail);
-                    self.heard(mail, cx);
-                }
-            }
-            // Records come by notes, from producers.
-            Message::Request(request) => cx.reply(&request, Reply::refusal(OutcomeKind::Error)),
-            Message::Done(_)
-            | Message::Cancel(_)
-            | Message::Fill(_)
-            | Message::Invalidate { .. }
-            | Message::Flag(_)
-            | Message::Entry { .. }
-            | Message::Load(_) => {}
+        if let Some(mail) = post::opened(message, cx) {
+            self.heard(mail, cx);
         }
         self.look(cx);
         self.settle(cx);
@@ -299,7 +275,7 @@ impl Node for BrokerNode {
     fn wake(&mut self, token: Token, cx: &mut Cx<'_>) {
         self.seen = self.seen.max(cx.local_time());
         if token == ALARM {
-            self.alarm = None;
+            self.alarm.forget();
         }
         self.look(cx);
         self.settle(cx);
@@ -311,7 +287,7 @@ impl Node for BrokerNode {
         }
         self.has_everything = keep == Durable::Written;
         self.waits.clear();
-        self.alarm = None;
+        self.alarm.forget();
     }
 
     fn reconfigure(&mut self, edit: &ConfigEdit<'_>) -> Result<(), String> {

@@ -12,10 +12,9 @@ use foreshock_systems::feature_flags::{
 use super::FlagsAsked;
 use super::server;
 use crate::cluster::{Cx, Durable, Note, Probes, Ref, Request};
-use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Lineage, Sampler, name_hash};
-use crate::kernel::time::{Span, Time};
 use crate::measure::FlagSeen;
+use crate::nodes::alarm::{Alarm, SHORTEST_NAP, at_once_or};
 use crate::nodes::tokens::FLAGS;
 use crate::scenario::plan::{BootPolicy, FlagsPlan, OperationId, Plan};
 
@@ -31,9 +30,6 @@ pub(in crate::nodes) enum Bucketing {
     Reseeded,
 }
 
-/// A clock that stands still must not be looked at more often than this.
-const SHORTEST_NAP: Span = Span::from_millis(1);
-
 /// The copy of one replica.
 pub(in crate::nodes) struct FlagClient {
     plan: FlagsPlan,
@@ -47,7 +43,7 @@ pub(in crate::nodes) struct FlagClient {
     costs: Vec<Sampler>,
     keys: Option<Keys>,
     /// When it is woken, on its own clock.
-    timer: Option<(Time, Handle)>,
+    alarm: Alarm,
     /// Counts the lives of the process.
     life: u32,
     /// Messages sent in this life.
@@ -77,7 +73,7 @@ impl FlagClient {
             disk: None,
             costs: samplers(flags),
             keys: None,
-            timer: None,
+            alarm: Alarm::default(),
             life: 0,
             sent: 0,
             shown: None,
@@ -183,22 +179,12 @@ impl FlagClient {
 
     fn arm(&mut self, cx: &mut Cx<'_>) {
         let wanted = self.copy.deadline().filter(|_| cx.is_member());
-        if wanted == self.timer.map(|(at, _)| at) {
-            return;
-        }
-        if let Some((_, handle)) = self.timer.take() {
-            cx.cancel_wake(handle);
-        }
-        self.timer = wanted.map(|at| {
-            let nap = at.since(cx.local_time());
-            let nap = if nap.is_zero() { nap } else { nap.max(SHORTEST_NAP) };
-            (at, cx.wake_at(cx.now() + nap, FLAGS))
-        });
+        self.alarm.set(wanted, at_once_or(SHORTEST_NAP), FLAGS, cx);
     }
 
     /// The wake-up has come.
     pub(in crate::nodes) fn due(&mut self, cx: &mut Cx<'_>) {
-        self.timer = None;
+        self.alarm.forget();
         if !cx.is_member() {
             return;
         }
@@ -227,7 +213,7 @@ impl FlagClient {
 
     /// The process dies.
     pub(in crate::nodes) fn crash(&mut self, keep: Durable) {
-        self.timer = None;
+        self.alarm.forget();
         self.shown = None;
         match keep {
             Durable::Written | Durable::Disk => {}

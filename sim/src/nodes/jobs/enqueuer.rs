@@ -14,10 +14,10 @@ use super::words::Ask;
 use crate::cluster::{
     CallSpec, ConfigEdit, Cx, Done, Durable, Message, Node, NodeId, Probes, Ref, Reply, Request, Slab, Token,
 };
-use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Lineage, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
+use crate::nodes::alarm::{Alarm, SHORTEST_NAP, at_least};
 use crate::nodes::settings::{Reader, Wrong};
 use crate::nodes::tokens::ALARM;
 use crate::scenario::plan::{EdgeId, OperationId, Plan, ServiceId};
@@ -45,8 +45,6 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
 const GRACE: Span = Span::from_secs(1);
 /// How old a missed tick may be and still be looked at.
 const LOOK_BACK: Span = Span::from_secs(86_400);
-/// A clock that stands still must not be looked at more often than this.
-const SHORTEST_NAP: Span = Span::from_millis(1);
 
 /// One replica.
 pub(super) struct Enqueuer {
@@ -66,7 +64,7 @@ pub(super) struct Enqueuer {
     questions: u64,
     /// A new term, and what is known by now of where its schedules stand.
     coming: Option<Coming>,
-    alarm: Option<(Time, Handle)>,
+    alarm: Alarm,
     campaigns: u64,
     terms_won: u64,
     ticks: u64,
@@ -99,7 +97,7 @@ impl Enqueuer {
             asked: Slab::new(),
             questions: 0,
             coming: None,
-            alarm: None,
+            alarm: Alarm::default(),
             campaigns: 0,
             terms_won: 0,
             ticks: 0,
@@ -290,14 +288,7 @@ impl Enqueuer {
         let (leads, wanted) = (library.leads(local), library.deadline());
         let (scheduler, node, now) = (self.scheduler(), self.node, cx.now());
         cx.job_book(scheduler).believes(node, leads, now);
-        if self.alarm.is_some_and(|(at, _)| at == wanted) {
-            return;
-        }
-        if let Some((_, handle)) = self.alarm.take() {
-            cx.cancel_wake(handle);
-        }
-        let nap = wanted.since(local).max(SHORTEST_NAP);
-        self.alarm = Some((wanted, cx.wake_at(now + nap, ALARM)));
+        self.alarm.set(Some(wanted), at_least(SHORTEST_NAP), ALARM, cx);
     }
 }
 
@@ -332,7 +323,7 @@ impl Node for Enqueuer {
 
     fn wake(&mut self, token: Token, cx: &mut Cx<'_>) {
         if token == ALARM {
-            self.alarm = None;
+            self.alarm.forget();
         } else if token == Token::RECONFIGURED && self.library.is_none() {
             return;
         }
@@ -343,7 +334,7 @@ impl Node for Enqueuer {
     fn crash(&mut self, _keep: Durable, _lost: &mut dyn FnMut(&Request)) {
         self.asked = Slab::new();
         self.coming = None;
-        self.alarm = None;
+        self.alarm.forget();
         self.library = None;
     }
 

@@ -21,8 +21,8 @@ use self::codel::Codel;
 use self::door::Door;
 use self::job::{Job, JobState, Purpose};
 pub(super) use self::store_client::{decode, encode_answer};
-use self::verdicts::Alarm;
 use super::Kind;
+use super::alarm::Alarm;
 use super::broker::Mail;
 use super::config::{ConfigClient, Told};
 use super::flags::{Bucketing, FlagClient};
@@ -90,7 +90,7 @@ pub(super) struct ServiceNode {
     /// Where requests ask to be admitted; without admission there is none.
     door: Option<Box<Door>>,
     /// The wake-up that the kind has asked for.
-    alarm: Option<Alarm>,
+    alarm: Alarm,
     /// Jobs whose request has been answered already.
     detached: u32,
     /// The system's own monitoring, where the scenario has one.
@@ -134,7 +134,7 @@ impl ServiceNode {
             config: own.config_client.as_ref().map(|plan| Box::new(ConfigClient::new(service, plan))),
             behaviour,
             door: None,
-            alarm: None,
+            alarm: Alarm::default(),
             detached: 0,
         }
     }
@@ -661,7 +661,7 @@ impl Node for ServiceNode {
         }
         self.jobs = Slab::new();
         self.detached = 0;
-        self.alarm = None;
+        self.alarm.forget();
         self.line.clear();
         self.cancellable.clear();
         self.waiting = 0;

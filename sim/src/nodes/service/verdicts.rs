@@ -5,21 +5,10 @@ use super::ServiceNode;
 use super::behaviour::{Answered, Verdict, Woken};
 use super::job::{Job, JobState, Purpose};
 use crate::cluster::{Cx, Done, Fill, Filled, Message, Ref, Reply};
-use crate::kernel::agenda::Handle;
-use crate::kernel::time::{Span, Time};
+use crate::kernel::time::Time;
 use crate::measure::OutcomeKind;
+use crate::nodes::alarm::{SHORTEST_NAP, at_once_or};
 use crate::nodes::tokens::ALARM;
-
-/// When the kind is to be woken.
-#[derive(Clone, Copy)]
-pub(super) struct Alarm {
-    /// On the node's own clock.
-    at: Time,
-    handle: Handle,
-}
-
-/// A clock that stands still must not be looked at more often than this.
-const SHORTEST_NAP: Span = Span::from_millis(1);
 
 impl ServiceNode {
     /// Lets a job go on as its kind says.
@@ -188,7 +177,7 @@ impl ServiceNode {
 
     /// The kind's wake-up has come.
     pub(super) fn alarm_rings(&mut self, cx: &mut Cx<'_>) {
-        self.alarm = None;
+        self.alarm.forget();
         let local = cx.local_time();
         while let Some(woken) = self.behaviour.as_mut().and_then(|behaviour| behaviour.expire(local, cx)) {
             self.wake_jobs(woken, None, cx);
@@ -199,21 +188,7 @@ impl ServiceNode {
     #[inline]
     pub(super) fn arm_alarm(&mut self, cx: &mut Cx<'_>) {
         if let Some(behaviour) = &self.behaviour {
-            let wanted = behaviour.deadline();
-            if wanted != self.alarm.map(|alarm| alarm.at) {
-                self.move_alarm(wanted, cx);
-            }
+            self.alarm.set(behaviour.deadline(), at_once_or(SHORTEST_NAP), ALARM, cx);
         }
-    }
-
-    fn move_alarm(&mut self, wanted: Option<Time>, cx: &mut Cx<'_>) {
-        if let Some(alarm) = self.alarm.take() {
-            cx.cancel_wake(alarm.handle);
-        }
-        self.alarm = wanted.map(|at| {
-            let nap = at.since(cx.local_time());
-            let nap = if nap.is_zero() { nap } else { nap.max(SHORTEST_NAP) };
-            Alarm { at, handle: cx.wake_at(cx.now() + nap, ALARM) }
-        });
     }
 }
