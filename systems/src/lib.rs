@@ -33,5 +33,6 @@ pub mod retry; // whether, when and how often a failed call is sent again
 pub mod store; // what must outlive a crash: atomic batches in memory or behind a write-ahead log
 pub mod ticket_booking; // seats of shows: holds, payment, the rush, the waiting room
 pub mod time; // the vocabulary all of them share
+pub mod zone; // local time: offsets of places, days and dates
 
 pub use time::{Span, Time};

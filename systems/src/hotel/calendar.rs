@@ -2,10 +2,9 @@
 //! says it is; the machine's is never read.
 
 use crate::time::Time;
+use crate::zone::{DAY_S, FixedOffset, Zone, date_of_day, weekday_of_day};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-const DAY_S: i64 = 86_400;
 
 /// A night, by the day on which it begins: days since 1970-01-01.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,21 +28,13 @@ impl Night {
 
     /// Year, month and day.
     pub fn date(self) -> (i32, u8, u8) {
-        let days = i64::from(self.0) + 719_468;
-        let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        (year as i32, month as u8, day as u8)
+        let (year, month, day) = date_of_day(i64::from(self.0));
+        (year as i32, month, day)
     }
 
     /// 0 is Sunday, 6 Saturday.
     pub const fn weekday(self) -> u8 {
-        (self.0 as i64 + 4).rem_euclid(7) as u8
+        weekday_of_day(self.0 as i64)
     }
 
     /// So many nights later.
@@ -57,42 +48,6 @@ impl fmt::Display for Night {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = self.date();
         write!(f, "{year:04}-{month:02}-{day:02}")
-    }
-}
-
-/// How far a place's clocks are ahead of UTC.
-pub trait Zone: fmt::Debug {
-    /// In seconds, at an instant given in seconds since 1970; less than a day either way.
-    fn offset_s(&self, unix_s: i64) -> i32;
-}
-
-/// Always so far ahead of UTC, in seconds; 0 is UTC itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FixedOffset(pub i32);
-
-impl Zone for FixedOffset {
-    fn offset_s(&self, _unix_s: i64) -> i32 {
-        self.0
-    }
-}
-
-/// A zone of the bundled IANA database.
-#[cfg(feature = "time_zones")]
-#[derive(Clone, Debug)]
-pub struct NamedZone(jiff::tz::TimeZone);
-
-#[cfg(feature = "time_zones")]
-impl NamedZone {
-    /// The zone with this name, such as `Asia/Kolkata`; `None` if there is none.
-    pub fn new(name: &str) -> Option<NamedZone> {
-        jiff::tz::TimeZoneDatabase::bundled().get(name).ok().map(NamedZone)
-    }
-}
-
-#[cfg(feature = "time_zones")]
-impl Zone for NamedZone {
-    fn offset_s(&self, unix_s: i64) -> i32 {
-        jiff::Timestamp::from_second(unix_s).map_or(0, |at| self.0.to_offset(at).seconds())
     }
 }
 
@@ -144,6 +99,8 @@ impl Calendar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "time_zones")]
+    use crate::zone::NamedZone;
     use proptest::prelude::*;
 
     #[test]

@@ -18,8 +18,9 @@ mod overbooking; // how many more to accept than there are rooms
 mod rates; // what a stay costs
 
 #[cfg(feature = "time_zones")]
-pub use calendar::NamedZone;
-pub use calendar::{Calendar, FixedOffset, Night, Zone};
+pub use crate::zone::NamedZone;
+pub use crate::zone::{FixedOffset, Zone};
+pub use calendar::{Calendar, Night};
 pub use channel::{ChannelView, SaleRefused};
 pub use figures::NightFigures;
 pub use front::{Arrival, Arrivals, Hotel, Offer, StayRequest};

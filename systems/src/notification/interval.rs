@@ -1,45 +1,9 @@
-//! Times of the calendar: mute and active intervals of routes, quiet hours of people. A zone is a trait, and the clock on
-//! the wall is what the caller says it is; the machine's is never read.
+//! Times of the calendar: mute and active intervals of routes, quiet hours of people. The clock on the wall is what the
+//! caller says it is; the machine's is never read.
 
 use crate::time::Time;
-use std::fmt;
+use crate::zone::{DAY_S, Zone, date_of_day, weekday_of_day};
 use std::ops::RangeInclusive;
-
-/// How far a place's clocks are ahead of UTC.
-pub trait Zone: fmt::Debug {
-    /// In seconds, at an instant given in seconds since 1970; less than a day either way.
-    fn offset_s(&self, unix_s: i64) -> i32;
-}
-
-/// Always so far ahead of UTC, in seconds; 0 is UTC itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FixedOffset(pub i32);
-
-impl Zone for FixedOffset {
-    fn offset_s(&self, _unix_s: i64) -> i32 {
-        self.0
-    }
-}
-
-/// A zone of the bundled IANA database.
-#[cfg(feature = "time_zones")]
-#[derive(Clone, Debug)]
-pub struct NamedZone(jiff::tz::TimeZone);
-
-#[cfg(feature = "time_zones")]
-impl NamedZone {
-    /// The zone with this name, such as `Europe/Lisbon`; `None` if there is none.
-    pub fn new(name: &str) -> Option<NamedZone> {
-        jiff::tz::TimeZoneDatabase::bundled().get(name).ok().map(NamedZone)
-    }
-}
-
-#[cfg(feature = "time_zones")]
-impl Zone for NamedZone {
-    fn offset_s(&self, unix_s: i64) -> i32 {
-        jiff::Timestamp::from_second(unix_s).map_or(0, |at| self.0.to_offset(at).seconds())
-    }
-}
 
 /// A minute as the wall shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,27 +20,14 @@ pub struct Civil {
     pub minute: u16,
 }
 
-const DAY_S: i64 = 86_400;
-
 impl Civil {
-    /// What the wall shows there and then. Days are counted as in Hinnant, "chrono-compatible low-level date algorithms".
+    /// What the wall shows there and then.
     pub fn at(unix_s: i64, zone: &dyn Zone) -> Civil {
         let local = unix_s.saturating_add(i64::from(zone.offset_s(unix_s)));
         let days = local.div_euclid(DAY_S);
         let minute = (local.rem_euclid(DAY_S) / 60) as u16;
-        let weekday = (days + 4).rem_euclid(7) as u8;
-        // Years that begin in March, in cycles of 400.
-        let shifted = days + 719_468;
-        let cycle = shifted.div_euclid(146_097);
-        let day_of_cycle = shifted.rem_euclid(146_097);
-        let year_of_cycle =
-            (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
-        let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
-        let from_march = (5 * day_of_year + 2) / 153;
-        let day = (day_of_year - (153 * from_march + 2) / 5 + 1) as u8;
-        let month = (if from_march < 10 { from_march + 3 } else { from_march - 9 }) as u8;
-        let year = year_of_cycle + cycle * 400 + i64::from(month <= 2);
-        Civil { year, month, day, weekday, minute }
+        let (year, month, day) = date_of_day(days);
+        Civil { year, month, day, weekday: weekday_of_day(days), minute }
     }
 
     fn month_len(self) -> u8 {
@@ -237,6 +188,9 @@ impl TimeInterval {
 mod tests {
     use super::*;
     use crate::time::Span;
+    use crate::zone::FixedOffset;
+    #[cfg(feature = "time_zones")]
+    use crate::zone::NamedZone;
     use proptest::prelude::*;
 
     const MIDNIGHT_2026_01_01: i64 = 1_767_225_600;

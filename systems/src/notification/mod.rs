@@ -22,11 +22,12 @@ mod route; // the routing tree
 mod silence; // muted by people
 pub mod template; // what a message says
 
+#[cfg(feature = "time_zones")]
+pub use crate::zone::NamedZone;
+pub use crate::zone::{FixedOffset, Zone};
 pub use cluster::{Cluster, ClusterConfig, ClusterError, Gossip, HaMode, PeerId};
 pub use inhibit::{InhibitRule, Inhibitor};
-#[cfg(feature = "time_zones")]
-pub use interval::NamedZone;
-pub use interval::{Civil, FixedOffset, Minutes, TimeInterval, TimePattern, WallClock, Zone};
+pub use interval::{Civil, Minutes, TimeInterval, TimePattern, WallClock};
 pub use label::Labels;
 pub use log::{LogEntry, NotificationLog};
 pub use matcher::{MatchOp, Matcher, MatcherError, Matchers};

@@ -6,6 +6,7 @@
 
 use super::zone::Zone;
 use crate::time::{Span, Time};
+use crate::zone::DAY_S;
 use std::collections::BTreeMap;
 
 /// How much of the last unit is paid.
@@ -63,7 +64,6 @@ pub struct Tariff {
 }
 
 const NS: i128 = 1_000_000_000;
-const DAY_S: i64 = 86_400;
 
 impl Tariff {
     /// So much an hour, universal time, nothing else.

@@ -81,7 +81,7 @@ fn exact_rounding_pays_what_was_used() {
     assert_eq!(tariff.fee(at(0), at(1)), 0);
 }
 
-#[cfg(feature = "zones")]
+#[cfg(feature = "time_zones")]
 mod clocks_that_change {
     use super::*;
 
@@ -125,14 +125,14 @@ mod clocks_that_change {
 }
 
 fn zones() -> impl Strategy<Value = Zone> {
-    #[cfg(feature = "zones")]
+    #[cfg(feature = "time_zones")]
     let named = prop::sample::select(vec!["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"]);
-    #[cfg(feature = "zones")]
+    #[cfg(feature = "time_zones")]
     let zone = prop_oneof![
         (-43_200i32..43_200).prop_map(Zone::Fixed),
         named.prop_map(|name| Zone::named(name).expect("a zone of the bundled data"))
     ];
-    #[cfg(not(feature = "zones"))]
+    #[cfg(not(feature = "time_zones"))]
     let zone = (-43_200i32..43_200).prop_map(Zone::Fixed);
     zone
 }
