@@ -78,6 +78,104 @@ timeline: [{{at: 4s, for: 1s, id: cut, fault: {{crash: {{service: notifier, mode
     )
 }
 
+fn bookings(load: &str) -> String {
+    format!(
+        "
+run: {{duration: 6s, drain: 60s}}
+services:
+  lobby: {{kind: waiting-room, workers: unlimited, service_time: 1ms, admits: 1, order: fifo, opens_after: 4s, calls: [{{to: tickets, timeout: 60s}}]}}
+  tickets: {{kind: box-office, workers: unlimited, service_time: 1ms, choice: best, party: {{min: 1, max: 1}}, checkout: 1s, checkout_jitter: 0s, abandon: 0%, cancel: 0%, cancel_after: 1s, fsync: every_commit, calls: [{{to: acquirer, timeout: 1s}}]}}
+  acquirer: {{kind: payment-provider, workers: unlimited, service_time: 10ms, webhook_delay: 100ms, calls: [{{to: tickets, timeout: 1s}}]}}
+network: {{default: {{latency: 1ms}}}}
+load:
+  - {{name: guests, to: tickets, {load}}}
+  - {{name: fans, to: lobby, {load}}}
+timeline: [{{at: 3s, for: 1s, id: cut, fault: {{crash: {{service: tickets, mode: host}}}}}}]
+"
+    )
+}
+
+fn cars(load: &str) -> String {
+    format!(
+        "
+run: {{duration: 6s, drain: 60s}}
+services:
+  lot: {{kind: parking-lot, workers: unlimited, service_time: 1ms, spots: {{compact: 1_000}}}}
+  gate: {{kind: parking-gate, workers: unlimited, service_time: 1ms, stay: 3s, stays: constant, calls: [{{to: lot, timeout: 1s}}]}}
+network: {{default: {{latency: 1ms}}}}
+load: [{{name: drivers, to: gate, {load}}}]
+"
+    )
+}
+
+fn lifts(load: &str) -> String {
+    format!(
+        "
+run: {{duration: 6s, drain: 10m}}
+services:
+  lifts: {{kind: elevator-bank, workers: unlimited, service_time: 1us, floors: 2, cars: 2, persons: 8, traffic: up_peak}}
+load: [{{name: people, to: lifts, {load}}}]
+"
+    )
+}
+
+fn logs(load: &str) -> String {
+    format!(
+        "
+run: {{duration: 6s, drain: 20s}}
+services:
+  shop: {{kind: logging-service, workers: unlimited, service_time: 1ms, line_time: 100us, lines: 3, audited: 0%, fails: 0%, fsync: every_record}}
+network: {{default: {{latency: 1ms}}}}
+load: [{{name: buyers, to: shop, {load}}}]
+timeline: [{{at: 4s, for: 1s, id: cut, fault: {{crash: {{service: shop, mode: host}}}}}}]
+"
+    )
+}
+
+fn tokens(load: &str) -> String {
+    format!(
+        "
+run: {{duration: 20s, drain: 10s}}
+services:
+  apps: {{kind: auth-client, workers: unlimited, service_time: 1ms, refresh_after: 50%, jitter: 0s, calls: [{{to: login, timeout: 1s}}, {{to: api, timeout: 1s}}]}}
+  api: {{kind: token-verifier, workers: unlimited, service_time: 1ms, calls: [{{to: login, timeout: 1s}}]}}
+  login: {{kind: auth-server, workers: unlimited, service_time: 1ms, token_life: 6s}}
+network: {{default: {{latency: 1ms}}}}
+load: [{{name: users, to: apps, {load}}}]
+"
+    )
+}
+
+fn messages(load: &str) -> String {
+    format!(
+        "
+run: {{duration: 6s, drain: 30s}}
+services:
+  moves: {{kind: message-queue, workers: unlimited, service_time: 1ms, visibility: 3s, fsync: every_commit}}
+  movers: {{kind: queue-consumer, workers: 2, service_time: 60ms, calls: [{{to: moves, timeout: 3s}}]}}
+network: {{default: {{latency: 1ms}}}}
+load: [{{name: players, to: moves, {load}}}]
+timeline: [{{at: 4s, for: 1s, id: cut, fault: {{crash: {{service: moves, mode: host}}}}}}]
+"
+    )
+}
+
+fn records(load: &str) -> String {
+    format!(
+        "
+run: {{duration: 6s, drain: 30s}}
+services:
+  orders: {{kind: broker-producer, workers: unlimited, acks: leader, calls: [{{to: keeper}}, {{to: one}}]}}
+  keeper: {{kind: broker-controller, partitions: 1, calls: [{{to: one}}]}}
+  one: {{kind: broker, fsync: every_commit, calls: [{{to: keeper}}]}}
+  billing: {{kind: broker-consumer, workers: 1, service_time: 20ms, calls: [{{to: keeper}}, {{to: one}}]}}
+network: {{default: {{latency: 1ms}}}}
+load: [{{name: buyers, to: orders, {load}}}]
+timeline: [{{at: 4s, for: 1s, id: cut, fault: {{crash: {{service: one, mode: host}}}}}}]
+"
+    )
+}
+
 fn cases() -> Vec<Case> {
     let of = |world: fn(&str) -> String, cases: &[(&'static str, &'static str, &'static str)]| -> Vec<Case> {
         let case = |(what, from, to): &(&'static str, &'static str, &'static str)| Case {
@@ -123,7 +221,45 @@ fn cases() -> Vec<Case> {
             ("what a power cut leaves of notices", "fsync: every_commit", "fsync: never"),
         ],
     );
-    [money, transfers, jobs, notices].into_iter().flatten().collect()
+    let bookings = of(
+        bookings,
+        &[
+            ("which seat a guest wants", "choice: best", "choice: anywhere"),
+            ("how many come together", "party: {min: 1, max: 1}", "party: {min: 1, max: 5}"),
+            ("when a guest pays", "checkout_jitter: 0s", "checkout_jitter: 2s"),
+            ("who never pays", "abandon: 0%", "abandon: 50%"),
+            ("who calls it off", "cancel: 0%", "cancel: 50%"),
+            ("who is let in first", "order: fifo", "order: lottery"),
+            ("what a power cut leaves of bookings", "fsync: every_commit", "fsync: never"),
+        ],
+    );
+    let cars = of(cars, &[("how long a car stays", "stays: constant", "stays: exponential")]);
+    let lifts = of(lifts, &[("where a person wants to", "floors: 2", "floors: 11")]);
+    let logs = of(
+        logs,
+        &[
+            ("what goes wrong", "fails: 0%", "fails: 30%"),
+            ("which line is for the auditors", "audited: 0%", "audited: 30%"),
+            ("what a power cut leaves of logs", "fsync: every_record", "fsync: never"),
+        ],
+    );
+    let tokens = of(tokens, &[("when a token is renewed", "jitter: 0s", "jitter: 2s")]);
+    let messages = of(
+        messages,
+        &[
+            ("how long a message takes", "service_time: 60ms", "service_time: {exponential: {mean: 60ms}}"),
+            ("what a power cut leaves of messages", "fsync: every_commit", "fsync: never"),
+        ],
+    );
+    let records = of(
+        records,
+        &[
+            ("how long a record takes", "service_time: 20ms", "service_time: {exponential: {mean: 20ms}}"),
+            ("what a power cut leaves of records", "fsync: every_commit", "fsync: never"),
+        ],
+    );
+    let new = [bookings, cars, lifts, logs, tokens, messages, records];
+    [money, transfers, jobs, notices].into_iter().chain(new).flatten().collect()
 }
 
 /// All that shows what happened: events, counts of systems, ends of requests.
@@ -162,7 +298,8 @@ fn what_every_kind_of_node_leaves_to_chance_is_drawn_anew() {
 /// Without this the test above would pass whatever is drawn anew.
 #[test]
 fn where_nothing_is_left_to_chance_there_is_one_way_to_go_on() {
-    for world in [money(PACE), transfers(PACE), notices(PACE)] {
+    let worlds = [money, transfers, notices, bookings, cars, lifts, logs, tokens, messages, records];
+    for world in worlds.map(|world| world(PACE)) {
         assert_eq!(ways(&world), 1, "{world}");
     }
 }

@@ -82,6 +82,7 @@ struct Counts {
 
 pub(super) struct Client {
     settings: Settings,
+    name: u64,
     issuer: Option<EdgeId>,
     service: Option<EdgeId>,
     sessions: BTreeMap<u64, Session>,
@@ -96,6 +97,7 @@ impl Client {
     pub(super) fn new(plan: &ServicePlan, calls: Vec<EdgeId>) -> Client {
         Client {
             settings: settings_of(plan),
+            name: name_hash(&plan.name),
             issuer: calls.first().copied(),
             service: calls.get(1).copied(),
             sessions: BTreeMap::new(),
@@ -120,17 +122,19 @@ impl Client {
         });
         self.due.remove(&(session.refresh_at, id));
         session.refresh_at = Time::MAX;
+        session.logins += u64::from(session.word == 0);
+        // Another holder of tokens may have a session of that number, too.
+        let session_of = Lineage::root(self.name, id);
+        let family = session_of.call(name_hash("login"), session.logins as u32).raw();
         let ask = if session.word == 0 {
-            session.logins += 1;
-            Ask::Login { family: id << 16 | session.logins & 0xFFFF }
+            Ask::Login { family }
         } else {
-            let family = id << 16 | session.logins & 0xFFFF;
             Ask::Refresh { family, generation: session.generation, secret: session.word }
         };
         self.counts.renewals += 1;
         session.renewals = session.renewals.wrapping_add(1);
         let step = session.renewals;
-        let lineage = Lineage::root(name_hash("session"), id).call(name_hash("renewal"), step);
+        let lineage = session_of.call(name_hash("renewal"), step);
         let token = self.calls.insert(Call::Renewal { session: id }).pack();
         cx.call(
             CallSpec {
@@ -180,7 +184,7 @@ impl Client {
             let issued = Time::ZERO + Span::from_secs(packed.issued_at_s);
             session.expires = issued + life;
             let word = self.jitter.map_or(0, |jitter| {
-                jitter.draw2(id, u64::from(session.generation) << 16 | session.logins & 0xFFFF)
+                jitter.draw2(cx.redrawn(id), u64::from(session.generation) << 16 | session.logins & 0xFFFF)
             });
             session.refresh_at =
                 self.settings.timing.at(issued, life, word).max(local + self.settings.again_after);

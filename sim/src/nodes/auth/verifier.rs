@@ -121,8 +121,7 @@ impl Verifying {
             return;
         }
         self.fetches += 1;
-        let who = name_hash("keys") ^ u64::from(cx.replica());
-        let lineage = Lineage::root(who, self.fetches).call(name_hash("fetch"), 0);
+        let lineage = Lineage::root(cx.name_of(cx.node()), self.fetches).call(name_hash("fetch"), 0);
         let arguments = Ask::Keys.arguments();
         cx.call(CallSpec { arguments, ..CallSpec::of_its_own(edge, lineage, cx.now()) }, Ref::NONE);
     }

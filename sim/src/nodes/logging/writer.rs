@@ -27,7 +27,6 @@ const NOW_AND_THEN: u64 = 50;
 struct Draws {
     fails: Key,
     audited: Key,
-    crash: Key,
 }
 
 /// A request on its way through the service.
@@ -61,6 +60,8 @@ pub(super) struct Writer {
     journal: Option<Journal<SimDisk>>,
     /// What a crash has left, until the process starts again.
     disk: SimDisk,
+    /// The machine went down: what that leaves of the disk is drawn when a process looks again.
+    has_lost_power: bool,
     /// What was durable when the process died, as far as the settings promise it.
     promised: u64,
     /// When the disk is free for the next request or batch.
@@ -93,6 +94,7 @@ impl Writer {
             defect,
             journal: None,
             disk: SimDisk::new(),
+            has_lost_power: false,
             promised: 0,
             disk_free: Time::ZERO,
             batch_done: None,
@@ -123,8 +125,8 @@ impl Writer {
         (start + self.settings.disk_time, true)
     }
 
-    fn begin(&mut self, request: &Request, job: Ref, now: Time) {
-        let identity = request.lineage.raw();
+    fn begin(&mut self, request: &Request, job: Ref, cx: &Cx<'_>) {
+        let (now, identity) = (self.now, cx.redrawn(request.lineage.raw()));
         let drawn = |key: fn(&Draws) -> Key, share_ppm| {
             self.draws.as_ref().is_some_and(|draws| chance_ppm(key(draws).draw(identity), share_ppm))
         };
@@ -314,18 +316,19 @@ fn journal_config(settings: &Settings, defect: u8) -> JournalConfig {
 impl Behaviour for Writer {
     fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
         self.now = cx.local_time();
-        self.begin(request, job, self.now);
+        self.begin(request, job, cx);
         Verdict::Wait
     }
 
     fn start(&mut self, cx: &mut Cx<'_>) {
         self.now = cx.local_time();
-        self.draws = Some(Draws {
-            fails: cx.key("log fails"),
-            audited: cx.key("log audited"),
-            crash: cx.key("log crash"),
-        });
-        let disk = std::mem::take(&mut self.disk);
+        self.draws = Some(Draws { fails: cx.key("log fails"), audited: cx.key("log audited") });
+        let mut disk = std::mem::take(&mut self.disk);
+        if std::mem::take(&mut self.has_lost_power) {
+            let entropy = cx.key("log crash").draw(cx.redrawn(self.crashes));
+            disk.cut_power(PowerCut { after_operations: 0, entropy });
+            disk = disk.restart();
+        }
         let config = journal_config(&self.settings, self.defect);
         match Journal::open(disk, config, 0, self.now) {
             Ok((journal, recovered)) => {
@@ -410,14 +413,9 @@ impl Behaviour for Writer {
         };
         self.counts.lost_in_crashes =
             self.counts.lost_in_crashes.saturating_add(journal.last() - journal.durable());
+        self.has_lost_power = keep == Durable::Disk;
         self.disk = match keep {
-            Durable::Written => journal.into_disk(),
-            Durable::Disk => {
-                let mut disk = journal.into_disk();
-                let entropy = self.draws.map_or(0, |draws| draws.crash.draw(self.crashes));
-                disk.cut_power(PowerCut { after_operations: 0, entropy });
-                disk.restart()
-            }
+            Durable::Written | Durable::Disk => journal.into_disk(),
             Durable::Nothing => {
                 self.promised = 0;
                 SimDisk::new()

@@ -152,7 +152,7 @@ impl Consumer {
         let Some(slot) = self.slots.get_mut(at as usize) else { return };
         (slot.state, slot.held) = (State::Working, Some((handle, body)));
         let operation = body.operation.index().min(self.samplers.len().saturating_sub(1));
-        let span = self.samplers[operation].sample(demand, body.lineage.raw());
+        let span = self.samplers[operation].sample(demand, cx.redrawn(body.lineage.raw()));
         if span.is_zero() { self.worked(at, cx) } else { cx.work(Token(at), span) }
     }
 
