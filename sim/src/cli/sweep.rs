@@ -153,28 +153,44 @@ fn run_slice(
         return Ok(());
     }
     let stop: &AtomicBool = interrupt::requested()?;
-    if let Some(out) = &arguments.out {
-        // Better now than after hours of work: can it be written at all?
-        write_whole(out, &slice.to_json())?;
-    }
+    let mut checkpoints = Checkpoints::begun(arguments, || slice.to_json())?;
     let progress =
         terminal.sweep_progress(slice.missing().count(), &format!("sweeping {}", slice.header.scenario));
     let fail_fast = arguments.fail_fast.map(NonZero::get);
     let limits = Limits { jobs: arguments.jobs, fail_fast, stop };
-    let mut since_checkpoint = 0;
     let done = sweep(swept.subject(), slice, &limits, |slice| {
         progress.step_with_failures(slice.seen.failing);
-        since_checkpoint += 1;
-        match &arguments.out {
-            Some(out) if since_checkpoint >= SEEDS_BETWEEN_CHECKPOINTS && !slice.is_complete() => {
-                since_checkpoint = 0;
-                write_whole(out, &slice.to_json())
-            }
-            Some(_) | None => Ok(()),
-        }
+        if slice.is_complete() { Ok(()) } else { checkpoints.seed_done(|| slice.to_json()) }
     });
     drop(progress);
     ended(done, arguments, || slice.to_json(), terminal)
+}
+
+/// Where a run of many seeds is kept while it goes on, if it is.
+struct Checkpoints<'a> {
+    out: Option<&'a Path>,
+    seeds_since: u64,
+}
+
+impl Checkpoints<'_> {
+    /// Better now than after hours of work: can it be written at all?
+    fn begun(arguments: &SweepArguments, json: impl FnOnce() -> String) -> Result<Checkpoints<'_>, Failure> {
+        let out = arguments.out.as_deref();
+        out.map_or(Ok(()), |out| write_whole(out, &json()))?;
+        Ok(Checkpoints { out, seeds_since: 0 })
+    }
+
+    /// Another seed is done.
+    fn seed_done(&mut self, json: impl FnOnce() -> String) -> Result<(), Failure> {
+        self.seeds_since += 1;
+        match self.out {
+            Some(out) if self.seeds_since >= SEEDS_BETWEEN_CHECKPOINTS => {
+                self.seeds_since = 0;
+                write_whole(out, &json())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// Writes and prints the result.
@@ -239,22 +255,12 @@ fn compare_slice(
         return Ok(());
     }
     let stop = interrupt::requested()?;
-    if let Some(out) = &arguments.out {
-        write_whole(out, &slice.to_json())?;
-    }
+    let mut checkpoints = Checkpoints::begun(arguments, || slice.to_json())?;
     let progress = terminal.sweep_progress(slice.missing().count(), "comparing");
-    let mut since_checkpoint = 0;
     let done = compare(subjects, slice, arguments.jobs, stop, |slice| {
         let [_, both_fail, only_second_passes, only_first_passes] = slice.seen.verdicts;
         progress.step_with_failures(both_fail.seeds + only_second_passes.seeds + only_first_passes.seeds);
-        since_checkpoint += 1;
-        match &arguments.out {
-            Some(out) if since_checkpoint >= SEEDS_BETWEEN_CHECKPOINTS && !slice.is_complete() => {
-                since_checkpoint = 0;
-                write_whole(out, &slice.to_json())
-            }
-            Some(_) | None => Ok(()),
-        }
+        if slice.is_complete() { Ok(()) } else { checkpoints.seed_done(|| slice.to_json()) }
     });
     drop(progress);
     ended(done, arguments, || slice.to_json(), terminal)

@@ -135,15 +135,13 @@ fn a_sweep_that_has_seen_enough_failures_goes_on_later_where_it_stopped() {
     assert_eq!(folder.read("out.json"), whole.out);
 }
 
+/// Begins what would take years, ends it by Ctrl-C once the first checkpoint is written, and reads what it printed and
+/// what it left.
 #[cfg(unix)]
-#[test]
-fn an_interrupted_sweep_keeps_what_ran_says_so_and_goes_on_from_there() {
+fn interrupted(folder: &Folder, arguments: &str) -> (Value, Value) {
     use std::process::{Command, Stdio};
-    let folder = folder("interrupt");
     let mut command = folder.command();
-    command.args(
-        "sweep scenarios/shop.yaml --seeds 0..1000000000 --jobs 1 --out out.json --format json".split(' '),
-    );
+    command.args(format!("{arguments} --seeds 0..1000000000 --format json").split(' '));
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     // The first checkpoint says that it is under way; until then there is nothing to wait for but the file.
     while !folder.exists("out.json") {
@@ -156,12 +154,19 @@ fn an_interrupted_sweep_keeps_what_ran_says_so_and_goes_on_from_there() {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(5), "{err}");
     assert!(err.contains("the same command goes on from there"), "{err}");
-    let report: Value = serde_json::from_str(&out).expect("a partial result is a result");
+    let report = serde_json::from_str(&out).expect("a partial result is a result");
+    (report, serde_json::from_str(&folder.read("out.json")).expect("JSON"))
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_sweep_keeps_what_ran_says_so_and_goes_on_from_there() {
+    let folder = folder("interrupt");
+    let (report, slice) = interrupted(&folder, "sweep scenarios/shop.yaml --jobs 1 --out out.json");
     assert_eq!(
         (&report["seeds"]["complete"], &report["seeds"]["ended"]),
         (&Value::from(false), &Value::from("interrupted"))
     );
-    let slice: Value = serde_json::from_str(&folder.read("out.json")).expect("JSON");
     assert_eq!(slice["done_to"], report["seeds"]["done_to"]);
     let on = folder.foreshock("sweep scenarios/shop.yaml --seeds 0..1000000000 --fail-fast 1 --out out.json");
     assert!(on.err.contains("goes on after"), "{on:?}");
@@ -261,25 +266,10 @@ fn slices_of_a_comparison_are_kept_skipped_and_merged_to_the_bytes_of_the_one_in
 #[cfg(unix)]
 #[test]
 fn an_interrupted_comparison_keeps_what_ran_says_so_and_goes_on_from_there() {
-    use std::process::{Command, Stdio};
     let folder = folder("interrupt-against");
     let both = "sweep scenarios/shop.yaml --against scenarios/swarm.yaml --jobs 1 --out out.json";
-    let mut command = folder.command();
-    command.args(format!("{both} --seeds 0..1000000000 --format json").split(' '));
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    while !folder.exists("out.json") {
-        std::thread::yield_now();
-    }
-    let killed =
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
-    assert!(killed.success());
-    let output = child.wait_with_output().expect("it ends");
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(5), "{err}");
-    assert!(err.contains("the same command goes on from there"), "{err}");
-    let report: Value = serde_json::from_str(&out).expect("a partial result is a result");
+    let (report, slice) = interrupted(&folder, both);
     assert_eq!(report["complete"], Value::from(false));
-    let slice: Value = serde_json::from_str(&folder.read("out.json")).expect("JSON");
     assert_eq!(slice["done_to"], report["seeds"]);
     let other = folder.foreshock(&format!("{both} --seeds 0..5"));
     assert!(other.code == 5 && other.err.contains("write into another file"), "{other:?}");

@@ -4,7 +4,7 @@
 use crate::arithmetic::{keyed_word, uniform};
 use crate::broker::client::{Producer, ProducerConfig, ProducerOutput};
 use crate::broker::log::*;
-use crate::broker::{BrokerId, PartitionId, ProducerId};
+use crate::broker::{BrokerId, LeaderEpoch, PartitionId, ProducerId};
 use crate::store::MemoryStore;
 use crate::time::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +30,19 @@ enum Token {
     Follower(BrokerId),
     Producer(u64, Acks),
     Reader(u64),
+}
+
+/// The word of a controller that a broker is all there is of a partition.
+pub(super) fn alone(partition: PartitionId, me: BrokerId, epoch: u32) -> Assignment {
+    Assignment {
+        partition,
+        replicas: vec![me],
+        isr: vec![me],
+        leader: Some(me),
+        epoch: LeaderEpoch(epoch),
+        version: u64::from(epoch),
+        is_unclean: false,
+    }
 }
 
 /// How brokers are set up for tests: everything within a second.

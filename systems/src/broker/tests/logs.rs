@@ -1,8 +1,9 @@
 //! Stories and laws of one log: segments, retention, compaction, producers' sequences.
 
+use super::cluster;
 use crate::arithmetic::keyed_word;
 use crate::broker::log::*;
-use crate::broker::{BrokerId, LeaderEpoch, PartitionId, ProducerId};
+use crate::broker::{BrokerId, PartitionId, ProducerId};
 use crate::store::MemoryStore;
 use crate::time::{Span, Time};
 use proptest::prelude::*;
@@ -23,16 +24,7 @@ fn alone(log: LogConfig, sabotage: Option<Sabotage>) -> Broker<MemoryStore> {
         ..BrokerConfig::default()
     };
     let mut broker = Broker::open(BrokerId(1), config, MemoryStore::new(), Time::ZERO).sabotaged(sabotage);
-    let me = BrokerId(1);
-    let assignment = Assignment {
-        partition: P,
-        replicas: vec![me],
-        isr: vec![me],
-        leader: Some(me),
-        epoch: LeaderEpoch(1),
-        version: 1,
-        is_unclean: false,
-    };
+    let assignment = cluster::alone(P, BrokerId(1), 1);
     broker.handle(Time::ZERO, Input::Assign(assignment), &mut Vec::new()).expect("it has the partition");
     broker
 }
@@ -188,16 +180,7 @@ fn what_a_producer_has_written_is_known_after_a_restart() {
     stamped(&mut broker, 0, 0, 3).expect("it leads");
     let config = *broker.config();
     let mut broker = Broker::open(BrokerId(1), config, broker.into_store(), second(1));
-    let me = BrokerId(1);
-    let assignment = Assignment {
-        partition: P,
-        replicas: vec![me],
-        isr: vec![me],
-        leader: Some(me),
-        epoch: LeaderEpoch(2),
-        version: 2,
-        is_unclean: false,
-    };
+    let assignment = cluster::alone(P, BrokerId(1), 2);
     broker.handle(second(1), Input::Assign(assignment), &mut Vec::new()).expect("it has the partition");
     assert_eq!(stamped(&mut broker, 0, 1, 2), Ok((None, true)));
     assert_eq!(stamped(&mut broker, 0, 3, 1), Ok((Some(3), false)));

@@ -1,6 +1,6 @@
 //! Stories of leaders and followers, each with the mail in an order that matters.
 
-use super::cluster::{Cluster, Mail, P, config};
+use super::cluster::{Cluster, Mail, P, alone, config};
 use crate::broker::log::*;
 use crate::broker::{BrokerId, LeaderEpoch};
 use crate::store::MemoryStore;
@@ -168,17 +168,8 @@ fn a_controller_that_restarts_knows_who_leads_and_lets_the_brokers_go_on() {
 #[test]
 fn a_reader_waits_for_what_is_committed_and_gets_nothing_when_its_time_is_over() {
     let mut broker = Broker::open(A, config(TruncateBy::LeaderEpoch), MemoryStore::new(), Time::ZERO);
-    let alone = Assignment {
-        partition: P,
-        replicas: vec![A],
-        isr: vec![A],
-        leader: Some(A),
-        epoch: LeaderEpoch(1),
-        version: 1,
-        is_unclean: false,
-    };
     let mut out = Vec::new();
-    broker.handle(Time::ZERO, Input::Assign(alone), &mut out).expect("it has the partition");
+    broker.handle(Time::ZERO, Input::Assign(alone(P, A, 1)), &mut out).expect("it has the partition");
     let read = Read { partition: P, from: 0, max_records: 10, max_wait: Span::from_millis(30) };
     out.clear();
     broker.handle(Time::ZERO, Input::Read { token: 1, read }, &mut out).expect("it waits");
@@ -218,17 +209,8 @@ fn a_quota_asks_for_silence_and_a_full_disk_for_patience() {
         ..config(TruncateBy::LeaderEpoch)
     };
     let mut broker = Broker::open(A, limits, MemoryStore::new(), Time::ZERO);
-    let alone = Assignment {
-        partition: P,
-        replicas: vec![A],
-        isr: vec![A],
-        leader: Some(A),
-        epoch: LeaderEpoch(1),
-        version: 1,
-        is_unclean: false,
-    };
     let mut out = Vec::new();
-    broker.handle(Time::ZERO, Input::Assign(alone), &mut out).expect("it has the partition");
+    broker.handle(Time::ZERO, Input::Assign(alone(P, A, 1)), &mut out).expect("it has the partition");
     let write = |broker: &mut Broker<_>, bytes: usize| {
         let mut out = Vec::new();
         let records = vec![NewRecord { key: None, value: Some(vec![0; bytes].into()) }];

@@ -10,16 +10,7 @@ use crate::scenario::plan::{Action, Edit, Plan, Setting};
 pub(super) fn lasting(plan: &Plan, path: &str, value: &Value) -> Vec<Edit> {
     let mut edits = vec![set(path, value.clone())];
     for entry in &plan.timeline {
-        let (settings, key) = match &entry.action {
-            Action::Deploy(deploy) => (&deploy.set, "deploy.set"),
-            Action::Config(settings) => (settings, "config"),
-            Action::Fault(_)
-            | Action::Flag(_)
-            | Action::Scale { .. }
-            | Action::ExtraHop { .. }
-            | Action::Publish(_)
-            | Action::Rollback { .. } => continue,
-        };
+        let Some((settings, key)) = settings_of(&entry.action) else { continue };
         if settings.iter().all(|setting| !is_same(setting, path)) {
             continue;
         }
@@ -37,17 +28,23 @@ pub(super) fn lasting(plan: &Plan, path: &str, value: &Value) -> Vec<Edit> {
 
 /// What a change of the timeline sets a key to; of several, the last.
 pub(super) fn changed_to<'p>(plan: &'p Plan, path: &str) -> Option<&'p Value> {
-    let mut changes = plan.timeline.iter().flat_map(|entry| match &entry.action {
-        Action::Deploy(deploy) => deploy.set.as_slice(),
-        Action::Config(settings) => settings.as_slice(),
+    let changes = plan.timeline.iter().filter_map(|entry| settings_of(&entry.action));
+    let mut settings = changes.flat_map(|(settings, _)| settings);
+    settings.rfind(|setting| is_same(setting, path)).map(|setting| &setting.value)
+}
+
+/// What a change sets, and under which key of its entry that is written.
+fn settings_of(action: &Action) -> Option<(&[Setting], &'static str)> {
+    match action {
+        Action::Deploy(deploy) => Some((&deploy.set, "deploy.set")),
+        Action::Config(settings) => Some((settings, "config")),
         Action::Fault(_)
         | Action::Flag(_)
         | Action::Scale { .. }
         | Action::ExtraHop { .. }
         | Action::Publish(_)
-        | Action::Rollback { .. } => &[],
-    });
-    changes.rfind(|setting| is_same(setting, path)).map(|setting| &setting.value)
+        | Action::Rollback { .. } => None,
+    }
 }
 
 /// The same key, with or without the word that may be left out.
