@@ -224,7 +224,7 @@ fn cases() -> Vec<Case> {
     let bookings = of(
         bookings,
         &[
-            ("which seat a guest wants", "choice: best", "choice: anywhere"),
+            ("which seat a guest wants", "choice: best", "view_ttl: 5s, choice: anywhere"),
             ("how many come together", "party: {min: 1, max: 1}", "party: {min: 1, max: 5}"),
             ("when a guest pays", "checkout_jitter: 0s", "checkout_jitter: 2s"),
             ("who never pays", "abandon: 0%", "abandon: 50%"),

@@ -62,7 +62,7 @@ fn means(case: &Case, rho: f64) -> f64 {
 
 /// Two million are asked for; at utilization 0.8 they leave the 99.9th percentile a standard deviation of 2 %.
 fn mm1_jobs(rho: f64) -> f64 {
-    if rho >= 0.8 { 3_600_000.0 } else { 2_400_000.0 }
+    if rho >= 0.8 { 3_600_000.0 } else { 2_150_000.0 }
 }
 
 pub(crate) fn mm1_runs(case: &Case) -> Vec<Run> {
@@ -108,9 +108,9 @@ const P99_SHARE: f64 = 0.03;
 const LOOKED_AT_JOBS: f64 = 500_000.0;
 
 /// At utilization 0.9 two million jobs leave the mean wait a standard deviation of 2 %, where 3 % are allowed; these
-/// leave 1.1 %.
+/// leave 1.4 %.
 fn mmc_jobs(rho: f64) -> f64 {
-    if rho >= 0.9 { 6_500_000.0 } else { 3_300_000.0 }
+    if rho >= 0.9 { 4_000_000.0 } else { 2_300_000.0 }
 }
 
 pub(crate) fn mmc_runs(case: &Case) -> Vec<Run> {
@@ -186,7 +186,7 @@ pub(crate) fn loss_table(case: &Case, checks: &mut Checks) {
 
 // M/D/1
 
-const MD1_JOBS: f64 = 2_400_000.0;
+const MD1_JOBS: f64 = 2_150_000.0;
 /// The points of the distribution of the wait that the file has.
 const POINTS: [&str; 5] = ["P_Wq_le_0", "P_Wq_le_1", "P_Wq_le_2", "P_Wq_le_5", "P_Wq_le_10"];
 
@@ -225,7 +225,7 @@ pub(crate) fn md1(case: &Case, runs: &Runs, checks: &mut Checks) {
 
 // M/M/1/K
 
-const BOUNDED_ARRIVALS: f64 = 1_200_000.0;
+const BOUNDED_ARRIVALS: f64 = 1_080_000.0;
 
 pub(crate) fn mm1k_runs(case: &Case) -> Vec<Run> {
     let (per_s, rate) = (case.config("lam"), case.config("mu"));
@@ -249,7 +249,7 @@ pub(crate) fn mm1k(case: &Case, runs: &Runs, checks: &mut Checks) {
 
 // M/M/inf
 
-const UNLIMITED_JOBS: f64 = 2_400_000.0;
+const UNLIMITED_JOBS: f64 = 2_150_000.0;
 
 pub(crate) fn mminf_runs(case: &Case) -> Vec<Run> {
     let (per_s, rate) = (case.config("lam"), case.config("mu"));
@@ -292,7 +292,7 @@ pub(crate) fn mminf(case: &Case, runs: &Runs, checks: &mut Checks) {
 
 // Closed
 
-const CLOSED_JOBS: f64 = 2_200_000.0;
+const CLOSED_JOBS: f64 = 2_150_000.0;
 
 pub(crate) fn closed_runs(case: &Case) -> Vec<Run> {
     let (clients, think, service) = (case.config("N"), case.config("Z"), case.config("S"));

@@ -64,6 +64,8 @@ pub(super) struct Writer {
     has_lost_power: bool,
     /// What was durable when the process died, as far as the settings promise it.
     promised: u64,
+    /// What stood in the journal when the process died.
+    reached: u64,
     /// When the disk is free for the next request or batch.
     disk_free: Time,
     batch_done: Option<Time>,
@@ -96,6 +98,7 @@ impl Writer {
             disk: SimDisk::new(),
             has_lost_power: false,
             promised: 0,
+            reached: 0,
             disk_free: Time::ZERO,
             batch_done: None,
             progress: 0,
@@ -339,6 +342,8 @@ impl Behaviour for Writer {
                         format!("{promised} lines were durable, and after a crash {last} are there"),
                     );
                 }
+                let lost = std::mem::take(&mut self.reached).saturating_sub(recovered.last);
+                self.counts.lost_in_crashes = self.counts.lost_in_crashes.saturating_add(lost);
                 self.journal = Some(journal);
             }
             Err(error) => cx.violation(log_invariant::DURABLE, error.to_string()),
@@ -411,8 +416,7 @@ impl Behaviour for Writer {
             JournalFsync::EveryRecord => journal.last(),
             JournalFsync::Interval(_) | JournalFsync::Never => journal.durable(),
         };
-        self.counts.lost_in_crashes =
-            self.counts.lost_in_crashes.saturating_add(journal.last() - journal.durable());
+        self.reached = journal.last();
         self.has_lost_power = keep == Durable::Disk;
         self.disk = match keep {
             Durable::Written | Durable::Disk => journal.into_disk(),
