@@ -26,7 +26,7 @@ struct Running {
 
 impl Running {
     /// No two jobs have one sequence number, so nothing else has to be looked at; and one wide number is compared
-    /// in a fraction of the steps that two of them take, which a heap does several times for every job.
+    /// without a branch, several times in the heap for every job.
     #[inline]
     fn rank(&self) -> u128 {
         u128::from(self.finish) << 64 | u128::from(self.sequence)

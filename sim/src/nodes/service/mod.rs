@@ -232,7 +232,7 @@ impl ServiceNode {
         if let Some(config) = &mut self.config {
             (demand, is_spoilt) = config.begin_request(demand, request.lineage.raw(), cx);
         }
-        // Written once where it is to stay: a job is a third of a kibibyte, and each copy of it costs as much as a timer.
+        // Written once where it is to stay: a job fills several cache lines.
         let priority = self.priority(request);
         let job = self.jobs.insert(Job::new(request, demand, priority, place, flags, is_spoilt));
         if request.cancellable {
