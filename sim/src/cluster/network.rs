@@ -250,21 +250,6 @@ impl Engine<'_> {
             self.depart(link, ends, latency, false, false, payload);
             return;
         }
-        // A copy of its own to point at: a payload that is never pointed at is put together in its envelope.
-        let payload = *payload;
-        self.send_eventfully(link, ends, bytes, identity, &payload);
-    }
-
-    /// Sends over a link to which something can happen.
-    #[inline(never)]
-    fn send_eventfully(
-        &mut self,
-        link: LinkId,
-        ends: (NodeId, NodeId),
-        bytes: u64,
-        identity: u64,
-        payload: &Payload,
-    ) {
         let copies = 1 + self.count_duplicates(link, identity);
         for copy in 0..copies {
             self.send_copy(link, ends, bytes, other_identity(identity, copy), payload);
