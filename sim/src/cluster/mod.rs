@@ -282,9 +282,8 @@ impl Cluster {
         match envelope.payload {
             Payload::Request(mut request) => {
                 if engine.request_arrives(&address, &mut request) {
-                    let message = Message::Request(request);
                     self.with_node(now, address.to, agenda, |node, cx| {
-                        node.deliver(address.from, message, cx)
+                        node.deliver(address.from, Message::Request(request), cx)
                     });
                 }
             }

@@ -34,8 +34,9 @@ struct Entry<T> {
     generation: u32,
     /// The free slot after this one, or [`IN_USE`].
     next: u32,
-    /// Stays behind when the entry goes, until the slot is used again: nothing is moved.
-    value: Option<T>,
+    /// Stays behind when the entry goes, until the slot is used again: nothing is moved, and a reference of the
+    /// present generation needs no second question whether there is anything.
+    value: T,
 }
 
 /// An arena of `T` with stable slots.
@@ -65,30 +66,24 @@ impl<T> Slab<T> {
 
     #[inline]
     pub(crate) fn insert(&mut self, value: T) -> Ref {
-        if self.free == NO_SLOT {
-            self.add_slot();
-        }
-        let slot = self.free;
-        let entry = &mut self.entries[slot as usize];
-        self.free = entry.next;
         self.live += 1;
-        entry.next = IN_USE;
-        entry.value = Some(value);
-        Ref { slot, generation: entry.generation }
-    }
-
-    #[cold]
-    fn add_slot(&mut self) {
+        if let Some(entry) = self.entries.get_mut(self.free as usize) {
+            let slot = std::mem::replace(&mut self.free, entry.next);
+            entry.next = IN_USE;
+            entry.value = value;
+            return Ref { slot, generation: entry.generation };
+        }
+        // Not a function of its own: given to one, the value would have to be put together somewhere else first.
         let slot = self.entries.len() as u32;
         assert!(slot < IN_USE, "an arena holds fewer than 2^32 - 2 entries");
-        self.entries.push(Entry { generation: 0, next: NO_SLOT, value: None });
-        self.free = slot;
+        self.entries.push(Entry { generation: 0, next: IN_USE, value });
+        Ref { slot, generation: 0 }
     }
 
     #[inline]
     pub(crate) fn get(&self, at: Ref) -> Option<&T> {
         match self.entries.get(at.slot as usize) {
-            Some(entry) if entry.generation == at.generation => entry.value.as_ref(),
+            Some(entry) if entry.generation == at.generation => Some(&entry.value),
             Some(_) | None => None,
         }
     }
@@ -96,7 +91,7 @@ impl<T> Slab<T> {
     #[inline]
     pub(crate) fn get_mut(&mut self, at: Ref) -> Option<&mut T> {
         match self.entries.get_mut(at.slot as usize) {
-            Some(entry) if entry.generation == at.generation => entry.value.as_mut(),
+            Some(entry) if entry.generation == at.generation => Some(&mut entry.value),
             Some(_) | None => None,
         }
     }
@@ -114,7 +109,7 @@ impl<T> Slab<T> {
     #[inline]
     pub(crate) fn in_slot(&self, slot: u32) -> Option<&T> {
         match self.entries.get(slot as usize) {
-            Some(entry) if entry.next == IN_USE => entry.value.as_ref(),
+            Some(entry) if entry.next == IN_USE => Some(&entry.value),
             Some(_) | None => None,
         }
     }
@@ -130,15 +125,12 @@ impl<T> Slab<T> {
         entry.generation = entry.generation.wrapping_add(1);
         self.free = at.slot;
         self.live -= 1;
-        entry.value.as_ref()
+        Some(&entry.value)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Ref, &T)> {
         let used = self.entries.iter().enumerate().filter(|(_, entry)| entry.next == IN_USE);
-        used.filter_map(|(slot, entry)| {
-            let at = Ref { slot: slot as u32, generation: entry.generation };
-            entry.value.as_ref().map(|value| (at, value))
-        })
+        used.map(|(slot, entry)| (Ref { slot: slot as u32, generation: entry.generation }, &entry.value))
     }
 }
 

@@ -164,6 +164,7 @@ impl EdgeState {
             && self.policy.breaker.as_ref().is_some_and(|breaker| breaker.scope == BreakerScope::Endpoint)
     }
 
+    #[inline]
     pub(super) fn acquire_edge_permit(&mut self, local: Time) -> Result<Option<Permit>, BreakerRejection> {
         if self.breakers.is_empty() || self.has_endpoint_breakers() {
             return Ok(None);
@@ -247,11 +248,15 @@ pub(crate) fn default_retryable() -> OutcomeSet {
 
 impl Engine<'_> {
     /// Counts what the breakers of an edge did and arms their next transition by time.
+    #[inline]
     pub(crate) fn watch_breaker(&mut self, index: usize) {
-        let state = &mut self.core.edge_states[index];
-        if state.breakers.is_empty() {
-            return;
+        if !self.core.edge_states[index].breakers.is_empty() {
+            self.watch_breakers_of(index);
         }
+    }
+
+    fn watch_breakers_of(&mut self, index: usize) {
+        let state = &mut self.core.edge_states[index];
         while let Some(transition) = state.take_transition() {
             self.core.recorder.breaker_transition(state.edge, transition, self.now);
             if transition.to == State::Open {

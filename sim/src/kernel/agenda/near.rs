@@ -42,13 +42,18 @@ impl Near {
             self.head = 0;
         }
         // Found and made room for in one go: few are later, and a call that moves them costs more than they do.
-        let mut place = self.entries.len();
         self.entries.push((at_ns, index));
-        while place > self.head && self.entries[place - 1].0 > at_ns {
-            self.entries[place] = self.entries[place - 1];
-            place -= 1;
+        let mut waiting = &mut self.entries[self.head..];
+        while let Some((place, earlier)) = waiting.split_last_mut() {
+            match earlier.last() {
+                Some(before) if before.0 > at_ns => *place = *before,
+                Some(_) | None => {
+                    *place = (at_ns, index);
+                    return;
+                }
+            }
+            waiting = earlier;
         }
-        self.entries[place] = (at_ns, index);
     }
 
     /// Takes out an entry that is here.

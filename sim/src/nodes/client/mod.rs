@@ -260,9 +260,9 @@ impl Node for Client {
     }
 
     fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
-        match message {
-            Message::Done(done) => self.call_done(&done, cx),
-            Message::Load(command) => self.command(command, cx),
+        match &message {
+            Message::Done(done) => self.call_done(done, cx),
+            Message::Load(command) => self.command(*command, cx),
             Message::Request(_)
             | Message::Cancel(_)
             | Message::Fill(_)

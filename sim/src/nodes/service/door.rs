@@ -83,7 +83,7 @@ impl ServiceNode {
                 for at in left {
                     if let Some(waiting) = self.take_waiting(at) {
                         cx.cancel_wake(waiting.wake);
-                        self.accept(waiting.request, None, cx);
+                        self.accept(&waiting.request, None, cx);
                     }
                 }
                 self.door = None;
@@ -132,7 +132,7 @@ impl ServiceNode {
             cx.passed_limit(rule, key, cost);
         }
         match door.admission.take_place(cx.local_time()) {
-            Ok(place) => self.accept(request, place, cx),
+            Ok(place) => self.accept(&request, place, cx),
             Err(()) => refuse(&request, None, cx),
         }
     }

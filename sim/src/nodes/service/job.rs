@@ -81,12 +81,20 @@ pub(super) enum Purpose {
 }
 
 impl Job {
-    pub(super) fn new(request: Request, demand: Span, priority: u8) -> Job {
+    #[inline]
+    pub(super) fn new(
+        request: &Request,
+        demand: Span,
+        priority: u8,
+        place: Option<InFlight>,
+        flags: u64,
+        is_spoilt: bool,
+    ) -> Job {
         Job {
-            request,
+            request: *request,
             demand,
             priority,
-            flags: 0,
+            flags,
             state: JobState::Waiting,
             since: request.arrived_at,
             worked: Span::ZERO,
@@ -101,9 +109,9 @@ impl Job {
             purpose: Purpose::Own,
             detached: false,
             answered: Answered::default(),
-            place: None,
+            place,
             starved: false,
-            is_spoilt: false,
+            is_spoilt,
             path: Path::default(),
         }
     }

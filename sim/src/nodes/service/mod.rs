@@ -201,39 +201,40 @@ impl ServiceNode {
     }
 
     #[inline]
-    fn arrive(&mut self, request: Request, cx: &mut Cx<'_>) {
+    fn arrive(&mut self, request: &Request, cx: &mut Cx<'_>) {
         if let Some(config) = &mut self.config
             && !config.takes_requests()
         {
-            cx.reply(&request, Reply::refusal(OutcomeKind::Rejected));
+            cx.reply(request, Reply::refusal(OutcomeKind::Rejected));
             return;
         }
         if let Some(behaviour) = &mut self.behaviour
-            && let Some(Answered { missed, value }) = behaviour.answer_at_door(&request, cx)
+            && let Some(Answered { missed, value }) = behaviour.answer_at_door(request, cx)
         {
-            cx.reply(&request, Reply { missed, value, ..Reply::refusal(OutcomeKind::Ok) });
+            cx.reply(request, Reply { missed, value, ..Reply::refusal(OutcomeKind::Ok) });
             return;
         }
         match self.door {
             None => self.accept(request, None, cx),
-            Some(_) => self.knock(request, cx),
+            Some(_) => self.knock(*request, cx),
         }
     }
 
     /// Takes a request in, which holds a place if they are counted.
     #[inline]
-    fn accept(&mut self, request: Request, place: Option<InFlight>, cx: &mut Cx<'_>) {
-        let flags = self.flags.as_ref().map_or(0, |client| client.evaluate(&request, cx));
-        let mut demand = self.demand(&request, flags, cx);
+    fn accept(&mut self, request: &Request, place: Option<InFlight>, cx: &mut Cx<'_>) {
+        let flags = self.flags.as_ref().map_or(0, |client| client.evaluate(request, cx));
+        let mut demand = self.demand(request, flags, cx);
         let mut is_spoilt = false;
         if let Some(behaviour) = &self.behaviour {
-            demand = behaviour.demand(&request, demand);
+            demand = behaviour.demand(request, demand);
         }
         if let Some(config) = &mut self.config {
             (demand, is_spoilt) = config.begin_request(demand, request.lineage.raw(), cx);
         }
-        let job = Job { place, flags, is_spoilt, ..Job::new(request, demand, self.priority(&request)) };
-        let job = self.jobs.insert(job);
+        // Written once where it is to stay: a job fills several cache lines.
+        let priority = self.priority(request);
+        let job = self.jobs.insert(Job::new(request, demand, priority, place, flags, is_spoilt));
         if request.cancellable {
             self.cancellable.insert((request.attempt, job));
         }
@@ -598,19 +599,20 @@ impl Node for ServiceNode {
     }
 
     fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
-        match message {
+        // By reference, so that what it carries is not copied once more.
+        match &message {
             Message::Request(request) => self.arrive(request, cx),
             Message::Done(done) => {
-                let is_question = self.config.as_mut().is_some_and(|config| config.call_done(&done));
-                if !is_question && !self.store_answered(&done, cx) && !self.kind_call_done(&done, cx) {
-                    self.call_done(&done, cx);
+                let is_question = self.config.as_mut().is_some_and(|config| config.call_done(done));
+                if !is_question && !self.store_answered(done, cx) && !self.kind_call_done(done, cx) {
+                    self.call_done(done, cx);
                 }
             }
-            Message::Cancel(attempt) => self.cancel(attempt, cx),
+            Message::Cancel(attempt) => self.cancel(*attempt, cx),
             Message::Fill(_) | Message::Invalidate { .. } | Message::Entry { .. } => {
                 self.deliver_to_kind(&message, cx);
             }
-            Message::Note(note) => self.note_came(note, cx),
+            Message::Note(note) => self.note_came(*note, cx),
             Message::Load(_) | Message::Flag(_) => {}
         }
         self.arm_alarm(cx);
@@ -618,7 +620,12 @@ impl Node for ServiceNode {
     }
 
     fn wake(&mut self, token: Token, cx: &mut Cx<'_>) {
-        if token == Token::RECONFIGURED {
+        // The end of work comes first, because it comes most often; all other words are above the slots of jobs.
+        if !door::is_for_door(token) {
+            if let Some(at) = self.jobs.by_slot(token.0) {
+                self.work_done(at, cx);
+            }
+        } else if token == Token::RECONFIGURED {
             self.change_door(cx);
             self.serve_next(cx);
             self.telemetry_reconfigured(cx);
@@ -637,10 +644,8 @@ impl Node for ServiceNode {
             }
         } else if token == ALARM {
             self.alarm_rings(cx);
-        } else if door::is_for_door(token) {
+        } else {
             self.door_due(token, cx);
-        } else if let Some(at) = self.jobs.by_slot(token.0) {
-            self.work_done(at, cx);
         }
         self.arm_alarm(cx);
         self.report(cx);
