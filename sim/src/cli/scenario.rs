@@ -123,9 +123,7 @@ impl KindsChoice {
 /// Reads and checks the scenario at `path`; warnings go to standard error.
 pub(crate) fn load(path: &Path, kinds: &Kinds, terminal: &mut Terminal) -> Result<Plan, Failure> {
     let compiled = compiled(path, &path.display().to_string(), kinds)?;
-    if !compiled.warnings.is_empty() {
-        terminal.error_line(compiled.warnings.plain(&path.display().to_string()).trim_end());
-    }
+    terminal.warn(&path.display().to_string(), &compiled.warnings);
     Ok(compiled.plan)
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct WhyArguments {
     seeds: u32,
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(super) format: Format,
     /// How many runs are made at once
     #[arg(long, value_name = "N", default_value_t = default_jobs())]
     jobs: NonZero<usize>,
