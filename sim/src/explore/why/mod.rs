@@ -13,7 +13,6 @@ pub mod counterfactual; // replays, each world once
 pub mod diagnosis; // what a failure is due to, under one seed
 mod expectation; // is that what the author of the scenario expects?
 pub mod mechanism; // how the cause led to the failure
-mod minimal; // a smallest part that still fails
 mod remedies; // what would have helped
 mod roles; // what each candidate turned out to be
 pub mod roots; // who is to blame, told by an oracle
