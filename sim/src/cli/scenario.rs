@@ -145,6 +145,10 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The message for a scenario that cannot be read, with the one that was probably meant.
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    if path.is_dir() {
+        let message = format!("`{}` is a folder: name a scenario file in it", path.display());
+        return Failure::Told(Exit::InputOutput, message);
+    }
     let mut message = format!("cannot read the scenario `{}`: {error}", path.display());
     if let Some(meant) = meant(path) {
         message.push_str(&format!("; did you mean `{meant}`?"));

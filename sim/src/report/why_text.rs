@@ -55,9 +55,11 @@ fn headline(answer: &Answer, style: Style) -> String {
         count(answer.runs),
         count(answer.runs_stopped_early),
     );
-    if answer.verdict.kind != VerdictKind::Design && !answer.verdict.failing_on_a_quiet_day.is_empty() {
+    let says_so = matches!(answer.verdict.kind, VerdictKind::Design | VerdictKind::NothingMatters);
+    if !says_so && !answer.verdict.failing_on_a_quiet_day.is_empty() {
         let ids = answer.verdict.failing_on_a_quiet_day.join(", ");
-        let _ = writeln!(text, "  {ids}: fails on a quiet day as well");
+        let fail = if answer.verdict.failing_on_a_quiet_day.len() == 1 { "fails" } else { "fail" };
+        let _ = writeln!(text, "  {ids}: {fail} on a quiet day as well");
     }
     text
 }
