@@ -78,10 +78,12 @@ fn disjoint(all: Present, fails: &mut Oracle<'_>) -> Vec<Vec<usize>> {
     found
 }
 
-/// A smallest part of a list that still fails, by delta debugging.
+/// A smallest part of a list that still fails, by delta debugging. Of several such parts one of later players: they are
+/// nearer to the failure.
 fn smallest(players: &[usize], fails: &mut dyn FnMut(&Present) -> bool) -> Vec<usize> {
-    let named = |part: &[usize]| part.iter().map(|position| players[*position]).collect::<Present>();
-    let kept = ddmin_in_turn(players.len(), |part| fails(&named(part)));
+    let last_first: Vec<usize> = players.iter().rev().copied().collect();
+    let named = |part: &[usize]| part.iter().map(|position| last_first[*position]).collect::<Present>();
+    let kept = ddmin_in_turn(last_first.len(), |part| fails(&named(part)));
     named(&kept).into_iter().collect()
 }
 
