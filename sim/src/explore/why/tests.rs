@@ -241,8 +241,8 @@ fn an_explainer_with_draws_that_are_not_keyed_is_caught() {
 
 #[test]
 fn of_a_failure_among_several_only_its_own_cause_is_named() {
-    let busy = "{id: busy-mail, at: 6s, config: {mail.service_time: 30ms}}";
-    let more = "  - {id: mail-busy, metric: utilization, at: mail, must_be: '< 50%', over: 7s..11s}";
+    let busy = "{id: busy-mail, at: 1500ms, config: {mail.service_time: 30ms}}";
+    let more = "  - {id: mail-busy, metric: utilization, at: mail, must_be: '< 20%', over: 2s..3500ms}";
     let plan = plan(&world(&[SLOW, busy].join(", "), more));
     let kinds = Kinds::default();
     let candidates = find(&plan);
