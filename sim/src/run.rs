@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use look::{Look, Seen};
-pub use verdict::{Decided, Doubt, Enough, decide};
+pub use verdict::{Decided, Doubt, Enough, decide, offered};
 
 use crate::cluster::Cluster;
 use crate::judge::{self, Judgement};

@@ -4,17 +4,19 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Setup;
+use super::compared::{Compared, Standing};
 use super::examine::{Examined, examine};
 use super::exit::{Exit, Failure};
+use super::format::{Format, json_text};
 use super::repository::{Entry, Selection, select};
+use super::scenario::quoted;
 use super::terminal::Terminal;
 use super::why_goldens;
 use crate::explore::parallel::default_jobs;
-use crate::report::diff::{differences, to_words};
-use crate::report::{Role, Style, counted};
+use crate::report::counted;
 
 /// Run every scenario again and compare with the blessed reports
 ///
@@ -29,10 +31,13 @@ pub(crate) struct CheckArguments {
     /// Ask why as well, of every scenario that expects an answer, and compare with the blessed answers
     #[arg(long)]
     why: bool,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
-/// Changed values that are named for each section of a report.
-const MOST_OF_SECTION: usize = 8;
+/// The schema of what is printed for programs.
+const SCHEMA: &str = "foreshock.check/1";
 
 pub(super) fn execute(
     arguments: &CheckArguments,
@@ -40,39 +45,94 @@ pub(super) fn execute(
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
     let selection = select(&arguments.paths)?;
-    let width = name_width(&selection.entries);
+    let mut found = Found::new(arguments.format, &selection.entries);
     let progress = terminal.progress(selection.entries.len() as u64, "checking");
-    let mut worst = Exit::AsExpected;
-    let mut wrong = 0_u64;
     examine(&selection.entries, arguments.jobs, setup, &progress, |entry, result| {
-        let (exit, text) = told(entry, result, width, terminal.style());
-        terminal.print(&text);
-        wrong += u64::from(exit != Exit::AsExpected);
-        worst = worst.max(exit);
+        let compared = compared(entry, result);
+        found.tell(&compared, terminal);
+        found.reports.push(compared.to_json());
     });
     drop(progress);
     if arguments.why {
         let progress = terminal.progress(selection.entries.len() as u64, "asking why");
         for entry in &selection.entries {
-            let (exit, text) = why_goldens::told(entry, setup, arguments.jobs, width, terminal.style());
+            let compared = why_goldens::compared(entry, setup, arguments.jobs);
             progress.step();
-            progress.aside(|| terminal.print(&text));
-            wrong += u64::from(exit != Exit::AsExpected);
-            worst = worst.max(exit);
+            if let Some(compared) = compared {
+                progress.aside(|| found.tell(&compared, terminal));
+                found.answers.push(compared.to_json());
+            }
         }
     }
-    for stale in stale(&selection)? {
-        terminal.line(&format!("stale  {stale}: its scenario is gone; `foreshock accept` removes it"));
-        worst = worst.max(Exit::Differs);
-        wrong += 1;
+    let stale = stale(&selection)?;
+    found.add_stale(stale.len());
+    match arguments.format {
+        Format::Text => {
+            for stale in &stale {
+                terminal
+                    .line(&format!("stale  {stale}: its scenario is gone; `foreshock accept` removes it"));
+            }
+            terminal.line(&found.summary(selection.entries.len()));
+        }
+        Format::Json => {
+            let summary = found.summary(selection.entries.len());
+            let mut value = json!({
+                "schema": SCHEMA,
+                "exit": found.worst.code(),
+                "summary": summary,
+                "reports": found.reports,
+                "stale": stale,
+            });
+            if arguments.why {
+                value["answers"] = found.answers.into();
+            }
+            terminal.print(&json_text(value));
+        }
     }
-    let all = selection.entries.len() as u64;
-    let all = counted(all, "scenario");
-    terminal.line(&match wrong {
-        0 => format!("{all}, everything as expected and as blessed"),
-        _ => format!("{all}, {} to look at", counted(wrong, "thing")),
-    });
-    Ok(worst)
+    Ok(found.worst)
+}
+
+/// What was found so far.
+struct Found {
+    format: Format,
+    width: usize,
+    worst: Exit,
+    wrong: u64,
+    reports: Vec<Value>,
+    answers: Vec<Value>,
+}
+
+impl Found {
+    fn new(format: Format, entries: &[Entry]) -> Found {
+        let width = entries.iter().map(|entry| entry.shown.chars().count()).max().unwrap_or(0);
+        Found { format, width, worst: Exit::AsExpected, wrong: 0, reports: Vec::new(), answers: Vec::new() }
+    }
+
+    /// To people at once: a check of many scenarios takes its time. Programs are told at the end.
+    fn tell(&mut self, compared: &Compared, terminal: &mut Terminal) {
+        let exit = compared.exit();
+        self.wrong += u64::from(exit != Exit::AsExpected);
+        self.worst = self.worst.max(exit);
+        match self.format {
+            Format::Text => terminal.print(&compared.to_text(self.width, terminal.style())),
+            Format::Json => {}
+        }
+    }
+
+    fn add_stale(&mut self, count: usize) {
+        if count > 0 {
+            self.worst = self.worst.max(Exit::Differs);
+            self.wrong += count as u64;
+        }
+    }
+
+    fn summary(&self, scenarios: usize) -> String {
+        let all = counted(scenarios as u64, "scenario");
+        match self.wrong {
+            0 => format!("{all}, everything as expected and as blessed"),
+            wrong => format!("{all}, {} to look at", counted(wrong, "thing")),
+        }
+    }
 }
 
 /// Blessed reports without a scenario, if all scenarios were looked at.
@@ -87,78 +147,20 @@ fn stale(selection: &Selection) -> Result<Vec<String>, Failure> {
     Ok(files.iter().map(|file| repository.shown(file)).collect())
 }
 
-fn name_width(entries: &[Entry]) -> usize {
-    entries.iter().map(|entry| entry.shown.chars().count()).max().unwrap_or(0)
-}
-
-/// The exit code of one scenario and the lines about it.
-fn told(entry: &Entry, result: Result<Examined, Failure>, width: usize, style: Style) -> (Exit, String) {
-    let head = |role, word: &str, rest: &str| {
-        format!(
-            "{}{:pad$}  {:width$}  {rest}\n",
-            style.paint(role, word),
-            "",
-            entry.shown,
-            pad = 5 - word.len()
-        )
-    };
+/// A report compared with its blessed one.
+fn compared(entry: &Entry, result: Result<Examined, Failure>) -> Compared {
     let examined = match result {
         Ok(examined) => examined,
-        Err(failure) => {
-            let details = failure.render(super::scenario::is_coloured(style));
-            return (failure.exit(), head(Role::Bad, "error", "cannot be run") + &indented(&details));
-        }
+        Err(failure) => return Compared::failed(&entry.shown, "cannot be run", failure),
     };
-    let reproduce = format!("reproduce: {}", examined.reproduce(entry));
-    let changes = changes(&examined);
-    if !examined.report.verdict.as_expected {
-        let mut details = changes.unwrap_or_default();
-        details.push_str(&reproduce);
-        return (Exit::Differs, head(Role::Bad, "wrong", &examined.verdict()) + &indented(&details));
-    }
-    match (changes, &examined.golden) {
-        (None, _) => (Exit::AsExpected, head(Role::Good, "ok", &examined.verdict())),
-        (Some(_), None) => {
-            let details = format!("look at it and bless it: foreshock accept {}\n{reproduce}", entry.shown);
-            (Exit::Differs, head(Role::Bad, "new", "has no blessed report") + &indented(&details))
-        }
-        (Some(changes), Some(_)) => (
-            Exit::Differs,
-            head(Role::Bad, "diff", "differs from its blessed report") + &indented(&(changes + &reproduce)),
-        ),
-    }
-}
-
-/// What differs from the blessed report, in words; `None` if not a byte does.
-fn changes(examined: &Examined) -> Option<String> {
-    changes_between(examined.golden.as_deref(), &examined.json)
-}
-
-/// What differs between what is blessed, if anything is, and what is said now.
-pub(super) fn changes_between(blessed: Option<&str>, now: &str) -> Option<String> {
-    let golden = blessed.unwrap_or_default();
-    if golden == now {
-        return None;
-    }
-    if blessed.is_none() {
-        return Some(String::new());
-    }
-    let before: Value = serde_json::from_str(golden).unwrap_or(Value::Null);
-    let after: Value = serde_json::from_str(now).unwrap_or(Value::Null);
-    let found = differences(&before, &after);
-    Some(match found.is_empty() {
-        false => to_words(&found, MOST_OF_SECTION),
-        true => {
-            "the values are the same, the bytes are not: the blessed report was edited by hand\n".to_string()
-        }
-    })
-}
-
-pub(super) fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("       {line}\n")).collect()
-}
-
-/// For `accept`, which tells the same changes.
-pub(super) fn changes_in_words(examined: &Examined) -> Option<String> {
-    changes(examined).map(|text| indented(&text))
+    let change = examined.change();
+    let bless = format!("look at it and bless it: foreshock accept {}", quoted(&entry.shown));
+    let standing = Compared::standing(examined.report.verdict.as_expected, &change, bless);
+    let summary = match &standing {
+        Standing::New { .. } => "has no blessed report".to_string(),
+        Standing::Differs => "differs from its blessed report".to_string(),
+        Standing::Same | Standing::Unexpected | Standing::Failed(_) => examined.verdict(),
+    };
+    let reproduce = Some(examined.reproduce(entry));
+    Compared { scenario: entry.shown.clone(), standing, summary, change, reproduce }
 }

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure};
+use super::format::{Format, json_text};
 use super::terminal::Terminal;
-use crate::report::diff::{differences, to_words};
+use crate::report::diff::{Difference, differences, to_words};
 
 /// Say in words what differs between two JSON reports
 ///
@@ -19,17 +20,26 @@ pub(crate) struct DiffArguments {
     before: PathBuf,
     /// The report from after
     after: PathBuf,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
+
+/// The schema of what is printed for programs.
+const SCHEMA: &str = "foreshock.diff/1";
 
 pub(super) fn execute(arguments: &DiffArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let (before, after) = (report(&arguments.before)?, report(&arguments.after)?);
     let found = differences(&before, &after);
-    if found.is_empty() {
-        terminal.line("no difference");
-        return Ok(Exit::AsExpected);
+    match arguments.format {
+        Format::Text if found.is_empty() => terminal.line("no difference"),
+        Format::Text => terminal.print(&to_words(&found, usize::MAX)),
+        Format::Json => {
+            let differences: Vec<Value> = found.iter().map(Difference::to_json).collect();
+            terminal.print(&json_text(json!({"schema": SCHEMA, "differences": differences})));
+        }
     }
-    terminal.print(&to_words(&found, usize::MAX));
-    Ok(Exit::Differs)
+    Ok(if found.is_empty() { Exit::AsExpected } else { Exit::Differs })
 }
 
 fn report(path: &Path) -> Result<Value, Failure> {

@@ -46,7 +46,7 @@ pub(crate) struct DivergeArguments {
     with_binary: Option<PathBuf>,
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 impl DivergeArguments {

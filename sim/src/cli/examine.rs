@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::Setup;
+use super::compared::Change;
 use super::exit::Failure;
 use super::repository::Entry;
 use super::scenario::{KindsChoice, compiled, quoted};
@@ -29,6 +30,11 @@ impl Examined {
     /// The command that runs it again.
     pub(super) fn reproduce(&self, entry: &Entry) -> String {
         format!("foreshock run {} --seed {}", quoted(&entry.shown), self.report.seed)
+    }
+
+    /// How it differs from what is blessed.
+    pub(super) fn change(&self) -> Change {
+        Change::between(self.golden.as_deref(), &self.json)
     }
 
     /// What the verdict is, in words.

@@ -1,6 +1,8 @@
 //! How a command can end: one exit code for each cause, and the message for people.
 
-use crate::scenario::ScenarioError;
+use serde_json::{Value, json};
+
+use crate::scenario::{Diagnostics, ScenarioError};
 
 /// The exit codes of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +31,9 @@ impl Exit {
         self as u8
     }
 }
+
+/// The schema of a complaint to programs.
+const SCHEMA: &str = "foreshock.error/1";
 
 /// Why a command could not do what it was asked to.
 #[derive(Debug)]
@@ -64,6 +69,26 @@ impl Failure {
             Failure::Scenario(error) => error.render(colour).trim_end().to_string(),
         }
     }
+
+    /// For programs.
+    pub(crate) fn to_json(&self) -> Value {
+        match self {
+            Failure::Told(exit, message) => {
+                json!({"schema": SCHEMA, "exit": exit.code(), "message": message})
+            }
+            Failure::Scenario(error) => {
+                let mut value = findings_to_json(error.name(), error.diagnostics());
+                value["exit"] = self.exit().code().into();
+                value["message"] = "the scenario is not valid".into();
+                value
+            }
+        }
+    }
+}
+
+/// What was found in a scenario, for programs.
+pub(crate) fn findings_to_json(file: &str, found: &Diagnostics) -> Value {
+    json!({"schema": SCHEMA, "file": file, "diagnostics": found.to_json(), "left_out": found.left_out()})
 }
 
 impl From<ScenarioError> for Failure {

@@ -1,33 +1,56 @@
 //! `foreshock list`: which scenarios there are and what they show.
 
+use clap::Args;
+use serde_json::{Value, json};
+
 use super::Setup;
 use super::exit::{Exit, Failure};
+use super::format::{Format, json_text};
 use super::repository::{Entry, select};
-use super::scenario::{KindsChoice, compiled, is_coloured};
+use super::scenario::{KindsChoice, compiled};
 use super::terminal::Terminal;
 use crate::report::aligned;
-use crate::scenario::plan::{Expectation, ExpectedVerdict};
+use crate::scenario::plan::{Expectation, ExpectedVerdict, Plan};
 
-pub(super) fn execute(setup: &Setup, terminal: &mut Terminal) -> Result<Exit, Failure> {
+/// Show which scenarios there are and what they expect
+#[derive(Args, Debug)]
+pub(crate) struct ListArguments {
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+/// The schema of what is printed for programs.
+const SCHEMA: &str = "foreshock.list/1";
+
+pub(super) fn execute(
+    arguments: &ListArguments,
+    setup: &Setup,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
     let selection = select(&[])?;
     let mut exit = Exit::AsExpected;
-    let mut rows = Vec::new();
+    let (mut rows, mut values) = (Vec::new(), Vec::new());
     for entry in &selection.entries {
         let kinds = KindsChoice::of(&entry.path, setup.with_test_kinds).table(&setup.kinds);
-        match compiled(&entry.path, &entry.shown, &kinds) {
-            Ok(compiled) => {
-                let plan = compiled.plan;
-                rows.push(row(entry, &expected(&plan.expect), first_sentence(&plan.about)));
-            }
+        let plan = compiled(&entry.path, &entry.shown, &kinds).map(|compiled| compiled.plan);
+        values.push(value(entry, &plan));
+        match plan {
+            Ok(plan) => rows.push(row(entry, &expected(&plan.expect), first_sentence(&plan.about))),
             Err(failure) => {
                 rows.push(row(entry, "-", "not valid: see below".to_string()));
-                let coloured = is_coloured(terminal.error_style());
-                terminal.error_line(&failure.render(coloured));
                 exit = exit.max(failure.exit());
+                match arguments.format {
+                    Format::Text => terminal.complain(&failure),
+                    Format::Json => {}
+                }
             }
         }
     }
-    terminal.print(&aligned(&["scenario", "family", "expected", "about"], &[], rows));
+    match arguments.format {
+        Format::Text => terminal.print(&aligned(&["scenario", "family", "expected", "about"], &[], rows)),
+        Format::Json => terminal.print(&json_text(json!({"schema": SCHEMA, "scenarios": values}))),
+    }
     Ok(exit)
 }
 
@@ -35,13 +58,36 @@ fn row(entry: &Entry, expected: &str, about: String) -> Vec<String> {
     vec![entry.name.clone(), entry.family.clone(), expected.to_string(), about]
 }
 
-fn expected(expect: &Expectation) -> String {
-    let verdict = match expect.verdict {
+/// A scenario for programs; of one that is not valid, why.
+fn value(entry: &Entry, plan: &Result<Plan, Failure>) -> Value {
+    let mut value = json!({"scenario": entry.shown, "name": entry.name, "family": entry.family});
+    match plan {
+        Ok(plan) => {
+            value["about"] = plan.about.trim().into();
+            value["seed"] = plan.seed.0.into();
+            value["expect"] = json!({
+                "verdict": expected_verdict(&plan.expect),
+                "failing": plan.expect.failing,
+                "findings": plan.expect.findings,
+                "why": {"root": plan.expect.why_root, "not_root": plan.expect.why_not_root},
+            });
+        }
+        Err(failure) => value["error"] = failure.to_json(),
+    }
+    value
+}
+
+fn expected_verdict(expect: &Expectation) -> &'static str {
+    match expect.verdict {
         Some(ExpectedVerdict::Pass) => "pass",
         Some(ExpectedVerdict::Fail) => "fail",
         None if expect.failing.is_empty() => "pass",
         None => "fail",
-    };
+    }
+}
+
+fn expected(expect: &Expectation) -> String {
+    let verdict = expected_verdict(expect);
     if expect.failing.is_empty() {
         verdict.to_string()
     } else {

@@ -27,7 +27,7 @@ pub(crate) struct MergeArguments {
     out: Option<PathBuf>,
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 pub(super) fn execute(arguments: &MergeArguments, terminal: &mut Terminal) -> Result<Exit, Failure> {

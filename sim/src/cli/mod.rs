@@ -4,6 +4,7 @@
 mod accept;
 mod bisect;
 mod check;
+mod compared;
 mod diff;
 mod diverge;
 mod examine;
@@ -34,6 +35,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use self::exit::{Exit, Failure};
+use self::format::Format;
 use self::terminal::Terminal;
 use crate::nodes::{Kind, Kinds};
 
@@ -74,8 +76,7 @@ enum Command {
     Run(run::RunArguments),
     Check(check::CheckArguments),
     Accept(accept::AcceptArguments),
-    /// Show which scenarios there are and what they expect
-    List,
+    List(list::ListArguments),
     /// Print the JSON Schema of scenario files, for editors
     Schema,
     Verify(verify::VerifyArguments),
@@ -124,18 +125,41 @@ impl Cli {
             }
         };
         let setup = Setup { kinds: self.kinds, with_test_kinds: arguments.with_test_kinds };
+        terminal.complain_as(arguments.command.format());
         let done = dispatch(&arguments.command, &setup, terminal);
         let exit = done.unwrap_or_else(|failure| {
-            let coloured = scenario::is_coloured(terminal.error_style());
-            terminal.error_line(&failure.render(coloured));
+            terminal.complain(&failure);
             failure.exit()
         });
         match terminal.take_failure() {
             None => exit,
             Some(error) => {
                 let message = format!("cannot write to standard output: {error}");
-                terminal.error_line(&Failure::Told(Exit::InputOutput, message).render(false));
+                terminal.complain(&Failure::Told(Exit::InputOutput, message));
                 Exit::InputOutput
+            }
+        }
+    }
+}
+
+impl Command {
+    /// For whom it prints. What has one reader only is words, or is read by whoever reads the words.
+    fn format(&self) -> Format {
+        match self {
+            Command::Run(arguments) => arguments.format,
+            Command::Check(arguments) => arguments.format,
+            Command::Accept(arguments) => arguments.format,
+            Command::List(arguments) => arguments.format,
+            Command::Verify(arguments) => arguments.format,
+            Command::Sweep(arguments) => arguments.format,
+            Command::Merge(arguments) => arguments.format,
+            Command::Why(arguments) => arguments.format,
+            Command::Shrink(arguments) => arguments.format,
+            Command::Bisect(arguments) => arguments.format(),
+            Command::Diverge(arguments) => arguments.format,
+            Command::Diff(arguments) => arguments.format,
+            Command::Schema | Command::Completions(_) | Command::Manual(_) | Command::Fingerprint(_) => {
+                Format::Text
             }
         }
     }
@@ -146,7 +170,7 @@ fn dispatch(command: &Command, setup: &Setup, terminal: &mut Terminal) -> Result
         Command::Run(arguments) => run::execute(arguments, setup, terminal),
         Command::Check(arguments) => check::execute(arguments, setup, terminal),
         Command::Accept(arguments) => accept::execute(arguments, setup, terminal),
-        Command::List => list::execute(setup, terminal),
+        Command::List(arguments) => list::execute(arguments, setup, terminal),
         Command::Schema => schema::execute(terminal),
         Command::Verify(arguments) => verify::execute(arguments, setup, terminal),
         Command::Sweep(arguments) => sweep::execute(arguments, setup, terminal),

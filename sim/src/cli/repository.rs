@@ -123,7 +123,13 @@ pub(crate) fn select(paths: &[PathBuf]) -> Result<Selection, Failure> {
     };
     let real = |path: &PathBuf| path.canonicalize().map_err(|error| Failure::io("find", path, &error));
     let repository = Repository::find(&real(first)?).or_else(|| Repository::find(Path::new(".")));
-    let repository = repository.map_or_else(Repository::here, Ok)?;
+    let repository = repository.ok_or_else(|| {
+        let first = first.display();
+        Failure::usage(format!(
+            "`{first}` belongs to no project: only what stands in a `scenarios` folder has a blessed report; \
+             `foreshock run {first}` runs a scenario anywhere"
+        ))
+    })?;
     let all = read(&repository)?;
     let mut chosen: Vec<bool> = vec![false; all.len()];
     for path in paths {

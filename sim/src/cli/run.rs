@@ -26,7 +26,7 @@ pub(crate) struct RunArguments {
     scenario: ScenarioArguments,
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(super) format: Format,
     /// Write report.json, report.txt and the time series as CSV into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,

@@ -123,9 +123,7 @@ impl KindsChoice {
 /// Reads and checks the scenario at `path`; warnings go to standard error.
 pub(crate) fn load(path: &Path, kinds: &Kinds, terminal: &mut Terminal) -> Result<Plan, Failure> {
     let compiled = compiled(path, &path.display().to_string(), kinds)?;
-    if !compiled.warnings.is_empty() {
-        terminal.error_line(compiled.warnings.plain(&path.display().to_string()).trim_end());
-    }
+    terminal.warn(&path.display().to_string(), &compiled.warnings);
     Ok(compiled.plan)
 }
 
@@ -147,6 +145,10 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The message for a scenario that cannot be read, with the one that was probably meant.
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    if path.is_dir() {
+        let message = format!("`{}` is a folder: name a scenario file in it", path.display());
+        return Failure::Told(Exit::InputOutput, message);
+    }
     let mut message = format!("cannot read the scenario `{}`: {error}", path.display());
     if let Some(meant) = meant(path) {
         message.push_str(&format!("; did you mean `{meant}`?"));

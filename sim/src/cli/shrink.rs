@@ -30,7 +30,7 @@ pub(crate) struct ShrinkArguments {
     output: Option<PathBuf>,
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(super) format: Format,
     /// The same things may break in another order
     #[arg(long)]
     any_order: bool,

@@ -43,7 +43,7 @@ pub(crate) struct SweepArguments {
     out: Option<PathBuf>,
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(super) format: Format,
     /// Stop when so many seeds have failed
     #[arg(long, value_name = "N")]
     fail_fast: Option<NonZero<u64>>,

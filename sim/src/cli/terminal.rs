@@ -8,8 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use serde_json::Value;
 
+use super::exit::{Failure, findings_to_json};
+use super::format::Format;
+use super::scenario::is_coloured;
 use crate::report::Style;
+use crate::scenario::Diagnostics;
 
 /// Standard output and error of a command.
 pub(crate) struct Terminal {
@@ -18,6 +23,8 @@ pub(crate) struct Terminal {
     out_style: Style,
     err_style: Style,
     shows_progress: bool,
+    /// To whom standard error speaks.
+    complains_as: Format,
     /// The first failure to write that is not a reader gone away.
     failure: Option<io::Error>,
 }
@@ -37,6 +44,7 @@ impl Terminal {
             shows_progress: err.is_terminal() && !dumb,
             out: Box::new(io::BufWriter::new(out)),
             err: Box::new(err),
+            complains_as: Format::Text,
             failure: None,
         }
     }
@@ -70,6 +78,28 @@ impl Terminal {
     /// Writes `text` and a line feed to standard error. A failure to do so cannot be told anyone.
     pub(crate) fn error_line(&mut self, text: &str) {
         let _ = writeln!(self.err, "{text}").and_then(|()| self.err.flush());
+    }
+
+    /// From here on complaints are made for the readers of this format.
+    pub(crate) fn complain_as(&mut self, format: Format) {
+        self.complains_as = format;
+    }
+
+    /// Says on standard error why something could not be done: to programs in one line of JSON.
+    pub(crate) fn complain(&mut self, failure: &Failure) {
+        match self.complains_as {
+            Format::Text => self.error_line(&failure.render(is_coloured(self.err_style))),
+            Format::Json => self.error_line(&sorted(failure.to_json())),
+        }
+    }
+
+    /// Says on standard error what is doubtful about the scenario `file`, which can be run all the same.
+    pub(crate) fn warn(&mut self, file: &str, found: &Diagnostics) {
+        match self.complains_as {
+            _ if found.is_empty() => {}
+            Format::Text => self.error_line(found.plain(file).trim_end()),
+            Format::Json => self.error_line(&sorted(findings_to_json(file, found))),
+        }
     }
 
     /// The first failure to write to standard output, if there was one.
@@ -121,6 +151,12 @@ impl Terminal {
         };
         Progress { bar: Some(bar(seeds, status)), failures: Some(failures) }
     }
+}
+
+/// JSON on one line.
+fn sorted(mut value: Value) -> String {
+    value.sort_all_objects();
+    value.to_string()
 }
 
 /// A bar that says `status`.

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::Setup;
 use super::exit::{Exit, Failure};
+use super::format::{Format, json_text};
 use super::scenario::{KindsChoice, ScenarioArguments, WITH_TEST_KINDS, load};
 use super::terminal::Terminal;
 use crate::explore::verify::{Identity, Parting, PartingEvent, Verified, Way, verify};
@@ -24,6 +25,9 @@ use crate::report::count;
 pub(crate) struct VerifyArguments {
     #[command(flatten)]
     scenario: ScenarioArguments,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
 pub(super) fn execute(
@@ -48,17 +52,22 @@ pub(super) fn execute(
         })?
     };
     let reproduce = scenario.reproduce(seed, choice).replacen("foreshock run", "foreshock verify", 1);
-    match verified {
-        Verified::Deterministic(identity) => {
-            terminal.print(&proof(&plan.name, seed, &identity));
-            Ok(Exit::AsExpected)
+    match (&verified, arguments.format) {
+        (_, Format::Json) => {
+            terminal.print(&json_text(verified.to_json(&plan.name, seed, &reproduce)));
         }
-        Verified::Differs(parting) => {
-            terminal.print(&refutation(&plan.name, seed, &parting));
+        (Verified::Deterministic(identity), Format::Text) => {
+            terminal.print(&proof(&plan.name, seed, identity));
+        }
+        (Verified::Differs(parting), Format::Text) => {
+            terminal.print(&refutation(&plan.name, seed, parting));
             terminal.line(&format!("reproduce: {reproduce}"));
-            Ok(Exit::Nondeterministic)
         }
     }
+    Ok(match verified {
+        Verified::Deterministic(_) => Exit::AsExpected,
+        Verified::Differs(_) => Exit::Nondeterministic,
+    })
 }
 
 /// One run in a process of its own.

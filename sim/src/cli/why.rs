@@ -10,7 +10,7 @@ use super::format::Format;
 use super::scenario::{KindsChoice, ScenarioArguments, load, quoted};
 use super::terminal::Terminal;
 use crate::explore::parallel::default_jobs;
-use crate::explore::why::answer::to_json;
+use crate::explore::why::answer::{VerdictKind, to_json};
 use crate::explore::why::{Question, explain};
 use crate::report::{counted, why_to_text};
 use crate::scenario::plan::Expectation;
@@ -29,11 +29,14 @@ pub(crate) struct WhyArguments {
     seeds: u32,
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(super) format: Format,
     /// How many runs are made at once
     #[arg(long, value_name = "N", default_value_t = default_jobs())]
     jobs: NonZero<usize>,
 }
+
+/// Where nothing fails, these may be worth a look.
+const OTHER_SEEDS: &str = "0..1000";
 
 /// Seeds that are asked where nobody says how many.
 pub(super) const SEEDS: u32 = 5;
@@ -68,6 +71,12 @@ pub(super) fn execute(
                 options.iter().fold(base.clone(), |command, word| format!("{command} {}", quoted(word)))
             };
             terminal.print(&why_to_text(&answer, &command, terminal.style()));
+            if answer.verdict.kind == VerdictKind::Held {
+                let sweep = scenario.reproduce_with(OTHER_SEEDS, choice);
+                let sweep =
+                    sweep.replacen("foreshock run", "foreshock sweep", 1).replacen("--seed ", "--seeds ", 1);
+                terminal.line(&format!("  {sweep}   # does another seed fail?"));
+            }
         }
         Format::Json => terminal.print(&to_json(&answer)),
     }

@@ -4,16 +4,15 @@
 use std::num::NonZero;
 
 use super::Setup;
-use super::accept::write;
-use super::check::{changes_between, indented};
+use super::accept::{Blessed, write};
+use super::compared::{Change, Compared, Standing};
 use super::examine::blessed;
 use super::exit::{Exit, Failure};
 use super::repository::Entry;
-use super::scenario::{KindsChoice, compiled, is_coloured, quoted};
+use super::scenario::{KindsChoice, compiled, quoted};
 use super::why::SEEDS;
 use crate::explore::why::answer::{Answer, to_json};
 use crate::explore::why::{Question, explain};
-use crate::report::{Role, Style};
 
 /// A scenario that was asked why.
 struct Asked {
@@ -23,6 +22,11 @@ struct Asked {
 }
 
 impl Asked {
+    /// How it differs from what is blessed.
+    fn change(&self) -> Change {
+        Change::between(self.golden.as_deref(), &self.json)
+    }
+
     /// What was named, in words.
     fn named(&self) -> String {
         let verdict = &self.answer.verdict;
@@ -54,63 +58,44 @@ fn ask(entry: &Entry, setup: &Setup, jobs: NonZero<usize>) -> Result<Option<Aske
 }
 
 fn reproduce(entry: &Entry, asked: &Asked) -> String {
-    format!("reproduce: foreshock why {} --seed {}", quoted(&entry.shown), asked.answer.seed)
+    format!("foreshock why {} --seed {}", quoted(&entry.shown), asked.answer.seed)
 }
 
-/// The exit code of one scenario and the lines about its answer.
-pub(super) fn told(
-    entry: &Entry,
-    setup: &Setup,
-    jobs: NonZero<usize>,
-    width: usize,
-    style: Style,
-) -> (Exit, String) {
-    let head = |role, word: &str, rest: &str| {
-        let pad = 5_usize.saturating_sub(word.len());
-        format!("{}{:pad$}  {:width$}  {rest}\n", style.paint(role, word), "", entry.shown)
-    };
+/// The answer of a scenario compared with the blessed one; `None` if nobody expects one.
+pub(super) fn compared(entry: &Entry, setup: &Setup, jobs: NonZero<usize>) -> Option<Compared> {
     let asked = match ask(entry, setup, jobs) {
-        Ok(None) => return (Exit::AsExpected, String::new()),
-        Ok(Some(asked)) => asked,
-        Err(failure) => {
-            let details = failure.render(is_coloured(style));
-            return (failure.exit(), head(Role::Bad, "error", "cannot be asked why") + &indented(&details));
-        }
+        Ok(asked) => asked?,
+        Err(failure) => return Some(Compared::failed(&entry.shown, "cannot be asked why", failure)),
     };
-    let reproduce = reproduce(entry, &asked);
-    let changes = changes_between(asked.golden.as_deref(), &asked.json);
-    if !asked.answer.verdict.as_expected {
-        let details = changes.unwrap_or_default() + &reproduce;
-        return (Exit::Differs, head(Role::Bad, "wrong", &asked.named()) + &indented(&details));
-    }
-    match (changes, &asked.golden) {
-        (None, _) => (Exit::AsExpected, head(Role::Good, "ok", &asked.named())),
-        (Some(_), None) => {
-            let details = format!("bless it: foreshock accept --why {}\n{reproduce}", quoted(&entry.shown));
-            (Exit::Differs, head(Role::Bad, "new", "has no blessed answer") + &indented(&details))
-        }
-        (Some(changes), Some(_)) => (
-            Exit::Differs,
-            head(Role::Bad, "diff", "differs from its blessed answer") + &indented(&(changes + &reproduce)),
-        ),
-    }
+    let change = asked.change();
+    let bless = format!("bless it: foreshock accept --why {}", quoted(&entry.shown));
+    let standing = Compared::standing(asked.answer.verdict.as_expected, &change, bless);
+    let summary = match &standing {
+        Standing::New { .. } => "has no blessed answer".to_string(),
+        Standing::Differs => "differs from its blessed answer".to_string(),
+        Standing::Same | Standing::Unexpected | Standing::Failed(_) => asked.named(),
+    };
+    let reproduce = Some(reproduce(entry, &asked));
+    Some(Compared { scenario: entry.shown.clone(), standing, summary, change, reproduce })
 }
 
-/// Writes the answer of a scenario if it changed and is as expected; what changed, in words.
-pub(super) fn bless(entry: &Entry, setup: &Setup, jobs: NonZero<usize>) -> Result<Option<String>, Failure> {
+/// Writes the answer of a scenario if it changed and is as expected.
+pub(super) fn bless(entry: &Entry, setup: &Setup, jobs: NonZero<usize>) -> Result<Option<Blessed>, Failure> {
     let Some(asked) = ask(entry, setup, jobs)? else { return Ok(None) };
     if !asked.answer.verdict.as_expected {
         let message = format!(
-            "the answer of `{}` is not blessed: {}; correct the scenario or its `expect.why`\n{}",
+            "the answer of `{}` is not blessed: {}; correct the scenario or its `expect.why`\nreproduce: {}",
             entry.shown,
             asked.named(),
             reproduce(entry, &asked)
         );
         return Err(Failure::Told(Exit::Differs, message));
     }
-    let Some(changes) = changes_between(asked.golden.as_deref(), &asked.json) else { return Ok(None) };
+    let change = asked.change();
+    if change.is_none() {
+        return Ok(None);
+    }
     let path = entry.golden_answer();
     write(&path, &asked.json).map_err(|error| Failure::io("write", &path, &error))?;
-    let word = if asked.golden.is_some() { "changed" } else { "new" };
-    Ok(Some(format!("{word:7}  {}  {}\n{}", entry.shown, asked.named(), indented(&changes))))
+    Ok(Some(Blessed { scenario: entry.shown.clone(), summary: asked.named(), change }))
 }

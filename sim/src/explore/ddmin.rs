@@ -1,10 +1,11 @@
-//! Delta debugging over a set: which of many things are enough? Asks a predicate about subsets and knows nothing of
-//! what they are made of. The answer never depends on how many questions are asked at once.
+//! Delta debugging over a set: which of many things are enough? Asks a predicate about subsets, many at once or one
+//! after the other, and knows nothing of what they are made of. The answer depends on neither.
 //!
 //! A. Zeller, R. Hildebrandt: Simplifying and Isolating Failure-Inducing Input, IEEE Transactions on Software
 //! Engineering 28(2), 2002.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::num::NonZero;
 use std::ops::ControlFlow;
 
@@ -33,10 +34,39 @@ pub fn ddmin<E: Send>(
     most_tests: u64,
     fails: impl Fn(&[usize]) -> Result<bool, E> + Sync,
 ) -> Result<Minimal, E> {
-    let mut search = Search { fails, jobs, most_tests, held: BTreeSet::new(), tests: 0 };
+    let ask = |subset: &Vec<usize>| fails(subset);
+    search(count, most_tests, |subsets| {
+        let mut position = 0;
+        let found = in_order(subsets, jobs, ask, |answer| {
+            position += 1;
+            match answer {
+                Err(error) => ControlFlow::Break(Err(error)),
+                Ok(true) => ControlFlow::Break(Ok(position - 1)),
+                Ok(false) => ControlFlow::Continue(()),
+            }
+        });
+        found.transpose()
+    })
+}
+
+/// The same, asking one question after the other: for a predicate that remembers what it was asked.
+pub fn ddmin_in_turn(count: usize, mut fails: impl FnMut(&[usize]) -> bool) -> Vec<usize> {
+    let found: Result<Minimal, Infallible> =
+        search(count, u64::MAX, |subsets| Ok(subsets.iter().position(|subset| fails(subset))));
+    let Ok(minimal) = found;
+    minimal.kept
+}
+
+/// The search itself; `first_failing` tells the position of the first of several subsets that fails.
+fn search<E>(
+    count: usize,
+    most_tests: u64,
+    first_failing: impl FnMut(&[Vec<usize>]) -> Result<Option<usize>, E>,
+) -> Result<Minimal, E> {
+    let mut asked = Asked { first_failing, most_tests, held: BTreeSet::new(), tests: 0 };
     let mut kept: Vec<usize> = (0..count).collect();
-    if count > 0 && search.first_failing(vec![Vec::new()])?.is_some() {
-        return Ok(Minimal { kept: Vec::new(), tests: search.tests });
+    if count > 0 && asked.first_failing(vec![Vec::new()])?.is_some() {
+        return Ok(Minimal { kept: Vec::new(), tests: asked.tests });
     }
     let mut parts = 2;
     while kept.len() > 1 {
@@ -47,7 +77,7 @@ pub fn ddmin<E: Send>(
             2 => chunks.clone(),
             _ => chunks.iter().cloned().chain(complements).collect(),
         };
-        match search.first_failing(subsets)? {
+        match asked.first_failing(subsets)? {
             Some(position) if position < chunks.len() => {
                 kept = chunks[position].clone();
                 parts = 2;
@@ -60,43 +90,31 @@ pub fn ddmin<E: Send>(
             None => break,
         }
     }
-    Ok(Minimal { kept, tests: search.tests })
+    Ok(Minimal { kept, tests: asked.tests })
 }
 
-struct Search<F> {
-    fails: F,
-    jobs: NonZero<usize>,
+/// What was asked so far, so that nothing is asked twice and no more than is allowed.
+struct Asked<F> {
+    first_failing: F,
     most_tests: u64,
     /// Subsets that did not fail.
     held: BTreeSet<Vec<usize>>,
     tests: u64,
 }
 
-impl<F> Search<F> {
+impl<F> Asked<F> {
     /// The position of the first subset that fails.
-    fn first_failing<E: Send>(&mut self, subsets: Vec<Vec<usize>>) -> Result<Option<usize>, E>
+    fn first_failing<E>(&mut self, subsets: Vec<Vec<usize>>) -> Result<Option<usize>, E>
     where
-        F: Fn(&[usize]) -> Result<bool, E> + Sync,
+        F: FnMut(&[Vec<usize>]) -> Result<Option<usize>, E>,
     {
         let fresh = subsets.into_iter().enumerate().filter(|(_, subset)| !self.held.contains(subset));
-        let tests_left = self.most_tests.saturating_sub(self.tests);
-        let fresh: Vec<(usize, Vec<usize>)> =
-            fresh.take(usize::try_from(tests_left).unwrap_or(usize::MAX)).collect();
-        let fails = &self.fails;
-        let ask = |(position, subset): (usize, Vec<usize>)| (position, fails(&subset), subset);
-        let (held, tests) = (&mut self.held, &mut self.tests);
-        let found = in_order(fresh, self.jobs, ask, |(position, answer, subset)| {
-            *tests += 1;
-            match answer {
-                Err(error) => ControlFlow::Break(Err(error)),
-                Ok(true) => ControlFlow::Break(Ok(position)),
-                Ok(false) => {
-                    held.insert(subset);
-                    ControlFlow::Continue(())
-                }
-            }
-        });
-        found.transpose()
+        let tests_left = usize::try_from(self.most_tests.saturating_sub(self.tests)).unwrap_or(usize::MAX);
+        let (positions, fresh): (Vec<usize>, Vec<Vec<usize>>) = fresh.take(tests_left).unzip();
+        let found = (self.first_failing)(&fresh)?;
+        self.tests += found.map_or(fresh.len(), |found| found + 1) as u64;
+        self.held.extend(fresh.into_iter().take(found.unwrap_or(usize::MAX)));
+        Ok(found.map(|found| positions[found]))
     }
 }
 
@@ -115,7 +133,6 @@ fn without(set: &[usize], part: &[usize]) -> Vec<usize> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::convert::Infallible;
 
     /// A thing or several together that are enough.
     type Causes = Vec<BTreeSet<usize>>;
@@ -157,6 +174,14 @@ mod tests {
         }
 
         #[test]
+        fn asking_one_after_the_other_finds_the_same(
+            (count, causes) in (1_usize..20).prop_flat_map(|count| (Just(count), causes(count))),
+        ) {
+            let in_turn = ddmin_in_turn(count, |subset| is_enough(&causes, subset));
+            prop_assert_eq!(in_turn, minimal(count, 1, &causes).kept);
+        }
+
+        #[test]
         fn how_many_are_asked_at_once_changes_nothing(
             (count, causes) in (1_usize..40).prop_flat_map(|count| (Just(count), causes(count))),
             jobs in 2_usize..5,
@@ -186,6 +211,22 @@ mod tests {
     fn nothing_is_kept_where_nothing_is_needed() {
         assert_eq!(minimal(5, 1, &vec![BTreeSet::new()]).kept, Vec::<usize>::new());
         assert_eq!(minimal(0, 1, &vec![BTreeSet::new()]), Minimal { kept: Vec::new(), tests: 0 });
+    }
+
+    /// What a diagnosis has is a handful: each question is a whole run.
+    #[test]
+    fn of_a_handful_what_is_needed_is_found_with_few_questions() {
+        let cases: [(usize, &[usize], u64); 5] =
+            [(7, &[5], 6), (7, &[0, 6], 24), (1, &[0], 1), (3, &[0, 1, 2], 9), (4, &[], 1)];
+        for (count, needed, most) in cases {
+            let mut asked = 0;
+            let found = ddmin_in_turn(count, |there| {
+                asked += 1;
+                needed.iter().all(|thing| there.contains(thing))
+            });
+            assert_eq!(found, needed);
+            assert!(asked <= most, "{asked} questions for {needed:?} of {count}");
+        }
     }
 
     #[test]

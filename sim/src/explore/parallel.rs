@@ -47,7 +47,10 @@ where
 /// Items not begun, and results not handed on.
 struct Queue<I, R> {
     state: Mutex<State<I, R>>,
-    changed: Condvar,
+    /// The result that is handed on next is there, or none will come. One waits for it.
+    ready: Condvar,
+    /// There is room for a result again, or nothing more is begun. Workers wait for it.
+    room: Condvar,
     most_ahead: usize,
 }
 
@@ -75,15 +78,16 @@ impl<I: Iterator, R> Queue<I, R> {
             closed: false,
             abandoned: false,
         };
-        Queue { state: Mutex::new(state), changed: Condvar::new(), most_ahead }
+        Queue { state: Mutex::new(state), ready: Condvar::new(), room: Condvar::new(), most_ahead }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<I, R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State<I, R>>) -> MutexGuard<'a, State<I, R>> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    fn wake_all(&self) {
+        self.ready.notify_all();
+        self.room.notify_all();
     }
 
     /// Works until nothing is left.
@@ -96,7 +100,10 @@ impl<I: Iterator, R> Queue<I, R> {
             let place = number - state.handed_on;
             state.results[place] = Some(result);
             drop(state);
-            self.changed.notify_all();
+            // Nobody is woken for a result that has to wait for its turn: a sweep would spend itself on waking.
+            if place == 0 {
+                self.ready.notify_one();
+            }
         }
         std::mem::forget(panicked);
     }
@@ -104,7 +111,7 @@ impl<I: Iterator, R> Queue<I, R> {
     fn take(&self) -> Option<(usize, I::Item)> {
         let mut state = self.lock();
         while !state.closed && state.results.len() >= self.most_ahead {
-            state = self.wait(state);
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.closed {
             return None;
@@ -112,7 +119,7 @@ impl<I: Iterator, R> Queue<I, R> {
         let Some(item) = state.items.next() else {
             state.closed = true;
             drop(state);
-            self.changed.notify_all();
+            self.wake_all();
             return None;
         };
         let number = state.begun;
@@ -125,16 +132,19 @@ impl<I: Iterator, R> Queue<I, R> {
         let mut state = self.lock();
         loop {
             if let Some(Some(_)) = state.results.front() {
+                let was_full = state.results.len() >= self.most_ahead;
                 let result = state.results.pop_front().flatten();
                 state.handed_on += 1;
                 drop(state);
-                self.changed.notify_all();
+                if was_full {
+                    self.room.notify_all();
+                }
                 return result;
             }
             if state.abandoned || (state.closed && state.results.is_empty()) {
                 return None;
             }
-            state = self.wait(state);
+            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -142,7 +152,7 @@ impl<I: Iterator, R> Queue<I, R> {
         let mut state = self.lock();
         (state.closed, state.abandoned) = (true, true);
         drop(state);
-        self.changed.notify_all();
+        self.wake_all();
     }
 }
 

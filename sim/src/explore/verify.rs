@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::kernel::draw::Seed;
 use crate::kernel::fingerprint::{Checkpoint, EventInterval, Trail};
 use crate::kernel::time::Time;
 use crate::report::{Report, to_json};
@@ -161,6 +162,54 @@ pub enum Verified {
     Deterministic(Box<Identity>),
     /// Two ways did not.
     Differs(Box<Parting>),
+}
+
+/// The schema of what was shown.
+pub const SCHEMA: &str = "foreshock.verify/1";
+
+impl Verified {
+    /// For programs: what was run, in which ways, and where two of them part if they do.
+    pub fn to_json(&self, scenario: &str, seed: Seed, reproduce: &str) -> Value {
+        let identity = |identity: &Identity| {
+            json!({
+                "events": identity.events,
+                "fingerprint": format!("{:016x}", identity.fingerprint),
+                "report": format!("{:032x}", identity.report),
+            })
+        };
+        let mut value = json!({
+            "schema": SCHEMA,
+            "scenario": scenario,
+            "seed": seed.0,
+            "ways": Way::ALL.map(Way::name),
+            "reproduce": reproduce,
+        });
+        match self {
+            Verified::Deterministic(first) => {
+                value["deterministic"] = true.into();
+                value["run"] = identity(first);
+            }
+            Verified::Differs(parting) => {
+                let side = |event: &Option<(Time, String)>| {
+                    event.as_ref().map(|(at, what)| json!({"at_ns": at.as_nanos(), "what": what}))
+                };
+                value["deterministic"] = false.into();
+                value["run"] = identity(&parting.ours);
+                value["parting"] = json!({
+                    "way": parting.way.name(),
+                    "run": identity(&parting.theirs),
+                    "after_event": parting.interval.map(|interval| interval.after),
+                    "up_to_event": parting.interval.map(|interval| interval.up_to),
+                    "event": parting.event.as_ref().map(|event| json!({
+                        "number": event.number,
+                        "first": side(&event.ours),
+                        "other": side(&event.theirs),
+                    })),
+                });
+            }
+        }
+        value
+    }
 }
 
 /// Where two runs part.

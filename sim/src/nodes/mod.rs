@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-pub(crate) use client::client;
+pub(crate) use client::{client, offered};
 
 use crate::cluster::Node;
 use crate::scenario::plan::{FlagServed, KindTraits, Plan, ServiceId};

@@ -66,6 +66,17 @@ impl Difference {
         }
     }
 
+    /// For programs: `path`, and `before` and `after` where there was or is something.
+    pub fn to_json(&self) -> Value {
+        let mut value = Map::from_iter([("path".to_string(), Value::from(self.path.as_str()))]);
+        for (key, side) in [("before", &self.before), ("after", &self.after)] {
+            if let Some(side) = side {
+                value.insert(key.to_string(), side.clone());
+            }
+        }
+        Value::Object(value)
+    }
+
     fn weight(&self) -> Weight {
         let number = |value: &Option<Value>| match value {
             Some(Value::Number(number)) => number.as_u64().map(u128::from),
@@ -277,6 +288,18 @@ mod tests {
         for (before, after, expected) in cases {
             assert_eq!(words(before.clone(), after.clone()), expected, "{before} {after}");
         }
+    }
+
+    #[test]
+    fn for_programs_what_was_not_there_is_told_from_what_was_null() {
+        let found = differences(&json!({"a": {"x": null, "y": 1}}), &json!({"a": {"x": 2, "z": 3}}));
+        let found: Vec<Value> = found.iter().map(Difference::to_json).collect();
+        let expected = [
+            json!({"path": "a.z", "after": 3}),
+            json!({"path": "a.x", "before": null, "after": 2}),
+            json!({"path": "a.y", "before": 1}),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

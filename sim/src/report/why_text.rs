@@ -55,9 +55,11 @@ fn headline(answer: &Answer, style: Style) -> String {
         count(answer.runs),
         count(answer.runs_stopped_early),
     );
-    if answer.verdict.kind != VerdictKind::Design && !answer.verdict.failing_on_a_quiet_day.is_empty() {
+    let says_so = matches!(answer.verdict.kind, VerdictKind::Design | VerdictKind::NothingMatters);
+    if !says_so && !answer.verdict.failing_on_a_quiet_day.is_empty() {
         let ids = answer.verdict.failing_on_a_quiet_day.join(", ");
-        let _ = writeln!(text, "  {ids}: fails on a quiet day as well");
+        let fail = if answer.verdict.failing_on_a_quiet_day.len() == 1 { "fails" } else { "fail" };
+        let _ = writeln!(text, "  {ids}: {fail} on a quiet day as well");
     }
     text
 }
@@ -167,15 +169,17 @@ fn shares(answer: &Answer) -> String {
     if answer.shapley.len() < 2 {
         return String::new();
     }
-    let mut text = String::new();
-    for share in &answer.shapley {
+    let rows = answer.shapley.iter().take(MOST_ROWS).map(|share| {
         let sign = if share.share_ppm < 0 { "-" } else { "" };
-        let error = if share.error_ppm == 0 {
-            String::new()
-        } else {
-            format!(" (+- {})", share_ppm(share.error_ppm))
+        let error = match share.error_ppm {
+            0 => String::new(),
+            error => format!("+- {}", share_ppm(error)),
         };
-        let _ = writeln!(text, "  {}  {sign}{}{error}", share.id, share_ppm(share.share_ppm.unsigned_abs()));
+        vec![share.id.clone(), format!("{sign}{}", share_ppm(share.share_ppm.unsigned_abs())), error]
+    });
+    let mut text = indented(&aligned(&["cause", "share", ""], &[1], rows));
+    if answer.shapley.len() > MOST_ROWS {
+        let _ = writeln!(text, "  and {} more in the JSON answer", answer.shapley.len() - MOST_ROWS);
     }
     text
 }

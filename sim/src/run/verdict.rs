@@ -4,9 +4,9 @@
 use super::{Detail, Outcome, begin, outcome, ready};
 use crate::kernel::draw::Seed;
 use crate::kernel::time::{Span, Time};
-use crate::nodes::Kinds;
+use crate::nodes::{self, Kinds};
 use crate::scenario::ScenarioError;
-use crate::scenario::plan::{Arrivals, Plan, Target};
+use crate::scenario::plan::{Arrivals, LoadId, Plan, Target};
 
 /// When enough is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,18 @@ pub enum Decided {
 }
 
 /// How often is looked: often enough to save what can be saved, seldom enough to cost nothing.
-const LOOKS: u64 = 100;
+const LOOKS: u64 = 400;
+
+/// How many requests each load offers in the whole run, in the order of the plan, without running it; `None` where one
+/// of them cannot be told.
+pub fn offered(plan: &Plan, seed: Seed) -> Option<Vec<u64>> {
+    if !plan.swarm.is_empty() {
+        // What a seed draws may add requests.
+        return None;
+    }
+    let loads = 0..u32::try_from(plan.loads.len()).ok()?;
+    loads.map(|load| nodes::offered(LoadId(load), plan, seed)).collect()
+}
 
 /// Runs a scenario until enough is known.
 ///

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -145,9 +147,28 @@ impl Diagnostics {
         }
         text
     }
+
+    /// For programs: a list with one object for each finding, `left_out` apart.
+    pub fn to_json(&self) -> Value {
+        self.kept.iter().map(Diagnostic::to_json).collect()
+    }
 }
 
 impl Diagnostic {
+    /// For programs: `severity`, `message` and `path`, with `line`, `column`, `length` and `help` where they are known.
+    pub fn to_json(&self) -> Value {
+        let mut value = json!({"severity": self.severity.name(), "path": self.path, "message": self.message});
+        if let Some(at) = self.location {
+            value["line"] = at.line.into();
+            value["column"] = at.column.into();
+            value["length"] = at.length.into();
+        }
+        if let Some(help) = &self.help {
+            value["help"] = help.as_str().into();
+        }
+        value
+    }
+
     /// One line: `file:line:column: error: message; help`, with the key in place of a location that is not known.
     pub fn plain(&self, file: &str) -> String {
         let mut text = match self.location {

@@ -4,6 +4,7 @@
 mod causes;
 mod commits;
 mod files;
+mod formats;
 mod goldens;
 mod proof;
 mod reports;

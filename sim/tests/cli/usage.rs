@@ -44,6 +44,7 @@ fn every_kind_of_ending_has_its_exit_code_and_says_what_to_do() {
         Case { arguments: "run scenarios/calm.yaml --set services.shpo.workers=2", code: 3, says: "shop" },
         Case { arguments: "run scenarios/calm.yaml --without nobody", code: 3, says: "nobody" },
         Case { arguments: "run calm", code: 5, says: "did you mean `scenarios/calm.yaml`?" },
+        Case { arguments: "why scenarios", code: 5, says: "`scenarios` is a folder: name a scenario file" },
         Case { arguments: "run scenarios/calm.yaml --out file", code: 5, says: "file" },
         Case { arguments: "run scenarios/calm.yaml --trace no/such/folder", code: 5, says: "no/such/folder" },
         Case { arguments: "diff nowhere.json nowhere.json", code: 5, says: "nowhere.json" },
@@ -71,6 +72,14 @@ fn outside_of_a_project_the_commands_for_projects_say_so() {
         let err = String::from_utf8(output.stderr).expect("text");
         assert!(err.contains("no `scenarios` folder"), "{arguments}: {err}");
     }
+    // A file that is named is not missing: it has no blessed report to compare with.
+    let elsewhere = std::env::temp_dir().join(format!("foreshock-no-project-{}.yaml", std::process::id()));
+    std::fs::write(&elsewhere, CALM).expect("a file can be written");
+    let output = folder.command().current_dir("/").arg("check").arg(&elsewhere).output().expect("it starts");
+    std::fs::remove_file(&elsewhere).expect("it is there");
+    assert_eq!(output.status.code(), Some(2));
+    let err = String::from_utf8(output.stderr).expect("text");
+    assert!(err.contains("belongs to no project") && err.contains("foreshock run "), "{err}");
 }
 
 #[test]

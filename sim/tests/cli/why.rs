@@ -93,8 +93,29 @@ fn what_is_changed_on_the_command_line_is_what_is_explained() {
     let told = folder.foreshock("why scenarios/broken.yaml --without slow");
     assert_eq!(told.code, 0, "{told:?}");
     assert!(told.out.contains("Nothing failed"), "{}", told.out);
+    let next =
+        "foreshock sweep scenarios/broken.yaml --seeds 0..1000 --without slow   # does another seed fail?";
+    assert!(told.out.contains(next), "{}", told.out);
     assert_eq!(folder.foreshock("why scenarios/broken.yaml --without nobody").code, 3);
     assert_eq!(folder.foreshock("why scenarios/broken.yaml --seeds 0").code, 2);
+}
+
+#[test]
+fn a_scenario_without_objectives_is_told_that_nothing_in_it_could_fail() {
+    let (without, _) = CALM.split_once("slo:").expect("it has objectives");
+    let folder = Folder::with_scenarios("why-nothing", &[("calm.yaml", without)]);
+    let told = folder.foreshock("why scenarios/calm.yaml");
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(told.out.contains("add one under `slo`"), "{}", told.out);
+}
+
+#[test]
+fn a_design_that_is_too_small_is_told_with_what_would_have_helped() {
+    let folder = Folder::with_scenarios("why-small", &[("small.yaml", &crate::files::overloaded())]);
+    let told = folder.foreshock("why scenarios/small.yaml --seeds 1");
+    let first = told.out.lines().next().unwrap_or_default();
+    assert!(first.contains("`errors` fails on a quiet day too"), "{first}");
+    assert!(told.out.contains("more workers at shop"), "{}", told.out);
 }
 
 #[test]

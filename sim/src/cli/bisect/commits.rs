@@ -46,7 +46,7 @@ pub(crate) struct CommitsArguments {
     revision: RevisionArguments,
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 pub(super) fn execute(

@@ -34,7 +34,7 @@ pub(crate) struct KeysArguments {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    search: SearchArguments,
+    pub(super) search: SearchArguments,
 }
 
 pub(super) fn execute(

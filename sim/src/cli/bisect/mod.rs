@@ -52,6 +52,19 @@ struct SearchArguments {
     jobs: NonZero<usize>,
 }
 
+impl BisectArguments {
+    /// For whom it prints.
+    pub(super) fn format(&self) -> Format {
+        match &self.axis {
+            Axis::Seeds(arguments) => arguments.search.format,
+            Axis::Keys(arguments) => arguments.search.format,
+            Axis::Time(arguments) => arguments.search.format,
+            Axis::Commits(arguments) => arguments.format,
+            Axis::Step(arguments) => arguments.format,
+        }
+    }
+}
+
 pub(super) fn execute(
     arguments: &BisectArguments,
     setup: &Setup,

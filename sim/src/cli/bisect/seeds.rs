@@ -37,7 +37,7 @@ pub(crate) struct SeedsArguments {
     #[arg(long, value_name = "PATH=VALUE", value_parser = parse_setting)]
     against_set: Vec<Setting>,
     #[command(flatten)]
-    search: SearchArguments,
+    pub(super) search: SearchArguments,
 }
 
 pub(super) fn execute(

@@ -28,7 +28,7 @@ pub(crate) struct TimeArguments {
     #[arg(long, value_name = "N", default_value = "12")]
     points: NonZero<u32>,
     #[command(flatten)]
-    search: SearchArguments,
+    pub(super) search: SearchArguments,
 }
 
 pub(super) fn execute(

@@ -4,7 +4,7 @@
 use super::answer::Confidence;
 use super::candidates::Candidate;
 use super::counterfactual::Replays;
-use super::diagnosis::{Diagnosis, diagnose};
+use super::diagnosis::{Diagnosis, diagnose_again};
 use crate::kernel::draw::Seed;
 
 /// With fewer seeds than this nothing is called a tipping point.
@@ -26,11 +26,12 @@ pub fn confidence(
             // Whatever the seeds that are left say, it is not enough.
             break;
         }
-        let told = diagnose(replays, candidates, seed);
+        // Of what failed in the run that is explained: a seed under which something else fails too does not disagree.
+        let told = diagnose_again(replays, candidates, seed, &first.factual.failing);
         run += 1;
         let Ok(Some(other)) = told else { continue };
         failed += 1;
-        agreeing += u64::from(other.basis == first.basis && other.root == first.root);
+        agreeing += u64::from(other == (first.basis, first.root.clone()));
     }
     let (agreement_low_ppm, agreement_high_ppm) = interval_ppm(agreeing, failed);
     let left = planned - run;

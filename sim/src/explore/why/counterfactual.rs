@@ -108,8 +108,11 @@ pub struct Replays<'a> {
     /// Requests that each load offers in the scenario as it is, by seed. Nothing that is taken out of it makes them
     /// more, as arrivals do not depend on anything else.
     offered: BTreeMap<Seed, Vec<u64>>,
-    /// The seed whose runs all go to their end, because more than their verdict is wanted.
-    whole: Option<Seed>,
+    /// The seed of the run that is explained.
+    explained: Option<Seed>,
+    /// Of the runs under that seed, the first in which nothing failed, as a whole: the run without the cause is often
+    /// this one.
+    well: Option<((u128, Seed), Box<Outcome>)>,
     made: u64,
     stopped_early: u64,
     asked: u64,
@@ -128,7 +131,8 @@ impl<'a> Replays<'a> {
             endings: BTreeMap::new(),
             broken: BTreeMap::new(),
             offered: BTreeMap::new(),
-            whole: None,
+            explained: None,
+            well: None,
             made: 0,
             stopped_early: 0,
             asked: 0,
@@ -143,10 +147,9 @@ impl<'a> Replays<'a> {
         self
     }
 
-    /// From now on all runs under `seed` go to their end when [`Replays::failing`] asks which objectives fail: more than
-    /// that will be asked of them.
-    pub fn keep_whole(&mut self, seed: Seed) {
-        self.whole = Some(seed);
+    /// From now on the first run under `seed` in which nothing fails is kept, as it will be looked at closely.
+    pub fn keep_well(&mut self, seed: Seed) {
+        self.explained = Some(seed);
     }
 
     /// The scenario that is replayed.
@@ -249,27 +252,53 @@ impl<'a> Replays<'a> {
         Ok(outcome)
     }
 
+    /// Everything about one world, not watched closely; a run that was kept is not made again.
+    ///
+    /// # Errors
+    /// When the changes make the scenario invalid.
+    pub fn outcome(&mut self, edits: &[Edit], seed: Seed) -> Result<Outcome, ScenarioError> {
+        let digest = self.edited(edits).map(|plan| plan.digest);
+        match self.well.take_if(|(world, _)| digest == Ok(world.0) && world.1 == seed) {
+            Some((_, outcome)) => {
+                self.asked += 1;
+                Ok(*outcome)
+            }
+            None => self.watch(edits, seed, &Detail::default()),
+        }
+    }
+
     fn run(&mut self, missing: BTreeMap<(u128, Seed), Arc<Plan>>) {
         let (kinds, seed_of) = (self.kinds, self.seed_of);
+        let wanted = self.wanted();
         let work = |(key, plan): ((u128, Seed), Arc<Plan>)| {
             let outcome = run::run(&plan, seed_of(key.0, key.1), &[], kinds, &Detail::default());
-            (key, outcome.ok().map(|outcome| Told::of(&outcome)))
+            (key, outcome.ok().map(|outcome| Told::of(outcome, wanted == Some(key.1))))
         };
         self.keep(missing, work);
     }
 
+    /// Under which seed a run in which nothing fails is still wanted.
+    fn wanted(&self) -> Option<Seed> {
+        self.explained.filter(|_| self.well.is_none())
+    }
+
     /// Runs worlds of which no more than the verdict is wanted.
     fn decide(&mut self, missing: BTreeMap<(u128, Seed), Arc<Plan>>, enough: Enough<'_>) {
-        let (kinds, seed_of, whole) = (self.kinds, self.seed_of, self.whole);
+        let (kinds, seed_of, wanted) = (self.kinds, self.seed_of, self.wanted());
+        for (_, seed) in missing.keys() {
+            if !self.offered.contains_key(seed)
+                && let Some(told) = run::offered(self.plan, *seed)
+            {
+                self.offered.insert(*seed, told);
+            }
+        }
         let offered = self.offered.clone();
-        // How far a run goes beyond its bounds is never asked of one that has to hold them all.
-        let whole = whole.filter(|_| enough != Enough::One);
         let work = |(key, plan): ((u128, Seed), Arc<Plan>)| {
             let seed = seed_of(key.0, key.1);
-            let known = offered.get(&key.1).filter(|_| whole != Some(key.1) && seed == key.1);
+            let known = offered.get(&key.1).filter(|_| seed == key.1);
             let doubt = Doubt { enough, most_offered: known.map_or(&[], Vec::as_slice) };
             let told = run::decide(&plan, seed, kinds, &doubt).ok().map(|decided| match decided {
-                Decided::Whole(outcome) => Told::of(&outcome),
+                Decided::Whole(outcome) => Told::of(*outcome, wanted == Some(key.1)),
                 Decided::Broken(ids) => Told::Broken(ids),
             });
             (key, told)
@@ -284,13 +313,16 @@ impl<'a> Replays<'a> {
         work: impl Fn(((u128, Seed), Arc<Plan>)) -> ((u128, Seed), Option<Told>) + Sync,
     ) {
         let factual = self.plan.digest;
-        let Replays { jobs, made, stopped_early, endings, broken, offered, .. } = self;
+        let Replays { jobs, made, stopped_early, endings, broken, offered, well, .. } = self;
         in_order(missing, *jobs, work, |(key, told)| {
             *made += 1;
             match told {
-                Some(Told::Ended(ending, each)) => {
+                Some(Told::Ended(ending, each, held)) => {
                     if key.0 == factual {
                         offered.insert(key.1, each);
+                    }
+                    if let (None, Some(outcome)) = (&well, held) {
+                        *well = Some((key, outcome));
                     }
                     endings.insert(key, Arc::new(ending));
                 }
@@ -322,15 +354,18 @@ impl<'a> Replays<'a> {
 
 /// What a worker brings back of a run.
 enum Told {
-    /// It went to its end; with what each load offered.
-    Ended(Ending, Vec<u64>),
+    /// It went to its end; with what each load offered, and all of it if that is wanted and nothing failed.
+    Ended(Ending, Vec<u64>, Option<Box<Outcome>>),
     /// It was stopped.
     Broken(Vec<String>),
 }
 
 impl Told {
-    fn of(outcome: &Outcome) -> Told {
-        Told::Ended(Ending::of(&outcome.measured, &outcome.judgement), all_offered(&outcome.measured))
+    fn of(outcome: Outcome, is_wanted: bool) -> Told {
+        let ending = Ending::of(&outcome.measured, &outcome.judgement);
+        let offered = all_offered(&outcome.measured);
+        let keep = is_wanted && ending.failing.is_empty();
+        Told::Ended(ending, offered, keep.then(|| Box::new(outcome)))
     }
 }
 

@@ -52,7 +52,8 @@ pub fn only(candidates: &[Candidate], players: &[usize], there: &BTreeSet<usize>
     gone.flat_map(|player| candidates[*player].removal.clone()).collect()
 }
 
-/// What the failure under `seed` is due to; `None` if nothing fails.
+/// What the failure under `seed` is due to; `None` if nothing fails. Of the run that is explained, and with each event
+/// alone taken out of it, more will be asked than what fails: those runs go to their end.
 ///
 /// # Errors
 /// Why the scenario cannot be run.
@@ -65,18 +66,59 @@ pub fn diagnose(
     if factual.failing.is_empty() {
         return Ok(None);
     }
+    let found = found(replays, candidates, seed, &factual.failing, true);
+    Ok(Some(Diagnosis {
+        factual,
+        basis: found.basis,
+        root: found.root,
+        minimal: found.minimal,
+        design: found.design,
+    }))
+}
+
+/// What the failure of these under another seed is due to; `None` if none of them fails. Whatever else fails there is
+/// another question. Every run is stopped when it has told enough.
+///
+/// # Errors
+/// Why the scenario cannot be run.
+pub fn diagnose_again(
+    replays: &mut Replays<'_>,
+    candidates: &[Candidate],
+    seed: Seed,
+    of: &[String],
+) -> Result<Option<(Basis, BTreeSet<usize>)>, String> {
+    let told = replays.failing(&[(Vec::new(), seed)], Enough::All(of)).pop();
+    let mut failing = told.unwrap_or_else(|| Err("nothing was asked".to_string()))?;
+    failing.retain(|id| of.contains(id));
+    if failing.is_empty() {
+        return Ok(None);
+    }
+    let found = found(replays, candidates, seed, &failing, false);
+    Ok(Some((found.basis, found.root)))
+}
+
+/// What was found out of a failure.
+struct Found {
+    basis: Basis,
+    root: BTreeSet<usize>,
+    minimal: Vec<Vec<usize>>,
+    design: Vec<String>,
+}
+
+fn found(
+    replays: &mut Replays<'_>,
+    candidates: &[Candidate],
+    seed: Seed,
+    failing: &[String],
+    is_explained: bool,
+) -> Found {
     let events = of_standing(candidates, &[Standing::Event]);
     let with_loads = of_standing(candidates, &[Standing::Event, Standing::Load]);
-    let mut found = Diagnosis {
-        factual: Arc::clone(&factual),
-        basis: Basis::Design,
-        root: BTreeSet::new(),
-        minimal: Vec::new(),
-        design: Vec::new(),
-    };
+    let mut found =
+        Found { basis: Basis::Design, root: BTreeSet::new(), minimal: Vec::new(), design: Vec::new() };
     let mut basis = None;
-    for id in &factual.failing {
-        let mut look = Look { replays, candidates, seed, id, failing: &factual.failing };
+    for id in failing {
+        let mut look = Look { replays, candidates, seed, id, failing, is_explained };
         let (here, root, minimal) = look.cause(&events, &with_loads);
         match here {
             Basis::Design => found.design.push(id.clone()),
@@ -101,9 +143,9 @@ pub fn diagnose(
     }
     match basis {
         Some(basis) => found.basis = basis,
-        None => found.root = flaws(replays, candidates, seed, &with_loads, &factual),
+        None => found.root = flaws(replays, candidates, seed, &with_loads, failing),
     }
-    Ok(Some(found))
+    found
 }
 
 /// One objective that failed.
@@ -114,6 +156,8 @@ struct Look<'l, 'a> {
     id: &'l str,
     /// All that failed: a run in which all of this fails tells enough.
     failing: &'l [String],
+    /// Whether it is the run that is explained.
+    is_explained: bool,
 }
 
 impl Look<'_, '_> {
@@ -143,6 +187,11 @@ impl Look<'_, '_> {
                 (only(self.candidates, players, &there), self.seed)
             })
             .collect();
+        // Who is taken out alone is asked about again, for the damage that is left.
+        if self.is_explained && asked.iter().all(|there| there.len() + 1 >= players.len()) {
+            let told = self.replays.endings(&worlds);
+            return told.iter().map(|ending| ending.as_ref().map_or(true, |it| it.fails(self.id))).collect();
+        }
         let told = self.replays.failing(&worlds, Enough::All(self.failing));
         told.iter()
             .map(|failing| failing.as_ref().map_or(true, |ids| ids.iter().any(|id| id == self.id)))
@@ -156,7 +205,7 @@ fn flaws(
     candidates: &[Candidate],
     seed: Seed,
     with_loads: &[usize],
-    factual: &Ending,
+    failed: &[String],
 ) -> BTreeSet<usize> {
     let quiet = only(candidates, with_loads, &BTreeSet::new());
     let policies = of_standing(candidates, &[Standing::Policy, Standing::Reaction]);
@@ -164,9 +213,9 @@ fn flaws(
         .iter()
         .map(|policy| ([quiet.clone(), candidates[*policy].removal.clone()].concat(), seed))
         .collect();
-    let told = replays.failing(&worlds, Enough::All(&factual.failing));
+    let told = replays.failing(&worlds, Enough::All(failed));
     let holds = |failing: &Result<Vec<String>, String>| {
-        failing.as_ref().is_ok_and(|failing| !factual.failing.iter().any(|id| failing.contains(id)))
+        failing.as_ref().is_ok_and(|failing| !failed.iter().any(|id| failing.contains(id)))
     };
     policies.into_iter().zip(&told).filter(|(_, failing)| holds(failing)).map(|(policy, _)| policy).collect()
 }

@@ -13,7 +13,6 @@ pub mod counterfactual; // replays, each world once
 pub mod diagnosis; // what a failure is due to, under one seed
 mod expectation; // is that what the author of the scenario expects?
 pub mod mechanism; // how the cause led to the failure
-mod minimal; // a smallest part that still fails
 mod remedies; // what would have helped
 mod roles; // what each candidate turned out to be
 pub mod roots; // who is to blame, told by an oracle
@@ -73,7 +72,7 @@ fn explain_with(replays: &mut Replays<'_>, question: &Question<'_>) -> Result<An
     let seed = question.seed;
     let failed = replays.watch(&[], seed, &Detail::default())?;
     let candidates = candidates::find(question.plan);
-    replays.keep_whole(seed);
+    replays.keep_well(seed);
     let diagnosis = match diagnose(replays, &candidates, seed) {
         Ok(Some(diagnosis)) => diagnosis,
         Ok(None) => return Ok(held(question, replays)),
@@ -126,7 +125,8 @@ fn held(question: &Question<'_>, replays: &Replays<'_>) -> Answer {
             kind: VerdictKind::Held,
             failing: Vec::new(),
             failing_on_a_quiet_day: Vec::new(),
-            sentence: "Nothing failed: there is nothing to explain.".to_string(),
+            sentence: if question.plan.slos.is_empty() { story::NOTHING_ASKED } else { story::HELD }
+                .to_string(),
             as_expected: true,
             surprises: Vec::new(),
         },
@@ -284,7 +284,7 @@ impl Case<'_, '_> {
                 &BTreeSet::new(),
             ),
         };
-        let well = self.replays.watch(&without, self.seed, &Detail::default())?;
+        let well = self.replays.outcome(&without, self.seed)?;
         let lifetimes: Vec<_> =
             self.diagnosis.root.iter().map(|root| self.lifetime(&self.candidates[*root])).collect();
         let over: Option<Vec<Time>> = lifetimes.iter().map(|(_, ended)| *ended).collect();

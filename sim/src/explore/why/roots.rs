@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::minimal::minimal;
+use crate::explore::ddmin::ddmin_in_turn;
 
 /// The players that are there.
 pub type Present = BTreeSet<usize>;
@@ -18,8 +18,6 @@ pub struct Causes {
     pub necessary: Vec<usize>,
     /// Smallest sets that fail. One if there are necessary players, else as many as have no player in common.
     pub minimal: Vec<Vec<usize>>,
-    /// Whether it fails without any player.
-    pub fails_without_any: bool,
 }
 
 impl Causes {
@@ -29,33 +27,38 @@ impl Causes {
     }
 }
 
-/// Finds what a failure of all `players` is due to.
+/// Finds what a failure of all `players` is due to. Asks no more than it has to: what happens without any player only
+/// where that matters.
 pub fn causes(players: usize, fails: &mut Oracle<'_>) -> Causes {
     let all: Present = (0..players).collect();
-    let mut asked = vec![Present::new()];
-    asked.extend((0..players).map(|player| without(&all, player)));
-    let told = fails(&asked);
-    let fails_without_any = told.first().copied().unwrap_or(true);
-    let necessary: Vec<usize> = (0..players).filter(|player| told.get(player + 1) == Some(&false)).collect();
-    let minimal = match (necessary.is_empty(), fails_without_any) {
-        // Whatever is taken away, it fails, and it fails when all are: none of these.
-        (true, true) => Vec::new(),
-        (true, false) => disjoint(all, fails),
-        (false, false) => vec![around(&necessary, &all, fails)],
-        // Some other player keeps it from failing: the smallest set would be empty and say nothing.
-        (false, true) => vec![necessary.clone()],
+    let each_away: Vec<Present> = all.iter().map(|player| without(&all, *player)).collect();
+    let told = fails(&each_away);
+    let necessary: Vec<usize> =
+        all.iter().copied().filter(|player| told.get(*player) == Some(&false)).collect();
+    let minimal = match necessary.is_empty() {
+        // Whatever is taken away, it fails; if it fails when all are, it is none of these.
+        true if asked_alone(fails, &Present::new()) => Vec::new(),
+        true => disjoint(all, fails),
+        false => vec![around(&necessary, &all, fails)],
     };
-    Causes { necessary, minimal, fails_without_any }
+    Causes { necessary, minimal }
+}
+
+/// Whether the failure happens when only these are there.
+fn asked_alone(fails: &mut Oracle<'_>, there: &Present) -> bool {
+    fails(std::slice::from_ref(there)).first().copied().unwrap_or(true)
 }
 
 /// The smallest failing set that holds all necessary players.
 fn around(necessary: &[usize], all: &Present, fails: &mut Oracle<'_>) -> Vec<usize> {
     let core: Present = necessary.iter().copied().collect();
     let rest: Vec<usize> = all.difference(&core).copied().collect();
-    let found = minimal(&rest, &mut |further| {
-        let there: Present = core.union(further).copied().collect();
-        fails(&[there]).first().copied().unwrap_or(false)
-    });
+    // Some other player may keep it from failing, so that it fails without any: then the necessary ones are all there
+    // is to say, as the smallest set would be empty.
+    if rest.is_empty() || asked_alone(fails, &core) || asked_alone(fails, &Present::new()) {
+        return necessary.to_vec();
+    }
+    let found = smallest(&rest, &mut |further| asked_alone(fails, &core.union(further).copied().collect()));
     core.into_iter().chain(found).collect::<Present>().into_iter().collect()
 }
 
@@ -63,10 +66,9 @@ fn around(necessary: &[usize], all: &Present, fails: &mut Oracle<'_>) -> Vec<usi
 fn disjoint(all: Present, fails: &mut Oracle<'_>) -> Vec<Vec<usize>> {
     let mut found = Vec::new();
     let mut left = all;
-    while fails(std::slice::from_ref(&left)).first() == Some(&true) {
+    while asked_alone(fails, &left) {
         let list: Vec<usize> = left.iter().copied().collect();
-        let smallest =
-            minimal(&list, &mut |there| fails(std::slice::from_ref(there)).first().copied().unwrap_or(false));
+        let smallest = smallest(&list, &mut |there| asked_alone(fails, there));
         if smallest.is_empty() {
             break;
         }
@@ -74,6 +76,15 @@ fn disjoint(all: Present, fails: &mut Oracle<'_>) -> Vec<Vec<usize>> {
         found.push(smallest);
     }
     found
+}
+
+/// A smallest part of a list that still fails, by delta debugging. Of several such parts one of later players: they are
+/// nearer to the failure.
+fn smallest(players: &[usize], fails: &mut dyn FnMut(&Present) -> bool) -> Vec<usize> {
+    let last_first: Vec<usize> = players.iter().rev().copied().collect();
+    let named = |part: &[usize]| part.iter().map(|position| last_first[*position]).collect::<Present>();
+    let kept = ddmin_in_turn(last_first.len(), |part| fails(&named(part)));
+    named(&kept).into_iter().collect()
 }
 
 fn without(all: &Present, player: usize) -> Present {
@@ -135,8 +146,23 @@ mod tests {
     #[test]
     fn what_fails_without_any_player_is_due_to_none() {
         let causes = causes(3, &mut |asked| vec![true; asked.len()]);
-        assert!(causes.fails_without_any);
         assert!(causes.root().is_empty());
+    }
+
+    #[test]
+    fn what_happens_without_any_player_is_asked_only_where_it_matters() {
+        let asked_of = |sets: &[Vec<usize>]| {
+            let mut all = Vec::new();
+            causes(4, &mut |asked| {
+                all.extend_from_slice(asked);
+                asked.iter().map(|there| happens(sets, there)).collect()
+            });
+            all
+        };
+        let one = asked_of(&[vec![2]]);
+        assert!(!one.contains(&Present::new()) && one.contains(&Present::from([2])), "{one:?}");
+        assert_eq!(one.len(), 5, "each taken away, and the culprit alone");
+        assert!(asked_of(&[vec![0], vec![3]]).contains(&Present::new()), "either of two");
     }
 
     #[test]
@@ -145,7 +171,12 @@ mod tests {
         let causes = causes(2, &mut |asked| {
             asked.iter().map(|there| there.contains(&0) || !there.contains(&1)).collect()
         });
-        assert!(causes.fails_without_any);
+        assert_eq!(causes.root(), Present::from([0]));
+        // 0 breaks it with either of two others, and some of them have to be there for it to be well.
+        let causes = super::causes(3, &mut |asked| {
+            let broken = |there: &Present| there.contains(&0) && there.len() > 1 || there.is_empty();
+            asked.iter().map(broken).collect()
+        });
         assert_eq!(causes.root(), Present::from([0]));
     }
 

@@ -5,9 +5,10 @@ use super::answer::{Answer, Root, VerdictKind};
 /// What to tell somebody who reads one line only.
 pub(super) fn sentence(answer: &Answer) -> String {
     let failing = listed(&answer.verdict.failing);
+    let fail = if answer.verdict.failing.len() == 1 { "fails" } else { "fail" };
     let roots: Vec<String> = answer.root.iter().map(named).collect();
     match answer.verdict.kind {
-        VerdictKind::Held => "Nothing failed: there is nothing to explain.".to_string(),
+        VerdictKind::Held => HELD.to_string(),
         VerdictKind::Cause if answer.minimal.len() > 1 => {
             format!("{failing} failed because of {}: each alone is enough.", roots.join(" and of "))
         }
@@ -21,24 +22,36 @@ pub(super) fn sentence(answer: &Answer) -> String {
             roots.join(", ")
         ),
         VerdictKind::Design => {
-            format!("{failing} fails on a quiet day too: the design does it, by {}.", roots.join(" and "))
+            format!("{failing} {fail} on a quiet day too: the design does it, by {}.", roots.join(" and "))
         }
-        VerdictKind::NothingMatters => {
-            format!("{failing} fails on a quiet day too, and nothing on the list matters.")
-        }
-        VerdictKind::NotIdentifiable => format!(
-            "{failing}: the cause is not identifiable at this load, which is near a tipping point: {} of {} seeds \
-             fail, {} of these for the same cause{}.",
-            answer.confidence.failed,
-            answer.confidence.seeds,
-            answer.confidence.agreeing,
-            if roots.is_empty() {
-                String::new()
-            } else {
-                format!(" (under this seed: {})", roots.join(", "))
-            }
+        VerdictKind::NothingMatters => format!(
+            "{failing} {fail} on a quiet day too, and no event, growth of a load or policy is what does it alone."
         ),
+        VerdictKind::NotIdentifiable => not_identifiable(answer, &failing, &roots),
     }
+}
+
+/// What is said where nothing failed.
+pub(super) const HELD: &str = "Nothing failed: there is nothing to explain.";
+/// What is said where nothing failed and the scenario has no objective.
+pub(super) const NOTHING_ASKED: &str =
+    "Nothing failed, but no objective says what would be a failure: add one under `slo`.";
+
+fn not_identifiable(answer: &Answer, failing: &str, roots: &[String]) -> String {
+    let sure = &answer.confidence;
+    let here =
+        if roots.is_empty() { String::new() } else { format!(" (under this seed: {})", roots.join(", ")) };
+    let (seeds, failed, agreeing) = (sure.seeds, sure.failed, sure.agreeing);
+    if failed == seeds {
+        return format!(
+            "{failing}: the cause is not identifiable: all {seeds} seeds fail, and {agreeing} of these for the same \
+             cause{here}."
+        );
+    }
+    format!(
+        "{failing}: the cause is not identifiable at this load, which is near a tipping point: {failed} of {seeds} \
+         seeds fail, {agreeing} of these for the same cause{here}."
+    )
 }
 
 fn named(root: &Root) -> String {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::answer::{Answer, Role, VerdictKind, to_json};
 use super::candidates::{Standing, find};
 use super::counterfactual::Replays;
-use super::diagnosis::diagnose;
+use super::diagnosis::{diagnose, diagnose_again};
 use super::{Question, explain};
 use crate::kernel::draw::Seed;
 use crate::nodes::Kinds;
@@ -237,6 +237,28 @@ fn an_explainer_with_draws_that_are_not_keyed_is_caught() {
     let kinds = Kinds::default();
     assert!(innocence_is_exact(&mut Replays::new(&plan, &kinds, jobs(1)), &plan));
     assert!(!innocence_is_exact(&mut Replays::new(&plan, &kinds, jobs(1)).unkeyed(), &plan));
+}
+
+#[test]
+fn of_a_failure_among_several_only_its_own_cause_is_named() {
+    let busy = "{id: busy-mail, at: 1500ms, config: {mail.service_time: 30ms}}";
+    let more = "  - {id: mail-busy, metric: utilization, at: mail, must_be: '< 20%', over: 2s..3500ms}";
+    let plan = plan(&world(&[SLOW, busy].join(", "), more));
+    let kinds = Kinds::default();
+    let candidates = find(&plan);
+    let mut replays = Replays::new(&plan, &kinds, jobs(2));
+    let all = diagnose(&mut replays, &candidates, plan.seed).unwrap().unwrap().root;
+    let ids = |root: &std::collections::BTreeSet<usize>| -> Vec<String> {
+        root.iter().map(|root| candidates[*root].id.clone()).collect()
+    };
+    assert_eq!(ids(&all), ["busy-mail", "slow"]);
+    let mut named = |of: &str| {
+        let told = diagnose_again(&mut replays, &candidates, plan.seed, &[of.to_string()]).unwrap();
+        told.map_or(Vec::new(), |(_, root)| ids(&root))
+    };
+    assert_eq!(named("errors"), ["slow"]);
+    assert_eq!(named("mail-busy"), ["busy-mail"]);
+    assert!(named("nothing").is_empty());
 }
 
 #[test]

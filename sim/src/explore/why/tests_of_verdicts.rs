@@ -1,13 +1,15 @@
 //! Runs of which only the verdict is wanted say what whole runs say, and a bound on what is still to come that is too
 //! small is caught.
 
+use std::collections::BTreeSet;
+
 use super::candidates::find;
 use super::counterfactual::{Replays, World};
-use super::diagnosis::diagnose;
+use super::diagnosis::{diagnose, diagnose_again, only};
 use super::tests::{FEWER, MAIL, METASTABLE, SLOW, SURGE, jobs, plan, world};
 use crate::kernel::draw::Seed;
 use crate::nodes::Kinds;
-use crate::run::{Decided, Doubt, Enough, decide};
+use crate::run::{Decided, Detail, Doubt, Enough, decide, offered, run};
 use crate::scenario::plan::Plan;
 
 /// Worlds that fail by errors and by slow answers, some early and some late, and one that recovers.
@@ -103,9 +105,58 @@ fn other_seeds_are_asked_with_fewer_events_and_name_the_same_cause() {
     let candidates = find(&plan);
     let mut quick = Replays::new(&plan, &kinds, jobs(2));
     let mut whole = Replays::new(&plan, &kinds, jobs(2));
-    whole.keep_whole(plan.seed);
-    let told = |replays: &mut Replays<'_>| diagnose(replays, &candidates, plan.seed).unwrap().unwrap().root;
-    assert_eq!(told(&mut quick), told(&mut whole));
-    assert_eq!((quick.made(), whole.stopped_early()), (whole.made(), 0));
-    assert!(quick.stopped_early() > 0);
+    let explained = diagnose(&mut whole, &candidates, plan.seed).unwrap().unwrap();
+    let ids = &explained.factual.failing;
+    let again = diagnose_again(&mut quick, &candidates, plan.seed, ids).unwrap();
+    assert_eq!(again, Some((explained.basis, explained.root)));
+    assert_eq!(quick.made(), whole.made());
+    assert!(quick.stopped_early() > whole.stopped_early(), "the run itself and each event away");
+}
+
+#[test]
+fn what_loads_offer_is_known_before_a_run_as_it_is_after_it_or_not_told() {
+    let stages = "rate: 50/s";
+    let cases = [
+        (world(&[SLOW, MAIL].join(", "), ""), true),
+        (
+            world(SLOW, "")
+                .replace(stages, "stages: [{for: 3s, rate: 20/s}, {for: 5s, from: 20/s, to: 90/s}]"),
+            true,
+        ),
+        (world(SLOW, "").replace(stages, "arrivals: constant, rate: 33/s"), true),
+        (world(SURGE, ""), false),
+        (world("{id: more, at: 3s, config: {load.users.rate: 90/s}}", ""), false),
+        (world(SLOW, "").replace(stages, "closed: {clients: 20, think: 100ms}"), false),
+    ];
+    let kinds = Kinds::default();
+    for (text, is_told) in cases {
+        let plan = plan(&text);
+        for seed in [Seed(1), Seed(2)] {
+            let told = offered(&plan, seed);
+            assert_eq!(told.is_some(), is_told, "{text}");
+            let Some(told) = told else { continue };
+            let outcome = run(&plan, seed, &[], &kinds, &Detail::default()).unwrap();
+            let seen: Vec<u64> = outcome.measured.loads.iter().map(|load| load.all.offered).collect();
+            assert_eq!(told, seen, "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_run_without_the_cause_is_kept_from_the_diagnosis_and_is_the_one_that_would_be_run() {
+    let kinds = Kinds::default();
+    let plan = plan(&world(&[MAIL, SLOW].join(", "), ""));
+    let candidates = find(&plan);
+    let mut replays = Replays::new(&plan, &kinds, jobs(2));
+    replays.keep_well(plan.seed);
+    let diagnosis = diagnose(&mut replays, &candidates, plan.seed).unwrap().unwrap();
+    let root: Vec<usize> = diagnosis.root.into_iter().collect();
+    let without = only(&candidates, &root, &BTreeSet::new());
+    let made = replays.made();
+    let kept = replays.outcome(&without, plan.seed).unwrap();
+    assert_eq!(replays.made(), made, "it is not run again");
+    let again = replays.outcome(&without, plan.seed).unwrap();
+    assert_eq!(replays.made(), made + 1, "it is handed out once");
+    assert_eq!((kept.fingerprint, kept.plan.digest), (again.fingerprint, again.plan.digest));
+    assert!(kept.judgement.failing.is_empty());
 }

@@ -9,10 +9,13 @@ use self::arrivals::{Gap, Stream};
 use crate::cluster::{
     CallSpec, ConfigEdit, Cx, Done, Durable, LoadCommand, Message, Node, NodeId, Probes, Ref, Request, Token,
 };
+use crate::faults::Fault;
 use crate::kernel::agenda::Handle;
-use crate::kernel::draw::{Key, Lineage, Sampler, Zipf, below, name_hash};
+use crate::kernel::draw::{Key, Lineage, Sampler, Seed, Zipf, below, name_hash};
 use crate::kernel::time::Time;
-use crate::scenario::plan::{Arrivals, Keys, LoadId, LoadPlan, OperationId, Plan, TraceArrival};
+use crate::scenario::plan::{
+    Action, Arrivals, Keys, LoadId, LoadPlan, OperationId, Plan, Setting, TraceArrival,
+};
 
 /// The clients of `load`.
 pub(crate) fn client(load: LoadId, plan: &Arc<Plan>) -> Box<dyn Node> {
@@ -26,6 +29,42 @@ pub(crate) fn client(load: LoadId, plan: &Arc<Plan>) -> Box<dyn Node> {
         closed: None,
     })
 }
+
+/// How many requests `load` offers in the whole run under `seed`, found by walking its arrivals alone; `None` for
+/// clients that wait for answers, and where something on the timeline adds to its requests or changes their rate.
+pub(crate) fn offered(load: LoadId, plan: &Plan, seed: Seed) -> Option<u64> {
+    let own = plan.loads.get(load.index())?;
+    if plan.run.redraw.is_some() || plan.timeline.iter().any(|entry| may_move_arrivals(&entry.action, plan)) {
+        return None;
+    }
+    let gap_key = Key::derive(seed, &format!("load/{}", own.name), ARRIVAL);
+    let mut stream = Stream::open(&own.arrivals, name_hash(&own.name), 1000, Time::ZERO)?;
+    let end = Time::ZERO + plan.run.duration;
+    while stream.next_arrival(gap_key, 0).is_some_and(|at| at < end) {
+        stream.number += 1;
+    }
+    Some(stream.number)
+}
+
+/// Whether a load may offer other requests because of it.
+fn may_move_arrivals(action: &Action, plan: &Plan) -> bool {
+    let names_a_load = |settings: &[Setting]| {
+        let of =
+            |path: &str, load: &LoadPlan| path.split('.').any(|part| part == load.name || part == "load");
+        settings.iter().any(|setting| plan.loads.iter().any(|load| of(&setting.path, load)))
+    };
+    match action {
+        Action::Fault(fault) => matches!(fault, Fault::Surge(_) | Fault::ThunderingHerd(_)),
+        Action::Deploy(deploy) => names_a_load(&deploy.set),
+        Action::Config(settings) => names_a_load(settings),
+        // Releases are settings that arrive later.
+        Action::Publish(publish) => names_a_load(&publish.written),
+        Action::Flag(_) | Action::Scale { .. } | Action::ExtraHop { .. } | Action::Rollback { .. } => false,
+    }
+}
+
+/// The purpose of the draws of gaps between requests.
+const ARRIVAL: &str = "arrival";
 
 struct Client {
     load: LoadId,
@@ -251,7 +290,7 @@ impl Client {
 
 impl Node for Client {
     fn start(&mut self, cx: &mut Cx<'_>) {
-        self.keys = Some(DrawKeys { gap: cx.key("arrival"), mix: cx.key("operation"), key: cx.key("key") });
+        self.keys = Some(DrawKeys { gap: cx.key(ARRIVAL), mix: cx.key("operation"), key: cx.key("key") });
         let client = name_hash(&self.own().name);
         if let Some(stream) = Stream::open(&self.own().arrivals, client, 1000, Time::ZERO) {
             self.add_stream(stream, cx);
