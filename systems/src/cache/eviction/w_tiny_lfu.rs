@@ -236,7 +236,9 @@ mod tests {
     #[test]
     fn what_becomes_popular_comes_in_within_a_few_uses() {
         let mut keys: Vec<u64> = (0..100).chain(0..100).collect();
-        keys.extend((0..5).flat_map(|round| [1_000].into_iter().chain(2_000 + 10 * round..2_010 + 10 * round)));
+        keys.extend(
+            (0..5).flat_map(|round| [1_000].into_iter().chain(2_000 + 10 * round..2_010 + 10 * round)),
+        );
         keys.push(1_000);
         let config = CacheConfig { capacity: 100, ..CacheConfig::default() };
         let mut cache = Cache::with_eviction(config, Box::new(WTinyLfu::new(100)));
