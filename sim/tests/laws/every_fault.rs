@@ -44,7 +44,12 @@ pub(crate) fn world() -> Value {
                 "service_time": {"exponential": {"mean": "1ms"}},
                 "calls": [{"to": "prices", "on_miss": "catalogue"}, {"to": "catalogue"}],
             },
-            "prices": {"kind": "cache", "capacity": 200, "workers": "unlimited", "service_time": "100us"},
+            "prices": {
+                "kind": "cache",
+                "capacity": 200,
+                "workers": "unlimited",
+                "service_time": {"exponential": {"mean": "200us"}},
+            },
             "catalogue": {"workers": "unlimited", "service_time": {"exponential": {"mean": "1ms"}}},
         },
         "network": {

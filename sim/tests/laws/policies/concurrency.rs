@@ -138,32 +138,20 @@ fn what_waits_for_a_connection_is_under_way_and_what_waits_for_its_turn_is_not()
 }
 
 #[test]
-fn a_refusal_is_tried_again_only_if_the_call_says_so() {
-    let scenario = |retry_on: &str| {
-        format!(
-            "
-        services: {{api: {{service_time: 50ms, workers: unlimited}}}}
+fn a_refusal_is_no_reason_to_try_again() {
+    check(
+        "as with every refusal of the caller's own",
+        "
+        services: {api: {service_time: 50ms, workers: unlimited}}
         load:
           - name: users
             to: api
-            arrivals: {{trace: '0ms,1ms'}}
-            concurrency: {{initial: 1}}
-            retry: {{max_attempts: 2, backoff: {{kind: constant, base: 60ms, jitter: none}}{retry_on}}}"
-        )
-    };
-    check(
-        "by default it is no reason to try again",
-        &scenario(""),
+            arrivals: {trace: '0ms,1ms'}
+            concurrency: {initial: 1}
+            retry: {max_attempts: 2, backoff: {kind: constant, base: 60ms, jitter: none}}",
         "
         users 0: 0s..50ms ok
         users 1: 1ms..1ms concurrency_limited",
-    );
-    check(
-        "unless it is named",
-        &scenario(", retry_on: [concurrency_limited]"),
-        "
-        users 0: 0s..50ms ok
-        users 1: 1ms..111ms ok",
     );
 }
 
