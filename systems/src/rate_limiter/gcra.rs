@@ -10,7 +10,7 @@ use crate::time::{Span, Time};
 ///
 /// A clock that goes back mints nothing and freezes nothing: the schedule is moved along with it.
 #[derive(Clone, Debug)]
-#[repr(packed(8))] // Without padding, so that a key of a word and its limiter share a cache line.
+#[repr(Rust, packed(8))] // Without padding, so that a key of a word and its limiter share a cache line.
 pub struct Gcra {
     /// Theoretical arrival time, in units; `per_ns` of them make a nanosecond.
     tat: u128,

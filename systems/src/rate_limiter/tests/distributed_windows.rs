@@ -61,18 +61,18 @@ fn cut_off_nodes_pass_k_limits_if_open_one_together_if_local_none_if_closed() {
         for mode in [SyncMode::Central, BATCHES, SYNC] {
             for (on_store_error, most) in cases {
                 let mut network = Network::new(3, windowed(limit, mode, on_store_error), ms(2));
-                by_second(&mut network, 0..5);
-                network.cut = 5_000..15_000;
-                by_second(&mut network, 5..7);
-                for admitted in by_second(&mut network, 7..15) {
+                by_second(&mut network, 0..2);
+                network.cut = 2_000..6_000;
+                by_second(&mut network, 2..4);
+                for admitted in by_second(&mut network, 4..6) {
                     let what = format!("{limit:?}, {mode:?}, {on_store_error:?}: {admitted} of {most}");
                     assert!(admitted <= most && admitted >= most * 9 / 10, "{what}");
                 }
-                assert!(network.fallbacks > 20_000, "{}", network.fallbacks);
+                assert!(network.fallbacks > 8_000, "{}", network.fallbacks);
                 // The store answers again.
-                by_second(&mut network, 15..17);
-                let healed: u64 = by_second(&mut network, 17..27).iter().sum();
-                assert!((750..=1_120).contains(&healed), "{limit:?}, {mode:?}, {on_store_error:?}: {healed}");
+                by_second(&mut network, 6..8);
+                let healed: u64 = by_second(&mut network, 8..12).iter().sum();
+                assert!((300..=500).contains(&healed), "{limit:?}, {mode:?}, {on_store_error:?}: {healed}");
             }
         }
     }
