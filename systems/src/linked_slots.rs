@@ -91,6 +91,19 @@ impl LinkedSlots {
         true
     }
 
+    /// Gives the place of a slot in the ring to another, which is not linked.
+    pub(crate) fn rename(&mut self, slot: u32, to: u32) {
+        let (from, to) = (place_of(slot), place_of(to));
+        let Some(Link { previous, next }) = self.links.get(from as usize).copied() else { return };
+        if to as usize >= self.links.len() || next == from {
+            return;
+        }
+        self.links[previous as usize].next = to;
+        self.links[next as usize].previous = to;
+        self.links[to as usize] = Link { previous, next };
+        self.links[from as usize] = Link { previous: from, next: from };
+    }
+
     /// Takes out the front.
     pub(crate) fn pop_front(&mut self) -> Option<u32> {
         let front = self.front()?;
@@ -123,7 +136,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_list_is_a_queue_that_lets_go_in_the_middle(
-            steps in prop::collection::vec((0u8..5, 0u32..12), 0..200),
+            steps in prop::collection::vec((0u8..6, 0u32..12), 0..200),
         ) {
             let mut list = LinkedSlots::new();
             let mut plain: VecDeque<u32> = VecDeque::new();
@@ -145,6 +158,14 @@ mod tests {
                         list.move_to_back(slot);
                     }
                     3 => list.move_to_back(slot),
+                    4 => {
+                        // To the lowest that is not linked and was before.
+                        let to = (0..list.links.len().saturating_sub(1) as u32).find(|other| !plain.contains(other));
+                        if let Some(to) = to.filter(|_| plain.contains(&slot)) {
+                            plain.iter_mut().filter(|other| **other == slot).for_each(|other| *other = to);
+                            list.rename(slot, to);
+                        }
+                    }
                     _ => prop_assert_eq!(list.pop_front(), plain.pop_front()),
                 }
                 prop_assert_eq!(listed(&list), Vec::from(plain.clone()));

@@ -1,12 +1,13 @@
 //! Rate limiters beside `governor`: one check on one thread, admitted and refused; two threads on one limiter, the
-//! lock-free front beside a mutex around the plain one and beside governor; one check of a keyed limiter.
+//! lock-free front beside a mutex around the plain one and beside governor; a keyed limiter, by one thread and by two.
 
 use criterion::{BenchmarkId, Criterion};
+use foreshock_systems::Time;
 use foreshock_systems::rate_limiter::shared::{Shared, SharedGcra, SharedKeyed};
 use foreshock_systems::rate_limiter::{Gcra, Keyed, KeyedConfig, Limiter, RateLimitConfig, TokenBucket};
-use foreshock_systems::{Span, Time};
 use governor::clock::{Clock, FakeRelativeClock};
 use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use std::hint::black_box;
@@ -29,6 +30,7 @@ pub(crate) fn benchmarks(criterion: &mut Criterion) {
     two_threads(criterion, "admitted", PLENTY);
     two_threads(criterion, "refused", SCARCE);
     keyed(criterion);
+    keyed_by_two_threads(criterion);
 }
 
 /// The same limit for governor.
@@ -117,14 +119,27 @@ fn two_threads(criterion: &mut Criterion, name: &str, config: RateLimitConfig) {
     group.finish();
 }
 
+/// The key after `key`, by a stride that meets every key and never two neighbours.
+const fn key_after(key: u64) -> u64 {
+    (key + 7_919) % KEYS
+}
+
+fn keyed_peer() -> RateLimiter<u64, HashMapStateStore<u64>, FakeRelativeClock, NoMiddleware> {
+    let clock = FakeRelativeClock::default();
+    clock.advance(Duration::from_nanos(NOW.as_nanos()));
+    RateLimiter::hashmap_with_clock(quota(PLENTY), clock)
+}
+
+/// Governor's middleware under its clock that stands.
+type NoMiddleware = NoOpMiddleware<<FakeRelativeClock as Clock>::Instant>;
+
 fn keyed(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rate_limiter/keyed");
     let template = Gcra::new(PLENTY, NOW);
-    let mut step = 0u64;
-    // A stride that meets every key and never two neighbours.
+    let mut key = 0;
     let mut next_key = move || {
-        step = (step + 7_919) % KEYS;
-        step
+        key = key_after(key);
+        key
     };
     let mut plain = Keyed::new(KeyedConfig::default(), template.clone(), NOW).expect("keys are allowed");
     group.bench_function(BenchmarkId::new("keyed", KEYS), |bencher| {
@@ -134,11 +149,55 @@ fn keyed(criterion: &mut Criterion) {
     group.bench_function(BenchmarkId::new("shared_keyed", KEYS), |bencher| {
         bencher.iter(|| shared.check(black_box(NOW), Some(&next_key()), 1));
     });
-    let clock = FakeRelativeClock::default();
-    clock.advance(Duration::from_nanos(Span::from_secs(1).as_nanos()));
-    let peer = RateLimiter::hashmap_with_clock(quota(PLENTY), clock);
+    let peer = keyed_peer();
     group.bench_function(BenchmarkId::new("governor_hashmap", KEYS), |bencher| {
         bencher.iter(|| peer.check_key(&next_key()).is_ok());
+    });
+    group.finish();
+}
+
+/// How long two threads take for `checks` each, on keys in the same order and half of them apart.
+fn contended_keys(checks: u64, check: impl Fn(u64) -> bool + Sync) -> Duration {
+    let barrier = std::sync::Barrier::new(3);
+    std::thread::scope(|scope| {
+        for first in [0, KEYS / 2] {
+            let (barrier, check) = (&barrier, &check);
+            scope.spawn(move || {
+                barrier.wait();
+                let mut key = first;
+                for _ in 0..checks {
+                    key = key_after(key);
+                    black_box(check(key));
+                }
+            });
+        }
+        barrier.wait();
+        Instant::now()
+    })
+    .elapsed()
+}
+
+fn keyed_by_two_threads(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("rate_limiter/two_threads/keyed");
+    let template = Gcra::new(PLENTY, NOW);
+    let shared = SharedKeyed::new(KeyedConfig::default(), &template, NOW).expect("keys are allowed");
+    group.bench_function("shared_keyed", |bencher| {
+        bencher.iter_custom(|checks| {
+            contended_keys(checks, |key| shared.check(black_box(NOW), Some(&key), 1).is_ok())
+        });
+    });
+    let plain = Keyed::new(KeyedConfig::default(), template, NOW).expect("keys are allowed");
+    let mutex = Mutex::new(plain);
+    group.bench_function("mutex_around_keyed", |bencher| {
+        bencher.iter_custom(|checks| {
+            contended_keys(checks, |key| {
+                mutex.lock().is_ok_and(|mut keyed| keyed.check(black_box(NOW), Some(&key), 1).is_ok())
+            })
+        });
+    });
+    let peer = keyed_peer();
+    group.bench_function("governor_hashmap", |bencher| {
+        bencher.iter_custom(|checks| contended_keys(checks, |key| peer.check_key(&key).is_ok()));
     });
     group.finish();
 }

@@ -1,15 +1,17 @@
-//! Retries beside backon: the pauses of ten attempts, and a whole call that fails twice. backon's loop calls the
-//! operation itself and here sleeps for no time; ours goes through the state machine, with timeouts, deadline and budget.
+//! Retries beside backon: the pauses of ten attempts, and a whole call that fails twice; and budgets, the one that two
+//! threads share beside a mutex around the plain one. backon's loop calls the operation itself and here sleeps for no
+//! time; ours goes through the state machine, with timeouts, deadline and budget.
 
 use std::hint::black_box;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, BlockingRetryable, ExponentialBuilder};
 use criterion::Criterion;
 use foreshock_systems::retry::{
     Action, AttemptResult, Backoff, BackoffConfig, Budget, BudgetConfig, BudgetKind, Call, CallConfig,
-    CallOptions, CallOutput, Client, Failure, FailureClass, Pauses, SharedBudget,
+    CallOptions, CallOutput, Client, Failure, FailureClass, Pauses, RetryCause, SharedBudget,
 };
 use foreshock_systems::{Span, Time};
 
@@ -141,8 +143,54 @@ fn budgets(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Two threads that share a budget: how long they take for `rounds` each.
+fn contended(rounds: u64, round: impl Fn(Time) + Sync) -> Duration {
+    let barrier = Barrier::new(3);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                barrier.wait();
+                (0..rounds).for_each(|number| round(Time::from_nanos(number * 10_000)));
+            });
+        }
+        barrier.wait();
+        Instant::now()
+    })
+    .elapsed()
+}
+
+/// The shared budget beside a mutex around the plain one: a request, its failure, and a retry that is granted.
+fn budgets_of_two_threads(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("retry_budget_two_threads");
+    let shared = SharedBudget::new(INEXHAUSTIBLE);
+    group.bench_function("shared", |bencher| {
+        bencher.iter_custom(|rounds| {
+            contended(rounds, |now| {
+                shared.on_request(now);
+                shared.on_failure(now);
+                black_box(shared.try_retry_after(now, RetryCause::Failure));
+                shared.on_success(now);
+            })
+        });
+    });
+    let mutex = Mutex::new(Budget::new(INEXHAUSTIBLE));
+    let plain = || mutex.lock().expect("nobody panics");
+    group.bench_function("mutex", |bencher| {
+        bencher.iter_custom(|rounds| {
+            contended(rounds, |now| {
+                plain().on_request(now);
+                plain().on_failure(now);
+                black_box(plain().try_retry_after(now, RetryCause::Failure));
+                plain().on_success(now);
+            })
+        });
+    });
+    group.finish();
+}
+
 pub(crate) fn benchmarks(criterion: &mut Criterion) {
     pauses(criterion);
     calls(criterion);
     budgets(criterion);
+    budgets_of_two_threads(criterion);
 }

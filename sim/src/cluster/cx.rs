@@ -171,7 +171,8 @@ impl Cx<'_> {
             | OutcomeKind::PoolTimeout
             | OutcomeKind::NoHealthyReplica
             | OutcomeKind::Abandoned
-            | OutcomeKind::Cancelled => Departure::Failed,
+            | OutcomeKind::Cancelled
+            | OutcomeKind::ConcurrencyLimited => Departure::Failed,
         };
         self.engine.depart_service(self.node, request, how);
         self.engine.answer(self.node, request, reply);

@@ -4,7 +4,7 @@
 //! - `core`: the state they share. `Engine` is that state at an instant, with the agenda at hand.
 //! - `network`: links and cuts. `calls`: attempts, retries, gates. `answer`: arrival, answer, proxies.
 //! - `notes`: what nodes send each other beside requests and answers.
-//! - `balance`: choosing a replica. `limiter`: rate limits of any kind. `processor`: time on cores.
+//! - `balance`: choosing a replica. `limiter`, `concurrency`: limits of any kind. `processor`: time on cores.
 //! - `line`: waiting lines. `clock`: local time. `truth`: what stores hold, for measurement alone.
 //! - `effects`: what the active faults do, as a pure function. `timeline`: begins and ends them.
 //!
@@ -16,6 +16,7 @@ mod balance;
 mod build;
 mod calls;
 mod clock;
+mod concurrency;
 mod core;
 mod cx;
 mod effects;
@@ -39,6 +40,7 @@ pub use notes::Note;
 pub use slab::Ref;
 
 pub(crate) use self::core::{Core, Event};
+pub(crate) use concurrency::{ConcurrencyBound, Entered};
 pub(crate) use limiter::RateLimiter;
 pub(crate) use line::Line;
 pub(crate) use slab::Slab;
@@ -446,6 +448,11 @@ impl Cluster {
             money,
             notices,
         };
+        for state in &self.core.edge_states {
+            if let Some(bound) = &state.bound {
+                self.core.recorder.bound_at_end(state.edge, bound.levels());
+            }
+        }
         let Core { recorder, trace, plan, nodes, .. } = self.core;
         let trace = trace.finish(
             |load| plan.loads[load.index()].name.clone(),

@@ -97,6 +97,16 @@ pub(super) fn shadowed(evidence: &Evidence<'_>) -> Vec<String> {
             percent(would_refuse, would_refuse + passed)
         ));
     }
+    for edge in evidence.measured.edges.iter().filter(|edge| edge.concurrency.would_refuse > 0) {
+        let (would_refuse, passed) = (edge.concurrency.would_refuse, edge.concurrency.passed);
+        texts.push(format!(
+            "in shadow: the bound on concurrency of `{}` would have refused {} of {} attempts ({} %)",
+            edge.name,
+            grouped(would_refuse),
+            grouped(would_refuse + passed),
+            percent(would_refuse, would_refuse + passed)
+        ));
+    }
     texts
 }
 
@@ -118,6 +128,20 @@ pub(super) fn bound_moved(evidence: &Evidence<'_>) -> Vec<String> {
                 grouped(lowest),
                 grouped(last),
                 grouped(count(evidence, &service.name, "refused_by_concurrency"))
+            ));
+        }
+    }
+    for (edge, plan) in evidence.measured.edges.iter().zip(&evidence.plan.edges) {
+        let Some(plan) = plan.policy.concurrency else { continue };
+        let (lowest, initial) = (u64::from(edge.concurrency.limit_min), u64::from(plan.bounds.initial));
+        if lowest > 0 && lowest.saturating_mul(2) <= initial {
+            texts.push(format!(
+                "the bound on calls under way on `{}` fell from {} to {} and was {} at the end; {} attempts found no place",
+                edge.name,
+                grouped(initial),
+                grouped(lowest),
+                grouped(u64::from(edge.concurrency.limit_last)),
+                grouped(edge.concurrency.refused)
             ));
         }
     }

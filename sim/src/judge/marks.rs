@@ -67,6 +67,7 @@ pub fn call_took(branch: CallBranch, call: &EdgeMeasured) -> bool {
         CallBranch::ProbeLost => call.breaker.probes_lost,
         CallBranch::RateLimited => call.rate_limit.refused,
         CallBranch::RateLimitWaited => call.rate_limit.waited,
+        CallBranch::ConcurrencyLimited => ended(OutcomeKind::ConcurrencyLimited),
         CallBranch::BulkheadFull => ended(OutcomeKind::BulkheadFull),
         CallBranch::PoolTimeout => ended(OutcomeKind::PoolTimeout),
         CallBranch::TimedOut => ended(OutcomeKind::Timeout),
@@ -99,6 +100,7 @@ mod tests {
         let mut call = EdgeMeasured::default();
         let mut end = |outcome: OutcomeKind| call.ended[outcome as usize] = 1;
         match branch {
+            CallBranch::ConcurrencyLimited => end(OutcomeKind::ConcurrencyLimited),
             CallBranch::BulkheadFull => end(OutcomeKind::BulkheadFull),
             CallBranch::PoolTimeout => end(OutcomeKind::PoolTimeout),
             CallBranch::TimedOut => end(OutcomeKind::Timeout),

@@ -236,7 +236,7 @@ pub struct EdgeMeasured {
     pub requests: u64,
     /// Calls that succeeded.
     pub good: u64,
-    /// Attempts sent (refused ones by breaker, limiter, bulkhead or pool not counted).
+    /// Attempts sent (refused ones by breaker, limits, bulkhead or pool not counted).
     pub attempts: u64,
     /// Of these, second or later ones.
     pub retries: u64,
@@ -260,6 +260,8 @@ pub struct EdgeMeasured {
     pub breaker: BreakerMeasured,
     /// What the rate limit of this call did, zero without one.
     pub rate_limit: RateLimitMeasured,
+    /// What the bound on concurrency of this call did, zero without one.
+    pub concurrency: ConcurrencyMeasured,
     /// Calls by share of each replica of the callee: attempts sent to replica 1, 2, …
     pub attempts_by_replica: Vec<u64>,
     /// Attempts on the measuring grid.
@@ -313,6 +315,23 @@ pub struct RateLimitMeasured {
     pub waited: u64,
     /// Those waits, summed, nanoseconds.
     pub waited_ns: u128,
+}
+
+/// What the bound on concurrency of an edge did, in attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConcurrencyMeasured {
+    /// Whether the edge has one.
+    pub present: bool,
+    /// Let through.
+    pub passed: u64,
+    /// Refused.
+    pub refused: u64,
+    /// Let through by shadow mode alone.
+    pub would_refuse: u64,
+    /// The lowest that the bound of any caller replica ever was, from instant 0.
+    pub limit_min: u32,
+    /// The lowest of those at the end; zero if there is none any more.
+    pub limit_last: u32,
 }
 
 /// What a limit truly let pass from instant 0, all nodes together, by the true clock.

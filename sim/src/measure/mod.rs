@@ -28,9 +28,9 @@ pub use jobs::{
     JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, JobsMeasured,
 };
 pub use measured::{
-    BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LimitMeasured, LinkMeasured, LoadInterval,
-    LoadMeasured, Measured, PathShares, RateLimitMeasured, RequestCounts, ServiceCounts, ServiceInterval,
-    ServiceMeasured, SloMeasured, Summary, TimelineEvent, Violation,
+    BreakerMeasured, ConcurrencyMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LimitMeasured,
+    LinkMeasured, LoadInterval, LoadMeasured, Measured, PathShares, RateLimitMeasured, RequestCounts,
+    ServiceCounts, ServiceInterval, ServiceMeasured, SloMeasured, Summary, TimelineEvent, Violation,
 };
 pub use money::{
     BookedPayment, KeyPolicy, LegDone, MoneyMeasured, MoneyProbe, Movement, OrderEnd, UnsettledTxn,
@@ -57,5 +57,7 @@ pub(crate) use money::{MoneyEnd, OrderPlaced, invariant};
 pub(crate) use monitoring::MonitoringEnd;
 pub(crate) use notifications::{Asked, Kept, NoticeFact, NoticeProbe, notified};
 pub(crate) use queues::{QueuedBody, queued};
-pub(crate) use recorder::{AttemptSent, CallVerdict, Departure, EndState, Recorder, ServiceLevels};
+pub(crate) use recorder::{
+    AttemptSent, BoundVerdict, CallVerdict, Departure, EndState, Recorder, ServiceLevels,
+};
 pub(crate) use trace::TraceRecorder;

@@ -32,11 +32,13 @@ pub enum OutcomeKind {
     Abandoned,
     /// The caller itself was gone: it crashed or told the callee to stop.
     Cancelled,
+    /// The caller's own bound on concurrency refused it.
+    ConcurrencyLimited,
 }
 
 impl OutcomeKind {
     /// Every outcome, in the order of their numbers.
-    pub const ALL: [OutcomeKind; 14] = [
+    pub const ALL: [OutcomeKind; 15] = [
         OutcomeKind::Ok,
         OutcomeKind::Error,
         OutcomeKind::Rejected,
@@ -51,6 +53,7 @@ impl OutcomeKind {
         OutcomeKind::DeadlineExceeded,
         OutcomeKind::Abandoned,
         OutcomeKind::Cancelled,
+        OutcomeKind::ConcurrencyLimited,
     ];
 
     /// How many there are.
@@ -73,6 +76,28 @@ impl OutcomeKind {
             OutcomeKind::DeadlineExceeded => "deadline_exceeded",
             OutcomeKind::Abandoned => "abandoned",
             OutcomeKind::Cancelled => "cancelled",
+            OutcomeKind::ConcurrencyLimited => "concurrency_limited",
+        }
+    }
+
+    /// Whether it speaks of too much work, further down or on the way there.
+    pub const fn is_overload(self) -> bool {
+        match self {
+            OutcomeKind::Timeout
+            | OutcomeKind::Rejected
+            | OutcomeKind::PoolTimeout
+            | OutcomeKind::BulkheadFull
+            | OutcomeKind::DeadlineExceeded
+            | OutcomeKind::ConcurrencyLimited => true,
+            OutcomeKind::Ok
+            | OutcomeKind::Error
+            | OutcomeKind::Refused
+            | OutcomeKind::Reset
+            | OutcomeKind::BreakerOpen
+            | OutcomeKind::RateLimited
+            | OutcomeKind::NoHealthyReplica
+            | OutcomeKind::Abandoned
+            | OutcomeKind::Cancelled => false,
         }
     }
 

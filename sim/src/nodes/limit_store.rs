@@ -1,4 +1,4 @@
-//! Kind `limit-store`: keeps limits that the replicas of other services share. Who shares one names it in
+//! Kind `limit-store`: keeps limits that the replicas of other services share, by rate or by window. Who shares one names it in
 //! `admission.rate_limit.store`; the store itself has no settings. What was used is in memory: a restart forgets it.
 
 use std::sync::Arc;

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::model::{
-    BlockerReport, BreakerReport, CallReport, EntryReport, FindingReport, InvariantReport, LatencyReport,
-    LinkReport, LivenessReport, LoadReport, MarkReport, PathReport, QueueReport, RateLimitReport,
-    RecoveryReport, Report, RunReport, SCHEMA, ServiceReport, SloReport, TimelineReport, VerdictReport,
+    BlockerReport, BreakerReport, CallReport, ConcurrencyReport, EntryReport, FindingReport, InvariantReport,
+    LatencyReport, LinkReport, LivenessReport, LoadReport, MarkReport, PathReport, QueueReport,
+    RateLimitReport, RecoveryReport, Report, RunReport, SCHEMA, ServiceReport, SloReport, TimelineReport,
+    VerdictReport,
 };
 use crate::judge::{InvariantVerdict, Judgement, Liveness, MarkVerdict, SloVerdict, Unit};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
-    BreakerMeasured, EdgeMeasured, EntryMeasured, LinkMeasured, LoadMeasured, OutcomeKind, PathShares,
-    RateLimitMeasured, ServiceMeasured, Summary, TimelineEvent,
+    BreakerMeasured, ConcurrencyMeasured, EdgeMeasured, EntryMeasured, LinkMeasured, LoadMeasured,
+    OutcomeKind, PathShares, RateLimitMeasured, ServiceMeasured, Summary, TimelineEvent,
 };
 use crate::run::Outcome;
 use crate::scenario::plan::RunPlan;
@@ -254,6 +255,7 @@ impl CallReport {
             backoff_us: micros(edge.backoff_ns),
             breaker: BreakerReport::new(&edge.breaker),
             rate_limit: RateLimitReport::new(&edge.rate_limit),
+            concurrency: ConcurrencyReport::new(&edge.concurrency),
             attempts_by_replica: edge.attempts_by_replica.clone(),
         }
     }
@@ -268,6 +270,18 @@ impl RateLimitReport {
             near_limit: limit.near_limit,
             waited: limit.waited,
             waited_us: micros(limit.waited_ns),
+        })
+    }
+}
+
+impl ConcurrencyReport {
+    fn new(bound: &ConcurrencyMeasured) -> Option<ConcurrencyReport> {
+        bound.present.then(|| ConcurrencyReport {
+            passed: bound.passed,
+            refused: bound.refused,
+            would_refuse: bound.would_refuse,
+            limit_min: u64::from(bound.limit_min),
+            limit_last: u64::from(bound.limit_last),
         })
     }
 }

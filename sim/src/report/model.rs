@@ -348,6 +348,9 @@ pub struct CallReport {
     /// If there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimitReport>,
+    /// If there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<ConcurrencyReport>,
     /// Attempts to replica 1, 2, …
     pub attempts_by_replica: Vec<u64>,
 }
@@ -380,6 +383,21 @@ pub struct RateLimitReport {
     pub waited: u64,
     /// Those waits, summed.
     pub waited_us: u64,
+}
+
+/// The bound on the concurrency of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConcurrencyReport {
+    /// Attempts let through.
+    pub passed: u64,
+    /// Attempts refused.
+    pub refused: u64,
+    /// Attempts let through by shadow mode alone.
+    pub would_refuse: u64,
+    /// The lowest that the bound of any caller replica ever was.
+    pub limit_min: u64,
+    /// The lowest of those at the end.
+    pub limit_last: u64,
 }
 
 /// A link, from the first instant on.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-/// Users call a front of two, the front calls a store of three; calls are protected, some work fails. Everything is
-/// drawn. `probe` at the end writes down what reaches it.
+/// Users call a front of two, the front calls a store of three and sometimes a side, which keeps prices in a cache; calls
+/// are protected, some work fails. Everything is drawn. `probe` at the end writes down what reaches it.
 pub(crate) fn world() -> Value {
     json!({
         "version": 1,
@@ -24,6 +24,7 @@ pub(crate) fn world() -> Value {
                         "retry": {"max_attempts": 3, "backoff": {"base": "5ms"}},
                         "breaker": {"consecutive_failures": 20, "open_for": "50ms"},
                         "rate_limit": {"rate": "400/s", "burst": 50},
+                        "concurrency": {"kind": "aimd", "initial": 40, "min": 5, "backoff": "50%"},
                         "bulkhead": {"max_in_flight": 50, "max_waiting": 50},
                         "hedge": {"after": "60ms"},
                     },
@@ -38,7 +39,18 @@ pub(crate) fn world() -> Value {
                 "calls": [{"to": "leaf"}],
             },
             "leaf": {"kind": "probe", "workers": "unlimited", "service_time": {"gamma": {"mean": "2ms", "shape": 2}}},
-            "side": {"workers": "unlimited", "service_time": {"exponential": {"mean": "1ms"}}},
+            "side": {
+                "workers": "unlimited",
+                "service_time": {"exponential": {"mean": "1ms"}},
+                "calls": [{"to": "prices", "on_miss": "catalogue"}, {"to": "catalogue"}],
+            },
+            "prices": {
+                "kind": "cache",
+                "capacity": 200,
+                "workers": "unlimited",
+                "service_time": {"exponential": {"mean": "200us"}},
+            },
+            "catalogue": {"workers": "unlimited", "service_time": {"exponential": {"mean": "1ms"}}},
         },
         "network": {
             "default": {"latency": {"exponential": {"mean": "500us"}}},
@@ -87,6 +99,7 @@ pub(crate) fn faults() -> Vec<(&'static str, Value)> {
         fault("thundering_herd", json!({"load": "users", "requests": 100})),
         fault("hot_key", json!({"load": "users", "share": "30%", "key": 1})),
         fault("pool_exhaustion", json!({"service": "front", "pool": "store", "leaked": "all"})),
+        fault("cache_wipe", json!({"service": "prices"})),
         fault("clock", json!({"service": "store", "skew": "+2s"})),
         fault("clock", json!({"service": "front", "drift": "10000ppm"})),
         fault("clock", json!({"service": "store/1", "jump": "-1s"})),

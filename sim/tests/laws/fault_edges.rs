@@ -38,7 +38,8 @@ fn a_fault_that_touched_nothing_is_a_finding() {
         let document = with_entry(quiet, json!({"id": "it", "at": "1s", "for": "400ms", "fault": fault}));
         let outcome = run_plan(&plan_with(&document.to_string(), &kinds), &kinds);
         // What befalls a process befalls it whether or not anybody asks.
-        let always = ["crash", "restart", "pause", "slow", "clock", "thundering_herd"].contains(&kind);
+        let always =
+            ["crash", "restart", "pause", "slow", "cache_wipe", "clock", "thundering_herd"].contains(&kind);
         let found = outcome
             .judgement
             .findings

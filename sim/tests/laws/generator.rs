@@ -160,10 +160,24 @@ fn policy(flavour: Flavour) -> Fields {
         ("retry", 0.4, retry(flavour)),
         ("breaker", if forgetful { 0.0 } else { 0.3 }, breaker()),
         ("rate_limit", 0.15, rate_limit(flavour)),
+        ("concurrency", 0.2, concurrency(flavour)),
         ("bulkhead", 0.25, bulkhead),
         ("pool", 0.3, prop_oneof![Just(json!("shared")), pool()].boxed()),
         ("hedge", 0.2, hedge),
     ]
+}
+
+/// A bound on calls under way. One that learns remembers more than a pause makes it forget.
+fn concurrency(flavour: Flavour) -> BoxedStrategy<Value> {
+    let learns = u32::from(flavour == Flavour::Anything);
+    prop_oneof![
+        2 => Just(json!({"initial": 6})),
+        1 => Just(json!({"initial": 2, "shadow": true})),
+        learns => Just(json!({"kind": "aimd", "initial": 8, "backoff": "50%", "slow_call": "10ms"})),
+        learns => Just(json!({"kind": "vegas", "initial": 5, "max": 20})),
+        learns => Just(json!({"kind": "gradient2", "initial": 5, "max": 20, "long_window": 10})),
+    ]
+    .boxed()
 }
 
 /// A limit on a call. Where windows begin depends on the clock, not on what was before.

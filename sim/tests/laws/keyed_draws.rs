@@ -123,7 +123,7 @@ fn removing_any_fault_changes_nothing_for_those_it_did_not_touch() {
 #[test]
 fn removing_any_policy_changes_nothing_for_first_attempts() {
     let base = decided(&world());
-    for policy in ["timeout", "pool", "retry", "breaker", "rate_limit", "bulkhead", "hedge"] {
+    for policy in ["timeout", "pool", "retry", "breaker", "rate_limit", "concurrency", "bulkhead", "hedge"] {
         let without = edited(|document| {
             document["services"]["front"]["calls"][0].as_object_mut().unwrap().remove(policy);
         });

@@ -321,9 +321,16 @@ fn a_process_that_starts_again_has_forgotten_what_was_used() {
     assert!(count(&outcome, "api", "over_admitted") >= 9, "and the harness has not forgotten");
 }
 
+/// Limits of 100 in a second, by rate and by window.
+const HUNDREDS: [&str; 3] = [
+    "rate: 100/s, burst: 10",
+    "kind: fixed_window, limit: 100, window: 1s",
+    "kind: sliding_window, limit: 100, window: 1s",
+];
+
 /// Two replicas with one limit of 100/s under ten times that, cut off from the store for the middle two of four
 /// seconds.
-fn cut_off(mode: &str, on_error: &str) -> Outcome {
+fn cut_off(limit: &str, mode: &str, on_error: &str) -> Outcome {
     ran(&format!(
         "services:
   limits: {{kind: limit-store, workers: unlimited}}
@@ -332,10 +339,7 @@ fn cut_off(mode: &str, on_error: &str) -> Outcome {
     workers: unlimited
     admission:
       rate_limit:
-        rate: 100/s
-        burst: 10
-        per: service
-        store: {{to: limits, mode: {mode}, timeout: 10ms, retry_after: 100ms, on_error: {on_error}}}
+        {{{limit}, per: service, store: {{to: limits, mode: {mode}, timeout: 10ms, retry_after: 100ms, on_error: {on_error}}}}}
 network: {{default: {{latency: 1ms}}}}
 load: [{{name: users, to: api, arrivals: constant, rate: 1000/s}}]
 run: {{duration: 4s, drain: 1s}}
@@ -345,11 +349,14 @@ timeline: [{{id: cut, at: 1s, for: 2s, fault: {{partition: {{between: [[api], [l
 
 #[test]
 fn replicas_with_a_store_keep_one_limit_and_without_it_what_they_were_told() {
-    for (mode, slack) in [("central", 0), ("batching, batch: 5", 10), ("delayed_sync, every: 50ms", 45)] {
+    // The window in which the store is back may be used twice: by what each goes on with alone, and by what it grants.
+    let modes = [("central", 0), ("batching, batch: 5", 10), ("delayed_sync, every: 50ms", 100)];
+    for (limit, (mode, slack)) in HUNDREDS.into_iter().flat_map(|limit| modes.map(|mode| (limit, mode))) {
         let shares = |on_error: &str| {
-            let outcome = cut_off(mode, on_error);
+            let outcome = cut_off(limit, mode, on_error);
             (count(&outcome, "api", "admitted"), outcome)
         };
+        let mode = format!("{limit}, {mode}");
         let (local, _) = shares("local");
         assert!((390..=430 + slack).contains(&local), "{mode}, local: {local}");
         let (open, outcome) = shares("open");
@@ -363,6 +370,38 @@ fn replicas_with_a_store_keep_one_limit_and_without_it_what_they_were_told() {
         let (unlimited, _) = shares("unlimited");
         assert!(unlimited > 2_000, "{mode}, unlimited: {unlimited}");
     }
+}
+
+#[test]
+fn permits_of_a_shared_window_that_were_taken_ahead_pass_across_its_edge() {
+    let admitted_in = |mode: &str| {
+        let outcome = ran(&format!(
+            "services:
+  limits: {{kind: limit-store, workers: unlimited}}
+  api:
+    replicas: 4
+    workers: unlimited
+    admission:
+      rate_limit: {{kind: fixed_window, limit: 100, window: 1s, per: service, store: {{to: limits, {mode}}}}}
+load: [{{name: users, to: api, arrivals: {{trace: '{}'}}}}]
+run: {{duration: 3s, drain: 1s}}",
+            // Four at 900 ms, one for each replica; from the second second on as many as there are.
+            (0..4)
+                .map(|_| "900ms".to_string())
+                .chain((1_000..2_000).map(|at| format!("{at}ms")))
+                .collect::<Vec<_>>()
+                .join(",")
+        ));
+        count(&outcome, "api", "admitted")
+    };
+    assert_eq!(admitted_in("mode: central"), 104, "four of the first window, a hundred of the second");
+    assert_eq!(
+        admitted_in("mode: batching, batch: 20, keep_for: 1s"),
+        4 * 20 + 100,
+        "each replica has nineteen more of the first, which nobody takes back"
+    );
+    let short = admitted_in("mode: batching, batch: 20, keep_for: 50ms");
+    assert!((60..=104).contains(&short), "what is too old is used by nobody: {short}");
 }
 
 #[test]
@@ -474,6 +513,7 @@ load: [{{name: users, to: api, rate: 300/s, keys: {{uniform: {{items: 20}}}}, ti
         "admission: {concurrency: {kind: gradient2, initial: 8}},",
         "admission: {rate_limit: {rate: 150/s, burst: 20, per: service, store: {to: limits, mode: delayed_sync}}},",
         "admission: {rate_limit: {rate: 150/s, burst: 20, per: key, store: {to: limits}}},",
+        "admission: {rate_limit: {kind: sliding_window, limit: 150, per: service, store: {to: limits}}},",
     ] {
         let (limited_arrivals, limited_demands) = decided(admission);
         assert_eq!(limited_arrivals, arrivals, "{admission}");

@@ -71,6 +71,7 @@ const LONG: &[Planted] = &[
     ("resilience/hot-key", &["famous"]),
     ("resilience/limiter-adaptive-concurrency", &["slow-unbounded", "slow-fixed"]),
     ("resilience/limiter-cut-and-retried", &["a-zero-less"]),
+    ("resilience/limiter-slow-dependency", &["slow-recommendations"]),
     ("resilience/metrics-averaged-percentiles", &["bad-disk"]),
     ("resilience/metrics-vanished-node", &["sick"]),
     ("resilience/pool-leak", &["leak"]),

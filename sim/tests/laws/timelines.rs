@@ -134,6 +134,7 @@ impl<'d> Parties<'d> {
             (format!("{call}.cancel"), json!(true)),
             (format!("{call}.retry"), json!({"max_attempts": 3, "backoff": {"base": "2ms"}})),
             (format!("{call}.bulkhead"), json!({"max_in_flight": 2, "max_waiting": 2})),
+            (format!("{call}.concurrency"), json!({"initial": 3})),
             (format!("{call}.rate_limit"), json!({"rate": "50/s", "burst": 2})),
             (format!("{call}.hedge"), json!({"after": "5ms"})),
         ];

@@ -40,6 +40,30 @@ impl FixedWindow {
         }
     }
 
+    /// What is left of the present window; below zero if more was used than fits.
+    pub(super) fn balance(&mut self, now: Time) -> i64 {
+        self.turn_over(now);
+        signed_difference(self.config.limit, self.used)
+    }
+
+    /// Tells the present window from others, once something is used in it.
+    pub(super) const fn present(&self) -> u64 {
+        self.ends.as_nanos()
+    }
+
+    /// Puts permits back that were taken in a window, if it is the present one, and counts `used` at once, whether there
+    /// is room or not.
+    pub(super) fn settle(&mut self, now: Time, (back, taken_in): (u64, u64), used: u64) {
+        self.turn_over(now);
+        if taken_in == self.present() {
+            self.used = self.used.saturating_sub(back);
+        }
+        if self.used == 0 && used > 0 {
+            self.ends = self.next_end(now);
+        }
+        self.used = self.used.saturating_add(used);
+    }
+
     fn turn_over(&mut self, now: Time) {
         if now < self.last && self.used > 0 {
             // A whole window from here, then on to the next boundary.
@@ -64,6 +88,15 @@ impl FixedWindow {
             }
         }
     }
+}
+
+/// The difference of two counts, saturating.
+pub(super) fn signed_difference(left: u64, right: u64) -> i64 {
+    i64::try_from(i128::from(left) - i128::from(right)).unwrap_or(if left < right {
+        i64::MIN
+    } else {
+        i64::MAX
+    })
 }
 
 impl Limiter for FixedWindow {

@@ -108,10 +108,11 @@ pub struct KeyedStats {
     pub keys_refused: u64,
 }
 
+/// A check touches little memory beside this: with a key of a word and a [`Gcra`](super::Gcra) it is one cache line.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Entry<K, L> {
     key: K,
-    hash: u64,
     limiter: L,
 }
 
@@ -123,10 +124,10 @@ pub struct Keyed<K, L> {
     /// For requests without a key under [`EmptyKey::Count`].
     keyless: L,
     index: KeyIndex,
-    entries: Vec<Option<Entry<K, L>>>,
-    free: Vec<u32>,
+    /// Without gaps: the last one fills the place of one that goes.
+    entries: Vec<Entry<K, L>>,
     by_last_use: LinkedSlots,
-    /// Where the search for idle keys goes on.
+    /// What is looked at next in the search for idle keys.
     hand: usize,
     checks: u32,
     stats: KeyedStats,
@@ -153,7 +154,6 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> Keyed<K, L> {
             template,
             index: KeyIndex::new(),
             entries: Vec::new(),
-            free: Vec::new(),
             by_last_use: LinkedSlots::new(),
             hand: 0,
             checks: 0,
@@ -172,6 +172,7 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> Keyed<K, L> {
     }
 
     /// As [`Keyed::check`], where the key has been hashed already.
+    #[inline]
     pub(super) fn check_hashed(
         &mut self,
         now: Time,
@@ -208,15 +209,13 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> Keyed<K, L> {
             self.look_for_idle(now, 1);
         }
         let slot = match self.find(hash, key) {
-            Some(slot) => slot,
-            None => {
-                self.look_for_idle(now, LOOKED_AT_PER_NEW_KEY);
-                self.add(now, hash, key)?
+            Some(slot) => {
+                self.by_last_use.move_to_back(slot);
+                slot
             }
+            None => self.add(now, hash, key)?,
         };
-        self.by_last_use.push_back(slot);
-        let entry = self.entries[slot as usize].as_mut();
-        Ok(&mut entry.expect("the index names only slots that are taken").limiter)
+        Ok(&mut self.entries[slot as usize].limiter)
     }
 
     /// The limiter of a key that is there, or the one that requests without a key share; neither makes a key nor
@@ -224,12 +223,13 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> Keyed<K, L> {
     pub fn present(&mut self, key: Option<&K>) -> Option<&mut L> {
         let Some(key) = key else { return Some(&mut self.keyless) };
         let slot = self.find(self.hash(key), key)?;
-        self.entries[slot as usize].as_mut().map(|entry| &mut entry.limiter)
+        Some(&mut self.entries[slot as usize].limiter)
     }
 
     /// Drops every key whose limiter is as good as new. O(keys); checks do the same a little at a time.
     pub fn drop_idle(&mut self, now: Time) {
-        for slot in 0..self.entries.len() {
+        // From the end, so that what fills a gap has been looked at.
+        for slot in (0..self.entries.len()).rev() {
             self.drop_if_idle(now, slot);
         }
     }
@@ -238,7 +238,7 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> Keyed<K, L> {
     pub fn reconfigure(&mut self, mut change: impl FnMut(&mut L)) {
         change(&mut self.template);
         change(&mut self.keyless);
-        for entry in self.entries.iter_mut().flatten() {
+        for entry in &mut self.entries {
             change(&mut entry.limiter);
         }
     }
@@ -264,26 +264,21 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> Keyed<K, L> {
 
     #[inline]
     fn find(&self, hash: u64, key: &K) -> Option<u32> {
-        let is_it = |slot: u32| self.entries[slot as usize].as_ref().is_some_and(|entry| entry.key == *key);
+        let is_it = |slot: u32| self.entries.get(slot as usize).is_some_and(|entry| entry.key == *key);
         self.index.find(hash, is_it)
     }
 
+    /// Apart from the checks of keys that are there, which stay short.
+    #[inline(never)]
     fn add(&mut self, now: Time, hash: u64, key: &K) -> Result<u32, KeyedRefusal> {
+        self.look_for_idle(now, LOOKED_AT_PER_NEW_KEY);
         if self.index.len() >= self.config.max_keys {
             self.make_room(now)?;
         }
-        let entry = Some(Entry { key: key.clone(), hash, limiter: self.template.renewed(now) });
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.entries[slot as usize] = entry;
-                slot
-            }
-            None => {
-                self.entries.push(entry);
-                (self.entries.len() - 1) as u32
-            }
-        };
+        let slot = self.entries.len() as u32;
+        self.entries.push(Entry { key: key.clone(), limiter: self.template.renewed(now) });
         self.index.insert(hash, slot);
+        self.by_last_use.push_back(slot);
         Ok(slot)
     }
 
@@ -305,15 +300,19 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> Keyed<K, L> {
         }
     }
 
+    #[inline(never)]
     fn look_for_idle(&mut self, now: Time, entries: usize) {
         for _ in 0..entries.min(self.entries.len()) {
-            self.hand = if self.hand + 1 < self.entries.len() { self.hand + 1 } else { 0 };
-            self.drop_if_idle(now, self.hand);
+            if self.hand >= self.entries.len() {
+                self.hand = 0;
+            }
+            let dropped = self.drop_if_idle(now, self.hand);
+            self.hand += usize::from(!dropped);
         }
     }
 
     fn drop_if_idle(&mut self, now: Time, slot: usize) -> bool {
-        let idle = self.entries[slot].as_ref().is_some_and(|entry| entry.limiter.settled_at() <= now);
+        let idle = self.entries.get(slot).is_some_and(|entry| entry.limiter.settled_at() <= now);
         if idle {
             self.stats.idle_dropped += 1;
             self.forget(slot);
@@ -322,10 +321,15 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> Keyed<K, L> {
     }
 
     fn forget(&mut self, slot: usize) {
-        if let Some(entry) = self.entries[slot].take() {
-            self.index.remove(entry.hash, slot as u32);
-            self.by_last_use.unlink(slot as u32);
-            self.free.push(slot as u32);
+        let last = self.entries.len() - 1;
+        self.index.remove(self.hash(&self.entries[slot].key), slot as u32);
+        self.by_last_use.unlink(slot as u32);
+        if slot < last {
+            let hash = self.hash(&self.entries[last].key);
+            self.index.remove(hash, last as u32);
+            self.index.insert(hash, slot as u32);
+            self.by_last_use.rename(last as u32, slot as u32);
         }
+        self.entries.swap_remove(slot);
     }
 }

@@ -2,6 +2,7 @@
 //! counts by the part of it that the sliding window still covers. Cloudflare's "sliding window counter" ("How we
 //! built rate limiting capable of scaling to millions of domains", 2017).
 
+use super::fixed_window::signed_difference;
 use super::window::Elapsed;
 use super::{Forgettable, Limiter, Quota, QuotaStatus, RetryAt, WindowAlignment, WindowConfig};
 use crate::time::{Span, Time};
@@ -65,6 +66,31 @@ impl SlidingWindowCounter {
         } else {
             *self = SlidingWindowCounter::with_counts(config, 0, estimate, now);
         }
+    }
+
+    /// What the sliding window that ends at `now` has room for; below zero if more was used than fits.
+    pub(super) fn balance(&mut self, now: Time) -> i64 {
+        let into_window = self.turn_over(now);
+        let window = u128::from(self.config.window_ns());
+        let carried = u128::from(self.previous) * (window - u128::from(into_window)) / window;
+        signed_difference(self.config.limit, self.current.saturating_add(carried as u64))
+    }
+
+    /// Tells the present window from others.
+    pub(super) const fn present(&self) -> u64 {
+        self.began
+    }
+
+    /// Puts permits back that were taken in a window, if it is the present one or the one before it, and counts `used`
+    /// at once, whether there is room or not.
+    pub(super) fn settle(&mut self, now: Time, (back, taken_in): (u64, u64), used: u64) {
+        self.turn_over(now);
+        if taken_in == self.began {
+            self.current = self.current.saturating_sub(back);
+        } else if taken_in.saturating_add(self.config.window_ns()) == self.began {
+            self.previous = self.previous.saturating_sub(back);
+        }
+        self.current = self.current.saturating_add(used);
     }
 
     /// Moves on to the window `now` is in; how many nanoseconds of it have passed.

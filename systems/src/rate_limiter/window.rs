@@ -40,6 +40,11 @@ impl WindowConfig {
         if self.window.is_zero() { Err(WindowError::NoWindow) } else { Ok(()) }
     }
 
+    /// One of so many equal parts, never nothing.
+    pub fn divided(self, parts: u32) -> WindowConfig {
+        WindowConfig { limit: (self.limit / u64::from(parts.max(1))).max(1), ..self }
+    }
+
     /// The window's length, at least a nanosecond.
     pub(super) fn window_ns(&self) -> u64 {
         self.window.as_nanos().max(1)

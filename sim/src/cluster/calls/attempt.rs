@@ -1,4 +1,4 @@
-//! The way of one attempt: breaker, rate limit, bulkhead, pool, balancer, link, and back.
+//! The way of one attempt: breaker, rate limit, bound on concurrency, bulkhead, pool, balancer, link, and back.
 
 use foreshock_systems::bulkhead::{Entry, Ticket};
 use foreshock_systems::circuit_breaker::Recorded;
@@ -52,7 +52,7 @@ impl Engine<'_> {
         let Some(this) = self.core.calls.get_mut(call) else { return };
         let state = &self.core.edge_states[index];
         let timeout = state.policy.timeout;
-        let is_gated = state.bulkhead.is_some() || state.pool.is_some();
+        let is_gated = state.bound.is_some() || state.bulkhead.is_some() || state.pool.is_some();
         let lineage = this.lineage.attempt(number);
         let time_left = this.deadline.map(|deadline| deadline.at.since(self.now));
         let bound = [timeout, time_left].into_iter().flatten().min();
@@ -89,7 +89,7 @@ impl Engine<'_> {
         if !turn_after.is_zero() {
             self.wait_for_turn(attempt, turn_after);
         } else if is_gated {
-            self.enter_bulkhead(attempt);
+            self.enter_bound(attempt);
         } else {
             self.send_attempt(attempt);
         }
@@ -133,7 +133,7 @@ impl Engine<'_> {
         entry.gate_timer = Handle::NONE;
         entry.stage = Stage::WaitingForBulkhead;
         self.note_passed(index);
-        self.enter_bulkhead(attempt);
+        self.enter_bound(attempt);
     }
 
     /// An attempt that a policy of the caller forbids: it is over before it was made.
@@ -155,7 +155,7 @@ impl Engine<'_> {
         }
     }
 
-    fn enter_bulkhead(&mut self, attempt: Ref) {
+    pub(super) fn enter_bulkhead(&mut self, attempt: Ref) {
         let Some((edge_state, _)) = self.caller_of(attempt) else { return };
         let state = &self.core.edge_states[edge_state];
         let Some(gate) = state.bulkhead else { return self.enter_pool(attempt) };
@@ -217,7 +217,7 @@ impl Engine<'_> {
         }
     }
 
-    fn caller_of(&self, attempt: Ref) -> Option<(usize, NodeId)> {
+    pub(super) fn caller_of(&self, attempt: Ref) -> Option<(usize, NodeId)> {
         let call = self.core.calls.get(self.core.attempts.get(attempt)?.call)?;
         Some((call.edge_state as usize, call.owner))
     }
@@ -374,7 +374,7 @@ impl Engine<'_> {
 
     /// Ends an attempt and goes on with its call.
     #[inline]
-    fn end_attempt(&mut self, attempt: Ref, end: AttemptEnd) {
+    pub(super) fn end_attempt(&mut self, attempt: Ref, end: AttemptEnd) {
         let Some(call) = self.retire_attempt(attempt, end.outcome) else { return };
         let Some(this) = self.core.calls.get(call) else { return };
         if this.state != CallState::Open {
@@ -411,6 +411,11 @@ impl Engine<'_> {
             self.core.trace.call_span(traced, edge, owner, entry.sent_at, self.now, entry.number);
         }
         self.leave_gates(&entry, index);
+        let core = &mut *self.core;
+        if let Some(bound) = &mut core.edge_states[index].bound {
+            bound.leave(attempt, local, outcome);
+            core.recorder.bound_is(edge, bound.levels());
+        }
         if entry.stage == Stage::WaitingForTurn
             && let Some(limiter) = &mut self.core.edge_states[index].limiter
         {
@@ -532,6 +537,7 @@ pub(super) fn recorded_as(outcome: OutcomeKind) -> Recorded {
         | OutcomeKind::PoolTimeout
         | OutcomeKind::NoHealthyReplica
         | OutcomeKind::Abandoned
-        | OutcomeKind::Cancelled => Recorded::Ignored,
+        | OutcomeKind::Cancelled
+        | OutcomeKind::ConcurrencyLimited => Recorded::Ignored,
     }
 }

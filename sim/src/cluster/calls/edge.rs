@@ -8,6 +8,7 @@ use super::super::core::{Engine, Event};
 use super::super::limiter::RateLimiter;
 use super::super::node::NodeId;
 use super::super::slab::Ref;
+use super::bound::CallBound;
 use super::pacing::Pacing;
 use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Seed, name_hash};
@@ -54,6 +55,7 @@ pub(crate) struct EdgeState {
     pub(crate) limiter: Option<RateLimiter>,
     pub(crate) budget: Option<Budget>,
     pub(crate) pacing: Option<Box<Pacing>>,
+    pub(crate) bound: Option<Box<CallBound>>,
     pub(crate) bulkhead: Option<u32>,
     pub(crate) pool: Option<u32>,
     pub(crate) resets: Vec<ResetChance>,
@@ -90,6 +92,7 @@ impl EdgeState {
             limiter: None,
             budget: None,
             pacing: None,
+            bound: None,
             bulkhead: None,
             pool: None,
             resets: Vec::new(),
@@ -120,6 +123,7 @@ impl EdgeState {
             (Some(limiter), Some(plan)) => limiter.reconfigure(plan.rule, local),
             (limiter, plan) => *limiter = plan.map(|plan| RateLimiter::new(plan.rule, local)),
         }
+        CallBound::follow(&mut self.bound, self.policy.concurrency, policy.concurrency);
         match (&mut self.budget, policy.retry.as_ref().and_then(|retry| retry.budget)) {
             (Some(budget), Some(config)) => budget.reconfigure(config, local),
             (budget, config) => *budget = config.map(Budget::new),

@@ -2,6 +2,7 @@
 //! attempts are what is sent. Retries, hedges, timeouts and gates live here; who works on it does not.
 
 mod attempt;
+mod bound;
 mod edge;
 mod pacing;
 
@@ -167,7 +168,8 @@ fn retry_cause(outcome: OutcomeKind) -> RetryCause {
         | OutcomeKind::PoolTimeout
         | OutcomeKind::NoHealthyReplica
         | OutcomeKind::Abandoned
-        | OutcomeKind::Cancelled => RetryCause::Failure,
+        | OutcomeKind::Cancelled
+        | OutcomeKind::ConcurrencyLimited => RetryCause::Failure,
     }
 }
 

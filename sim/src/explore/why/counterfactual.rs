@@ -35,11 +35,12 @@ pub struct Ending {
 impl Ending {
     /// What is worth keeping.
     pub fn of(measured: &Measured, judgement: &Judgement) -> Ending {
-        const REFUSALS: [OutcomeKind; 4] = [
+        const REFUSALS: [OutcomeKind; 5] = [
             OutcomeKind::Rejected,
             OutcomeKind::BreakerOpen,
             OutcomeKind::RateLimited,
             OutcomeKind::BulkheadFull,
+            OutcomeKind::ConcurrencyLimited,
         ];
         let loads = measured.loads.iter();
         Ending {

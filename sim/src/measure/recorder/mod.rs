@@ -25,8 +25,9 @@ use super::notifications::Notifications;
 use super::queues::QueueBooks;
 use super::watch::{Counters, Watch};
 use super::{
-    BreakerMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LoadInterval, LoadMeasured, OutcomeKind,
-    PathShares, RateLimitMeasured, ServiceInterval, ServiceMeasured, Summary, TimelineEvent, Violation,
+    BreakerMeasured, ConcurrencyMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LoadInterval,
+    LoadMeasured, OutcomeKind, PathShares, RateLimitMeasured, ServiceInterval, ServiceMeasured, Summary,
+    TimelineEvent, Violation,
 };
 use crate::cluster::{Done, Path};
 use crate::kernel::time::{Span, Time};
@@ -67,6 +68,14 @@ pub(crate) struct AttemptSent {
     pub(crate) replica: u32,
     pub(crate) waited: Span,
     pub(crate) doomed: bool,
+}
+
+/// What a bound on concurrency says to an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BoundVerdict {
+    Passed,
+    Refused,
+    WouldRefuse,
 }
 
 /// What an edge's rate limit says to an attempt.
@@ -562,6 +571,35 @@ impl Recorder {
         }
     }
 
+    /// What an edge's bound on concurrency said to an attempt.
+    pub(crate) fn call_bounded(&mut self, edge: EdgeId, verdict: BoundVerdict, now: Time) {
+        if !self.is_warm(now) {
+            return;
+        }
+        let measured = &mut self.edges[edge.index()].measured.concurrency;
+        measured.present = true;
+        match verdict {
+            BoundVerdict::Passed => measured.passed += 1,
+            BoundVerdict::Refused => measured.refused += 1,
+            BoundVerdict::WouldRefuse => measured.would_refuse += 1,
+        }
+    }
+
+    /// What the bound of one caller replica has come to, and its lowest value.
+    pub(crate) fn bound_is(&mut self, edge: EdgeId, (_, lowest): (u32, u32)) {
+        let measured = &mut self.edges[edge.index()].measured.concurrency;
+        measured.present = true;
+        // There is no bound of zero: that says that none was seen yet.
+        measured.limit_min = if measured.limit_min == 0 { lowest } else { measured.limit_min.min(lowest) };
+    }
+
+    /// The same at the end of the run.
+    pub(crate) fn bound_at_end(&mut self, edge: EdgeId, (last, lowest): (u32, u32)) {
+        self.bound_is(edge, (last, lowest));
+        let measured = &mut self.edges[edge.index()].measured.concurrency;
+        measured.limit_last = if measured.limit_last == 0 { last } else { measured.limit_last.min(last) };
+    }
+
     /// Something passed the rate limit of an edge.
     pub(crate) fn passed_call_limit(&mut self, edge: EdgeId, rule: LimitRule, key: LimitKey, now: Time) {
         let watch = self.edge_limits.entry(edge).or_insert_with(|| LimitWatch::new(rule, now));
@@ -686,6 +724,10 @@ fn edge_record(plan: &Plan, edge: u32) -> EdgeRecord {
             rate_limit: RateLimitMeasured {
                 present: plan_edge.policy.rate_limit.is_some(),
                 ..RateLimitMeasured::default()
+            },
+            concurrency: ConcurrencyMeasured {
+                present: plan_edge.policy.concurrency.is_some(),
+                ..ConcurrencyMeasured::default()
             },
             intervals: Vec::with_capacity(plan.run.intervals()),
             ..EdgeMeasured::default()

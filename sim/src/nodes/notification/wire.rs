@@ -43,6 +43,7 @@ pub(super) fn answer(done: &Done) -> Answer {
         | OutcomeKind::RateLimited
         | OutcomeKind::BulkheadFull
         | OutcomeKind::PoolTimeout
-        | OutcomeKind::NoHealthyReplica => Answer::Failed,
+        | OutcomeKind::NoHealthyReplica
+        | OutcomeKind::ConcurrencyLimited => Answer::Failed,
     }
 }

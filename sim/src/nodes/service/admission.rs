@@ -3,21 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use foreshock_systems::rate_limiter::concurrency::{
-    Aimd, AimdConfig, CallOutcome, ConcurrencyLimit, Fixed, Gradient, GradientConfig, InFlight,
-    LimitAlgorithm, Vegas, VegasConfig,
-};
+use foreshock_systems::rate_limiter::concurrency::{CallOutcome, InFlight};
 use foreshock_systems::rate_limiter::distributed::{Answer, DecidedBy, Decision, Ticket};
 use foreshock_systems::rate_limiter::{EmptyKey, Keyed, KeyedRefusal, KeyedStats, RetryAt};
 
 use super::levels::Levels;
 use super::store_client::StoreClient;
-use crate::cluster::{Probes, RateLimiter, Request};
+use crate::cluster::{ConcurrencyBound, Entered, Probes, RateLimiter, Request};
 use crate::kernel::time::{Span, Time};
 use crate::measure::LimitKey;
 use crate::scenario::plan::{
-    AdmissionLimitPlan, AdmissionPlan, ConcurrencyKind, ConcurrencyPlan, LimitPer, LimitRule, Party, Plan,
-    RateAdmission,
+    AdmissionLimitPlan, AdmissionPlan, LimitPer, LimitRule, Party, Plan, RateAdmission,
 };
 
 /// Under which all requests without a key are counted.
@@ -63,7 +59,7 @@ pub(super) struct Counts {
 pub(super) struct Admission {
     pub(super) plan: AdmissionPlan,
     rate: Option<Rate>,
-    concurrency: Option<Concurrency>,
+    concurrency: Option<ConcurrencyBound>,
     pub(super) counts: Counts,
     /// Keyed statistics of former lives.
     former_keys: KeyedStats,
@@ -83,12 +79,6 @@ struct Single {
     store: Option<StoreClient>,
 }
 
-struct Concurrency {
-    plan: ConcurrencyPlan,
-    limit: ConcurrencyLimit,
-    lowest: u32,
-}
-
 impl Admission {
     /// The door of a process that starts at `local`. What a `former` one has counted stays.
     pub(super) fn new(
@@ -98,10 +88,10 @@ impl Admission {
         former: Option<&Admission>,
     ) -> Admission {
         let incarnation = former.and_then(Admission::store).map_or(0, |store| store.incarnation + 1);
-        let lowest = former.and_then(|former| former.concurrency.as_ref()).map(|bound| bound.lowest);
+        let lowest = former.and_then(|former| former.concurrency.as_ref()).map(ConcurrencyBound::lowest);
         Admission {
             rate: plan.rate.as_ref().map(|rate| Rate::new(rate, replicas, local, incarnation)),
-            concurrency: plan.concurrency.map(|plan| Concurrency::new(plan, lowest)),
+            concurrency: plan.concurrency.map(|plan| ConcurrencyBound::new(plan, lowest)),
             plan: plan.clone(),
             counts: former.map_or_else(Counts::default, |former| former.counts),
             former_keys: former.map_or_else(KeyedStats::default, Admission::key_stats),
@@ -120,13 +110,7 @@ impl Admission {
             }
             (rate, new) => *rate = new.as_ref().map(|new| Rate::new(new, replicas, local, 0)),
         }
-        match (&mut self.concurrency, plan.concurrency) {
-            (Some(bound), Some(new)) if bound.plan.kind == new.kind => bound.reconfigure(new),
-            (bound, new) => {
-                let lowest = bound.as_ref().map(|bound| bound.lowest);
-                *bound = new.map(|new| Concurrency::new(new, lowest));
-            }
-        }
+        ConcurrencyBound::follow(&mut self.concurrency, plan.concurrency);
         self.plan = plan.clone();
     }
 
@@ -134,8 +118,7 @@ impl Admission {
     pub(super) fn check(&mut self, request: &Request, plan: &Plan, local: Time) -> Verdict {
         // A place is taken when the request comes in; who finds none need not use up the rate.
         if let Some(bound) = &self.concurrency
-            && !bound.plan.shadow
-            && bound.limit.in_flight() >= bound.limit.limit()
+            && bound.is_full()
         {
             self.counts.refused_by_concurrency += 1;
             return Verdict::Refuse(None);
@@ -176,13 +159,13 @@ impl Admission {
     pub(super) fn take_place(&mut self, local: Time) -> Result<Option<InFlight>, ()> {
         let place = match &mut self.concurrency {
             None => None,
-            Some(bound) => match bound.limit.try_acquire(local) {
-                Ok(place) => Some(place),
-                Err(_) if bound.plan.shadow => {
+            Some(bound) => match bound.enter(local) {
+                Entered::Inside(place) => Some(place),
+                Entered::Uncounted => {
                     self.counts.would_refuse += 1;
                     None
                 }
-                Err(_) => {
+                Entered::Refused => {
                     self.counts.refused_by_concurrency += 1;
                     return Err(());
                 }
@@ -195,8 +178,7 @@ impl Admission {
     /// A request has left; the bound learns from how it fared.
     pub(super) fn give_place_back(&mut self, local: Time, place: InFlight, outcome: CallOutcome) {
         if let Some(bound) = &mut self.concurrency {
-            bound.limit.release(local, place, outcome);
-            bound.lowest = bound.lowest.min(bound.limit.limit());
+            bound.leave(local, place, outcome);
         }
     }
 
@@ -285,8 +267,8 @@ impl Admission {
         }
         if let Some(bound) = &self.concurrency {
             add(&mut out.counts, [("refused_by_concurrency", counts.refused_by_concurrency)]);
-            out.minima.insert("concurrency_limit_min", u64::from(bound.lowest));
-            out.minima.insert("concurrency_limit_last", u64::from(bound.limit.limit()));
+            out.minima.insert("concurrency_limit_min", u64::from(bound.lowest()));
+            out.minima.insert("concurrency_limit_last", u64::from(bound.limit()));
         }
     }
 }
@@ -439,33 +421,4 @@ fn key_of(own: &AdmissionLimitPlan, request: &Request, plan: &Plan) -> Option<u6
 fn own_part(plan: &AdmissionLimitPlan, replicas: u32) -> LimitRule {
     let divided = plan.per == LimitPer::Service && plan.store.is_none();
     if divided { plan.rule.divided(replicas) } else { plan.rule }
-}
-
-impl Concurrency {
-    fn new(plan: ConcurrencyPlan, lowest: Option<u32>) -> Concurrency {
-        let limit = ConcurrencyLimit::new(plan.bounds, algorithm(plan.kind));
-        let limit = limit.expect("the plan's limits were checked");
-        let lowest = lowest.unwrap_or(u32::MAX).min(limit.limit());
-        Concurrency { plan, limit, lowest }
-    }
-
-    fn reconfigure(&mut self, plan: ConcurrencyPlan) {
-        self.limit.reconfigure(plan.bounds).expect("the plan's limits were checked");
-        self.lowest = self.lowest.min(self.limit.limit());
-        self.plan = plan;
-    }
-}
-
-fn algorithm(kind: ConcurrencyKind) -> Box<dyn LimitAlgorithm> {
-    match kind {
-        ConcurrencyKind::Fixed => Box::new(Fixed),
-        ConcurrencyKind::Aimd { backoff_ppm, slow_call } => {
-            Box::new(Aimd::new(AimdConfig { beta_ppm: backoff_ppm, slow_call }))
-        }
-        ConcurrencyKind::Vegas => Box::new(Vegas::new(VegasConfig::default())),
-        ConcurrencyKind::Gradient2 { tolerance_milli, long_window, queue } => {
-            let usual = GradientConfig::default();
-            Box::new(Gradient::new(GradientConfig { tolerance_milli, long_window, queue, ..usual }))
-        }
-    }
 }

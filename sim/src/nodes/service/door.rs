@@ -282,18 +282,6 @@ impl ServiceNode {
     }
 }
 
-/// Whether an outcome of a call speaks of overload further down.
-pub(super) const fn is_overload(outcome: OutcomeKind) -> bool {
-    matches!(
-        outcome,
-        OutcomeKind::Timeout
-            | OutcomeKind::Rejected
-            | OutcomeKind::PoolTimeout
-            | OutcomeKind::BulkheadFull
-            | OutcomeKind::DeadlineExceeded
-    )
-}
-
 fn refuse(request: &Request, retry_after: Option<Span>, cx: &mut Cx<'_>) {
     cx.reply(request, Reply { retry_after, ..Reply::refusal(OutcomeKind::Rejected) });
 }

@@ -1,7 +1,6 @@
 //! The calls a service makes for a request: step by step, branches of one step together.
 
 use super::ServiceNode;
-use super::door::is_overload;
 use super::job::Miss;
 use crate::cluster::{CallSpec, Cx, Done, Fill, Filled, Ref, Request};
 use crate::kernel::draw::{chance_ppm, name_hash};
@@ -138,7 +137,7 @@ impl ServiceNode {
             self.next_step(at, cx);
         } else if job.succeeded + job.outstanding < job.needed {
             job.path.add(done.path);
-            job.starved = is_overload(done.outcome);
+            job.starved = done.outcome.is_overload();
             if job.outstanding > 0 {
                 cx.abandon(job.group);
             }

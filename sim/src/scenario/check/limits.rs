@@ -1,7 +1,7 @@
 //! Limits on calls and on what services take in: which keys belong together, and whether the numbers can be.
 
 use foreshock_systems::rate_limiter::concurrency::ConcurrencyConfig;
-use foreshock_systems::rate_limiter::distributed::{NodeConfig, OnStoreError, SyncMode};
+use foreshock_systems::rate_limiter::distributed::{NodeConfig, OnStoreError, SharedLimit, SyncMode};
 use foreshock_systems::rate_limiter::{
     EmptyKey, KeyedConfig, MAX_LOG_LIMIT, OnFull, RateLimitConfig, WindowAlignment, WindowConfig, WindowError,
 };
@@ -79,7 +79,7 @@ impl Checker<'_> {
         let concurrency = admission
             .concurrency
             .as_ref()
-            .and_then(|concurrency| self.concurrency(&path.key("concurrency"), admission, concurrency));
+            .and_then(|bound| self.concurrency(&path.key("concurrency"), bound, admission.shadow));
         if admission.rate_limit.is_none() && admission.levels.is_empty() && admission.concurrency.is_none() {
             let help = "add `rate_limit`, `levels` or `concurrency`".to_string();
             self.warn(&path, "everything is admitted".to_string(), Some(help));
@@ -320,7 +320,7 @@ impl Checker<'_> {
         raw: &RawLimitRule,
         rule: LimitRule,
         per: LimitPer,
-    ) -> Option<RateLimitConfig> {
+    ) -> Option<SharedLimit> {
         if per == LimitPer::Replica {
             let help = "write `per: service` for one limit of all replicas".to_string();
             let message = "a limit of each replica is not shared".to_string();
@@ -331,20 +331,24 @@ impl Checker<'_> {
             let message = "nothing can be reserved at a store".to_string();
             self.error_at_key(&path.key("max_wait"), message, Some(help));
         }
-        let LimitRule::TokenBucket(config) = rule else {
-            let help = "a store keeps token buckets: leave `kind` out".to_string();
-            let message = format!("a {} cannot be shared", rule.name());
-            self.error_at_value(&path.key("kind"), message, Some(help));
-            return None;
-        };
-        Some(config)
+        match rule {
+            LimitRule::TokenBucket(config) => Some(SharedLimit::TokenBucket(config)),
+            LimitRule::FixedWindow(config) => Some(SharedLimit::FixedWindow(config)),
+            LimitRule::SlidingWindow(config) => Some(SharedLimit::SlidingWindow(config)),
+            LimitRule::LeakyBucket(_) | LimitRule::Gcra(_) | LimitRule::SlidingLog(_) => {
+                let help = "a store keeps `token_bucket`, `fixed_window` and `sliding_window`".to_string();
+                let message = format!("a {} cannot be shared", rule.name());
+                self.error_at_value(&path.key("kind"), message, Some(help));
+                None
+            }
+        }
     }
 
     fn store_node(
         &mut self,
         path: &Path,
         raw: &RawLimitStore,
-        limit: RateLimitConfig,
+        limit: SharedLimit,
         replicas: u32,
     ) -> Option<NodeConfig> {
         let mode = raw.mode.unwrap_or(RawStoreMode::Central);
@@ -382,11 +386,12 @@ impl Checker<'_> {
         self.validated(path, config, NodeConfig::validate)
     }
 
-    fn concurrency(
+    /// A bound on how many may be under way at once; `shadow` is what stands above it.
+    pub(super) fn concurrency(
         &mut self,
         path: &Path,
-        admission: &RawAdmission,
         raw: &RawConcurrency,
+        shadow: Option<bool>,
     ) -> Option<ConcurrencyPlan> {
         let kind = raw.kind.unwrap_or(RawConcurrencyKind::Fixed);
         let (aimd, gradient) = (kind == RawConcurrencyKind::Aimd, kind == RawConcurrencyKind::Gradient2);
@@ -424,7 +429,7 @@ impl Checker<'_> {
                 queue: or(&raw.queue, 4),
             },
         };
-        let shadow = admission.shadow.or(raw.shadow).unwrap_or(false);
+        let shadow = shadow.or(raw.shadow).unwrap_or(false);
         Some(ConcurrencyPlan { kind, bounds, shadow })
     }
 

@@ -37,6 +37,10 @@ impl Checker<'_> {
                 .rate_limit
                 .as_ref()
                 .and_then(|limit| self.call_limit(&path.key("rate_limit"), limit)),
+            concurrency: raw
+                .concurrency
+                .as_ref()
+                .and_then(|bound| self.concurrency(&path.key("concurrency"), bound, None)),
             bulkhead: raw
                 .bulkhead
                 .as_ref()

@@ -4,7 +4,7 @@ use foreshock_systems::bulkhead::BulkheadConfig;
 use foreshock_systems::circuit_breaker::BreakerConfig;
 use foreshock_systems::retry::{AdaptiveConfig, BudgetConfig, RetryConfig};
 
-use super::{CallLimitPlan, LinkId, LoadId, ServiceId};
+use super::{CallLimitPlan, ConcurrencyPlan, LinkId, LoadId, ServiceId};
 use crate::kernel::time::Span;
 use crate::measure::OutcomeKind;
 
@@ -54,6 +54,8 @@ pub struct CallPolicy {
     pub breaker: Option<BreakerPolicy>,
     /// Client-side rate limit.
     pub rate_limit: Option<CallLimitPlan>,
+    /// Bound on calls under way that is found from how they fare.
+    pub concurrency: Option<ConcurrencyPlan>,
     /// Bound on calls in flight and waiting.
     pub bulkhead: Option<BulkheadPolicy>,
     /// Index into the caller's pools.

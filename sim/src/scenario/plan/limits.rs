@@ -1,7 +1,7 @@
 //! Limits on calls and on what a service takes in, resolved. Plain data and the arithmetic of dividing it.
 
 use foreshock_systems::rate_limiter::concurrency::ConcurrencyConfig;
-use foreshock_systems::rate_limiter::distributed::NodeConfig;
+use foreshock_systems::rate_limiter::distributed::{NodeConfig, SharedLimit};
 use foreshock_systems::rate_limiter::{
     EmptyKey, HierarchyConfig, KeyedConfig, OnFull, RateLimitConfig, WindowConfig,
 };
@@ -41,17 +41,13 @@ impl LimitRule {
 
     /// One of so many equal parts, never nothing.
     pub fn divided(self, parts: u32) -> LimitRule {
-        let window = |config: WindowConfig| WindowConfig {
-            limit: (config.limit / u64::from(parts.max(1))).max(1),
-            ..config
-        };
         match self {
             LimitRule::TokenBucket(config) => LimitRule::TokenBucket(config.divided(parts)),
             LimitRule::LeakyBucket(config) => LimitRule::LeakyBucket(config.divided(parts)),
             LimitRule::Gcra(config) => LimitRule::Gcra(config.divided(parts)),
-            LimitRule::FixedWindow(config) => LimitRule::FixedWindow(window(config)),
-            LimitRule::SlidingLog(config) => LimitRule::SlidingLog(window(config)),
-            LimitRule::SlidingWindow(config) => LimitRule::SlidingWindow(window(config)),
+            LimitRule::FixedWindow(config) => LimitRule::FixedWindow(config.divided(parts)),
+            LimitRule::SlidingLog(config) => LimitRule::SlidingLog(config.divided(parts)),
+            LimitRule::SlidingWindow(config) => LimitRule::SlidingWindow(config.divided(parts)),
         }
     }
 
@@ -158,10 +154,10 @@ pub struct SharedLimitPlan {
     /// Over which edge they ask.
     pub edge: EdgeId,
     /// The limit of all together.
-    pub limit: RateLimitConfig,
+    pub limit: SharedLimit,
 }
 
-/// How many requests may be inside a replica at once.
+/// How many requests may be inside a replica, or calls of one caller under way, at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConcurrencyPlan {
     /// How the bound is found.

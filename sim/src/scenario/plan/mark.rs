@@ -70,6 +70,8 @@ branches! {
         RateLimited = "rate_limited",
         /// It waited for its turn under the rate limit.
         RateLimitWaited = "rate_limit_waited",
+        /// The call's own bound on concurrency refused it.
+        ConcurrencyLimited = "concurrency_limited",
         /// The bulkhead had no place left.
         BulkheadFull = "bulkhead_full",
         /// No connection came free in time.
@@ -110,6 +112,7 @@ impl CallBranch {
             | CallBranch::ProbeFailed
             | CallBranch::ProbeLost => policy.breaker.is_some(),
             CallBranch::RateLimited | CallBranch::RateLimitWaited => policy.rate_limit.is_some(),
+            CallBranch::ConcurrencyLimited => policy.concurrency.is_some(),
             CallBranch::BulkheadFull => policy.bulkhead.is_some(),
             CallBranch::PoolTimeout => policy.pool.is_some(),
             CallBranch::TimedOut | CallBranch::LateAnswer => {

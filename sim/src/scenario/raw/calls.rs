@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::breaker::RawBreaker;
-use super::limits::RawRateLimit;
+use super::limits::{RawConcurrency, RawRateLimit};
 use super::retry::RawRetry;
 use super::services::RawPool;
 use crate::scenario::quantity::{Duration, Limit, Positive, Share};
@@ -109,6 +109,9 @@ pub(crate) struct RawPolicy {
     /// Client-side rate limit.
     #[serde(default)]
     pub(crate) rate_limit: Option<RawRateLimit>,
+    /// Bound on calls under way at once: fixed, or found from how they fare.
+    #[serde(default)]
+    pub(crate) concurrency: Option<RawConcurrency>,
     /// Bound on calls in flight.
     #[serde(default)]
     pub(crate) bulkhead: Option<RawBulkhead>,

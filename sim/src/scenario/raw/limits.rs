@@ -273,7 +273,7 @@ pub(crate) enum RawDimension {
     Key,
 }
 
-/// How many requests may be inside a replica at once.
+/// How many requests may be inside a replica, or calls of one caller under way, at once.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawConcurrency {

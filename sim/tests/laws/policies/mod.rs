@@ -2,6 +2,7 @@
 
 mod breakers;
 mod changes;
+mod concurrency;
 mod groups;
 mod limits;
 mod processes;

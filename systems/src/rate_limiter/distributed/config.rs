@@ -1,6 +1,6 @@
 //! What a node of a distributed limiter is told. Plain data.
 
-use super::super::{RateLimitConfig, RateLimitError};
+use super::{SharedLimit, SharedLimitError};
 use crate::time::Span;
 use std::fmt;
 
@@ -16,8 +16,8 @@ pub enum SyncMode {
         /// How long a batch may be used.
         keep_for: Span,
     },
-    /// A node decides alone on its part of what is left and the whole rate on top, and tells the store from time to
-    /// time. Only the first check of a key waits for the store.
+    /// A node decides alone on its part of what is left, under a limit by rate with the whole rate on top, and tells the
+    /// store from time to time. Only the first check of a key waits for the store.
     DelayedSync {
         /// The interval between syncs. More than zero.
         every: Span,
@@ -42,7 +42,7 @@ pub enum OnStoreError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeConfig {
     /// The limit of all nodes together.
-    pub limit: RateLimitConfig,
+    pub limit: SharedLimit,
     /// How many nodes there are. At least 1.
     pub nodes: u32,
     /// How node and store share the work.
@@ -83,7 +83,7 @@ impl NodeConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DistributedError {
     /// The limit is out of range.
-    Limit(RateLimitError),
+    Limit(SharedLimitError),
     /// `nodes` is zero.
     NoNodes,
     /// `timeout` is zero.

@@ -1,8 +1,10 @@
 //! A node of a distributed limiter: decides alone where it may, asks the store where it must, and falls back when the
 //! store does not answer. Holds no request: each is decided at once or gets a ticket.
 
-use super::super::{Forgettable, Limiter, RateLimitConfig, RetryAt, TokenBucket};
-use super::{DistributedError, FromStore, NodeConfig, OnStoreError, SyncMode, ToStore};
+use super::super::{Inherit, RetryAt};
+use super::counter::Counter;
+use super::share::Share;
+use super::{DistributedError, FromStore, NodeConfig, OnStoreError, SharedLimit, SyncMode, ToStore};
 use crate::time::{Span, Time};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -70,14 +72,14 @@ struct KeyState {
     batch_until: Time,
     refusal: Option<Refusal>,
     /// Used while the store does not answer.
-    fallback: Option<TokenBucket>,
+    fallback: Option<Counter>,
     replica: Replica,
 }
 
 /// The node's part of a key under delayed sync.
 #[derive(Clone, Debug, Default)]
 struct Replica {
-    part: Option<TokenBucket>,
+    part: Option<Share>,
     /// When the store's knowledge in `part` was asked for: it is no older than that.
     asked_at: Time,
     used_total: u64,
@@ -261,8 +263,8 @@ impl LimiterNode {
         self.next_sync = self.next_sync.filter(|_| matches!(config.mode, SyncMode::DelayedSync { .. }));
         let (alone, limit) = (self.alone(), config.limit);
         for state in self.keys.values_mut() {
-            state.fallback.iter_mut().for_each(|bucket| bucket.reconfigure(alone, now));
-            state.replica.part.iter_mut().for_each(|bucket| bucket.reconfigure(limit, now));
+            state.fallback.iter_mut().for_each(|counter| counter.reconfigure(alone, now, Inherit::Keep));
+            state.replica.part = state.replica.part.take().and_then(|part| part.followed(limit, now));
         }
         Ok(())
     }
@@ -285,6 +287,7 @@ impl LimiterNode {
     /// The decision, if what the node has suffices for one.
     fn decide_alone(&mut self, now: Time, key: u64, cost: u64) -> Option<Decision> {
         let max_age = self.max_age();
+        let until_sync = self.next_sync.map_or(Span::ZERO, |due| due.since(now));
         let state = self.keys.get_mut(&key)?;
         if let Some(Refusal { cost: refused, from, until }) = state.refusal
             && cost >= refused
@@ -303,7 +306,7 @@ impl LimiterNode {
         // What is known may be too old, or from before the clock went back.
         let fresh = now >= replica.asked_at && now.since(replica.asked_at) <= max_age;
         let part = replica.part.as_mut().filter(|_| fresh)?;
-        let verdict = part.check(now, cost);
+        let verdict = part.check(now, cost, &self.config.limit, until_sync);
         replica.in_use = true;
         replica.used_total = replica.used_total.saturating_add(if verdict.is_ok() { cost } else { 0 });
         Some(Decision { verdict, by: DecidedBy::Node })
@@ -322,14 +325,14 @@ impl LimiterNode {
             }
             OnStoreError::Open | OnStoreError::Local => {
                 let fallback = &mut self.keys.entry(key).or_default().fallback;
-                fallback.get_or_insert_with(|| TokenBucket::new(alone, now)).check(now, cost)
+                fallback.get_or_insert_with(|| Counter::new(alone, now)).check(now, cost)
             }
         };
         Decision { verdict, by: DecidedBy::Fallback }
     }
 
     /// The limit a node has when it is alone.
-    fn alone(&self) -> RateLimitConfig {
+    fn alone(&self) -> SharedLimit {
         match self.config.on_store_error {
             OnStoreError::Local => self.config.limit.divided(self.config.nodes),
             OnStoreError::Open | OnStoreError::Closed | OnStoreError::Unlimited => self.config.limit,
@@ -411,7 +414,7 @@ impl LimiterNode {
         if replica.part.is_some() || waited_for {
             // What was used since the report is not in what the store said.
             let since = i64::try_from(replica.used_total - report.used_total).unwrap_or(i64::MAX);
-            replica.part = Some(TokenBucket::with_balance(limit, permits.saturating_sub(since), now));
+            replica.part = Some(Share::new(limit, permits.saturating_sub(since), now));
             replica.asked_at = asked_at;
         }
         self.decide_waiting(key, |node, cost| {
@@ -464,7 +467,7 @@ impl LimiterNode {
         self.keys.retain(|_, state| {
             (state.batch > 0 && now < state.batch_until)
                 || state.refusal.is_some_and(|refusal| (refusal.from..refusal.until).contains(&now))
-                || state.fallback.as_ref().is_some_and(|bucket| bucket.settled_at() > now)
+                || state.fallback.as_ref().is_some_and(|counter| counter.settled_at() > now)
                 || state.replica.report.is_some()
                 || state.replica.concerns_store()
         });

@@ -1,7 +1,8 @@
 //! Holds the limit of every key for all nodes, and answers them one by one. Never takes the initiative.
 
-use super::super::{Forgettable, Inherit, Limiter, RateLimitConfig, RateLimitError, TokenBucket};
-use super::{FromStore, NodeIdentity, ToStore};
+use super::super::Inherit;
+use super::counter::{Counter, Granted};
+use super::{FromStore, NodeIdentity, SharedLimit, SharedLimitError, ToStore};
 use crate::time::Time;
 use std::collections::BTreeMap;
 
@@ -11,19 +12,19 @@ struct Part {
     /// The latest total it reported.
     seen_total: u64,
     /// Permits taken out for it, to be settled with its next report.
-    granted: u64,
+    granted: Granted,
 }
 
 #[derive(Clone, Debug)]
 struct KeyState {
-    bucket: TokenBucket,
+    counter: Counter,
     parts: BTreeMap<NodeIdentity, Part>,
 }
 
 /// The store behind a distributed limiter.
 #[derive(Clone, Debug)]
 pub struct LimiterStore {
-    limit: RateLimitConfig,
+    limit: SharedLimit,
     keys: BTreeMap<u64, KeyState>,
     /// Keys that were active when idle ones were last dropped.
     kept: usize,
@@ -36,8 +37,9 @@ impl LimiterStore {
     /// Nothing used yet.
     ///
     /// # Errors
-    /// As from [`RateLimitConfig::validate`].
-    pub fn new(limit: RateLimitConfig) -> Result<LimiterStore, RateLimitError> {
+    /// As from [`SharedLimit::validate`].
+    pub fn new(limit: impl Into<SharedLimit>) -> Result<LimiterStore, SharedLimitError> {
+        let limit = limit.into();
         limit.validate()?;
         Ok(LimiterStore { limit, keys: BTreeMap::new(), kept: 0 })
     }
@@ -47,12 +49,13 @@ impl LimiterStore {
     pub fn handle(&mut self, now: Time, from: NodeIdentity, message: ToStore) -> FromStore {
         self.drop_idle(now);
         let limit = self.limit;
-        let fresh = || KeyState { bucket: TokenBucket::new(limit, now), parts: BTreeMap::new() };
+        let fresh = || KeyState { counter: Counter::new(limit, now), parts: BTreeMap::new() };
         match message {
             ToStore::Take { request, key, cost, wanted } => {
-                let bucket = &mut self.keys.entry(key).or_insert_with(fresh).bucket;
-                let permits = wanted.min(bucket.available(now)).max(cost);
-                match bucket.check(now, permits) {
+                let counter = &mut self.keys.entry(key).or_insert_with(fresh).counter;
+                let available = u64::try_from(counter.balance(now)).unwrap_or(0);
+                let permits = wanted.min(available).max(cost);
+                match counter.check(now, permits) {
                     Ok(()) => FromStore::Granted { request, permits },
                     Err(retry_at) => FromStore::Refused { request, retry_at },
                 }
@@ -61,11 +64,10 @@ impl LimiterStore {
                 let state = self.keys.entry(key).or_insert_with(fresh);
                 let part = state.parts.entry(from).or_default();
                 let used = used_total.saturating_sub(part.seen_total.max(confirmed_total));
-                state.bucket.settle(now, part.granted, used);
-                let balance = state.bucket.balance(now);
+                state.counter.settle(now, part.granted, used);
+                let balance = state.counter.balance(now);
                 let permits = if leaving { 0 } else { balance.div_euclid(i64::from(nodes.max(1))) };
-                let granted = u64::try_from(permits).unwrap_or(0);
-                state.bucket.settle(now, 0, granted);
+                let granted = state.counter.grant(now, u64::try_from(permits).unwrap_or(0));
                 *part = Part { seen_total: used_total, granted };
                 FromStore::Part { request, permits }
             }
@@ -75,17 +77,18 @@ impl LimiterStore {
     /// Follows a new limit; `inherit` says what becomes of what was left.
     ///
     /// # Errors
-    /// As from [`RateLimitConfig::validate`]; nothing is changed then.
+    /// As from [`SharedLimit::validate`]; nothing is changed then.
     pub fn reconfigure(
         &mut self,
         now: Time,
-        limit: RateLimitConfig,
+        limit: impl Into<SharedLimit>,
         inherit: Inherit,
-    ) -> Result<(), RateLimitError> {
+    ) -> Result<(), SharedLimitError> {
+        let limit = limit.into();
         limit.validate()?;
         self.limit = limit;
         for state in self.keys.values_mut() {
-            state.bucket.reconfigure_with(limit, now, inherit);
+            state.counter.reconfigure(limit, now, inherit);
         }
         Ok(())
     }
@@ -100,11 +103,11 @@ impl LimiterStore {
         self.keys.is_empty()
     }
 
-    /// Drops keys whose bucket is full once there are twice as many as were active last time: a constant share of the
+    /// Drops keys of which nothing is used once there are twice as many as were active last time: a constant share of the
     /// work of each message. What a node was given of such a key has been refilled since.
     fn drop_idle(&mut self, now: Time) {
         if self.keys.len() > FEW_KEYS.max(2 * self.kept) {
-            self.keys.retain(|_, state| state.bucket.settled_at() > now);
+            self.keys.retain(|_, state| state.counter.settled_at() > now);
             self.kept = self.keys.len();
         }
     }

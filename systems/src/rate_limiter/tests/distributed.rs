@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 const LIMIT: RateLimitConfig = per_second(100, 50);
 
-const fn config(mode: SyncMode, on_store_error: OnStoreError) -> NodeConfig {
+pub(super) const fn config(mode: SyncMode, on_store_error: OnStoreError) -> NodeConfig {
     NodeConfig {
-        limit: LIMIT,
+        limit: SharedLimit::TokenBucket(LIMIT),
         nodes: 3,
         mode,
         timeout: ms(20),
@@ -18,8 +18,8 @@ const fn config(mode: SyncMode, on_store_error: OnStoreError) -> NodeConfig {
     }
 }
 
-const SYNC: SyncMode = SyncMode::DelayedSync { every: ms(100) };
-const BATCHES: SyncMode = SyncMode::Batching { batch: 10, keep_for: ms(500) };
+pub(super) const SYNC: SyncMode = SyncMode::DelayedSync { every: ms(100) };
+pub(super) const BATCHES: SyncMode = SyncMode::Batching { batch: 10, keep_for: ms(500) };
 
 #[derive(Clone, Copy, Debug)]
 enum Carried {
@@ -28,25 +28,25 @@ enum Carried {
 }
 
 /// Nodes, a store, and a link from each to it.
-struct Network {
-    nodes: Vec<LimiterNode>,
-    store: LimiterStore,
+pub(super) struct Network {
+    pub(super) nodes: Vec<LimiterNode>,
+    pub(super) store: LimiterStore,
     /// By due time, then in sending order.
     under_way: BTreeMap<(Time, u64), Carried>,
     sent: u64,
     delay: Span,
     /// While it is in this stretch nothing gets through.
-    cut: std::ops::Range<u64>,
+    pub(super) cut: std::ops::Range<u64>,
     /// Of so many messages one is lost; 0 loses none.
     one_lost_of: u64,
     /// Permits let through so far, and decisions made on the fallback.
-    admitted: u64,
-    fallbacks: u64,
+    pub(super) admitted: u64,
+    pub(super) fallbacks: u64,
     asked: BTreeMap<(usize, Ticket), u64>,
 }
 
 impl Network {
-    fn new(nodes: usize, config: NodeConfig, delay: Span) -> Network {
+    pub(super) fn new(nodes: usize, config: NodeConfig, delay: Span) -> Network {
         let node =
             LimiterNode::new(NodeConfig { nodes: nodes as u32, ..config }).expect("the config is in range");
         Network {
@@ -63,7 +63,7 @@ impl Network {
         }
     }
 
-    fn check(&mut self, now: Time, node: usize, key: u64, cost: u64) {
+    pub(super) fn check(&mut self, now: Time, node: usize, key: u64, cost: u64) {
         match self.nodes[node].check(now, key, cost) {
             Answer::Decided(decision) => self.decided(decision, cost),
             Answer::Asked(ticket) => {
@@ -74,7 +74,7 @@ impl Network {
     }
 
     /// Lets everything happen that is due by `now`.
-    fn advance(&mut self, now: Time) {
+    pub(super) fn advance(&mut self, now: Time) {
         loop {
             let next_message = self.under_way.first_key_value().map(|((due, _), _)| *due);
             let next_deadline = self
@@ -137,7 +137,7 @@ impl Network {
     }
 
     /// Every node is asked every millisecond.
-    fn overload(&mut self, millis: std::ops::Range<u64>) -> u64 {
+    pub(super) fn overload(&mut self, millis: std::ops::Range<u64>) -> u64 {
         let before = self.admitted;
         for now in millis {
             self.advance(at(now));
@@ -321,7 +321,7 @@ fn a_new_limit_holds_on_nodes_and_store() {
     for node in &mut network.nodes {
         node.reconfigure(
             at(3_000),
-            NodeConfig { limit: tenth, nodes: 2, ..config(SYNC, OnStoreError::Closed) },
+            NodeConfig { limit: tenth.into(), nodes: 2, ..config(SYNC, OnStoreError::Closed) },
         )
         .unwrap();
     }
@@ -347,7 +347,7 @@ fn a_clock_that_jumps_back_leaves_nobody_waiting() {
 fn a_config_that_cannot_be_is_refused_with_what_to_write_instead() {
     let good = config(SyncMode::Central, OnStoreError::Local);
     let cases = [
-        NodeConfig { limit: per_second(0, 1), ..good },
+        NodeConfig { limit: per_second(0, 1).into(), ..good },
         NodeConfig { nodes: 0, ..good },
         NodeConfig { timeout: Span::ZERO, ..good },
         NodeConfig { mode: SyncMode::Batching { batch: 0, keep_for: ms(1) }, ..good },
@@ -415,12 +415,17 @@ proptest! {
 
     #[test]
     fn nothing_makes_node_or_store_panic(
-        mode in any_mode(), extremes in any::<(u64, u64, u32)>(), cache_refusals in any::<bool>(),
+        mode in any_mode(), kind in 0u8..3, extremes in any::<(u64, u64, u32)>(), cache_refusals in any::<bool>(),
         acts in prop::collection::vec((0u8..9, any::<u64>(), any::<u64>(), any::<u64>()), 0..80),
     ) {
-        let limit = RateLimitConfig {
-            rate_per_s_milli: extremes.0 % MAX_RATE_PER_S_MILLI + 1,
-            burst: extremes.1.max(1),
+        let burst = extremes.1.max(1);
+        let rate = RateLimitConfig { rate_per_s_milli: extremes.0 % MAX_RATE_PER_S_MILLI + 1, burst };
+        let window = Span::from_nanos(extremes.0.max(1));
+        let window = WindowConfig { limit: burst, window, alignment: WindowAlignment::Clock };
+        let limit = match kind {
+            0 => SharedLimit::TokenBucket(rate),
+            1 => SharedLimit::FixedWindow(window),
+            _ => SharedLimit::SlidingWindow(window),
         };
         let config = NodeConfig { limit, nodes: extremes.2.max(1), cache_refusals, ..config(mode, OnStoreError::Open) };
         let mut node = LimiterNode::new(config).unwrap();

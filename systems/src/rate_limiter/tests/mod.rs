@@ -4,6 +4,7 @@ mod against_governor; // against another implementation, a million steps
 mod concurrency; // calls in flight
 mod core; // token bucket and GCRA: the reference case, against each other and against an exact log, mutants
 mod distributed; // one limit for many nodes
+mod distributed_windows; // the same by window
 mod fronts; // levels, shadow mode, headers
 mod keyed; // one limiter for each key
 mod multi_bucket; // several bandwidths

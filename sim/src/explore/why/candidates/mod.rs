@@ -194,6 +194,7 @@ fn policies(plan: &Plan, id: EdgeId, edge: &EdgePlan) -> Vec<Candidate> {
         ("overall_timeout", "timeout", Subject::Failures(id)),
         ("breaker", "breaker", Subject::Failures(id)),
         ("rate_limit", "rate_limit", Subject::Always),
+        ("concurrency", "concurrency", Subject::Always),
         ("bulkhead", "bulkhead", Subject::Always),
         ("pool", "pool", Subject::Always),
     ];
