@@ -213,7 +213,7 @@ impl Server {
     }
 
     /// A new access token of a login, in one word. It is also the secret of the refresh token that comes with it.
-    fn issue(&self, local: Time, session: u64) -> Option<u64> {
+    fn issue(&self, local: Time, whose: (u64, u64)) -> Option<u64> {
         let now_s = local.as_nanos() / 1_000_000_000;
         let life_s = match self.settings.expires_on_the {
             None => self.settings.life_s,
@@ -222,7 +222,7 @@ impl Server {
                 (2 * every_s - now_s % every_s).min(wire::MOST_LIFE_S)
             }
         };
-        let token: Token = self.ring.as_ref()?.sign(wire::claims(&self.name, session, now_s, life_s));
+        let token: Token = self.ring.as_ref()?.sign(wire::claims(&self.name, whose, now_s, life_s));
         Some(wire::pack(&token))
     }
 
@@ -246,7 +246,7 @@ impl Server {
         if let Some((account, address)) = self.login_of(request) {
             self.throttle.ended(local, account, address, true);
         }
-        let Some(word) = self.issue(local, family) else { return Verdict::Fail };
+        let Some(word) = self.issue(local, (account, family)) else { return Verdict::Fail };
         let Some(tokens) = &mut self.tokens else { return Verdict::Fail };
         self.counts.logins += 1;
         match tokens.begin(local, family, account, word) {
@@ -271,9 +271,9 @@ impl Server {
         Verdict::Proceed(Answered { missed: !hits, value: 0 })
     }
 
-    fn refresh(&mut self, token: RefreshToken, cx: &mut Cx<'_>) -> Verdict {
+    fn refresh(&mut self, account: u64, token: RefreshToken, cx: &mut Cx<'_>) -> Verdict {
         let local = cx.local_time();
-        let Some(word) = self.issue(local, token.family) else { return Verdict::Fail };
+        let Some(word) = self.issue(local, (account, token.family)) else { return Verdict::Fail };
         let Some(tokens) = &mut self.tokens else { return Verdict::Fail };
         let refreshed = tokens.refresh(local, token, word);
         match refreshed {
@@ -347,7 +347,7 @@ impl Behaviour for Server {
             Some(Ask::Login { family }) => self.log_in(family, request, cx),
             Some(Ask::Guess) => self.guess(request, cx),
             Some(Ask::Refresh { family, generation, secret }) => {
-                self.refresh(RefreshToken { family, generation, secret }, cx)
+                self.refresh(request.key, RefreshToken { family, generation, secret }, cx)
             }
             Some(Ask::Revoke { family }) => self.revoke(family, cx),
             Some(Ask::Revocations) => Verdict::Proceed(Answered { missed: false, value: cx.revocations() }),

@@ -228,11 +228,11 @@ impl Verifying {
     }
 
     /// Whether a login's tokens are still good; or why not.
-    fn check_revoked(&mut self, family: u64, cx: &mut Cx<'_>) -> Result<(), Rejection> {
+    fn check_revoked(&mut self, token: TokenId, family: u64, cx: &mut Cx<'_>) -> Result<(), Rejection> {
         if self.settings.revocations_every.is_none() {
             return Ok(());
         }
-        match self.revoked.is_revoked(cx.local_time(), TokenId(family), family) {
+        match self.revoked.is_revoked(cx.local_time(), token, family) {
             Some(true) => return Err(Rejection::Revoked),
             None => return Err(Rejection::RevocationsUnavailable),
             Some(false) => {}
@@ -306,13 +306,13 @@ impl Verifying {
             Lookup::Unknown => return self.reject(Rejection::UnknownKey),
             Lookup::Unavailable => return self.reject(Rejection::KeysUnavailable),
         };
-        let Some(token) = packed.token(&key, &self.issuer, family) else {
+        let Some(token) = packed.token(&key, &self.issuer, (request.key, family)) else {
             return self.reject(Rejection::Signature);
         };
         match self.verifier.verify(local, &token, &key) {
             Err(rejection) => self.reject(rejection),
             Ok(claims) => {
-                if let Err(rejection) = self.check_revoked(family, cx) {
+                if let Err(rejection) = self.check_revoked(claims.id, family, cx) {
                     return self.reject(rejection);
                 }
                 if !self.is_allowed(request, cx) {

@@ -81,16 +81,16 @@ pub(super) fn keys(mask: u64, key: impl Fn(KeyId) -> Key) -> KeySet {
 }
 
 /// What a token of a login claims.
-pub(super) fn claims(issuer: &str, session: u64, issued_at_s: u64, life_s: u64) -> Claims {
+pub(super) fn claims(issuer: &str, (account, family): (u64, u64), issued_at_s: u64, life_s: u64) -> Claims {
     Claims {
         issuer: issuer.to_string(),
         audience: "api".to_string(),
-        subject: session,
+        subject: account,
         issued_at_s,
         not_before_s: issued_at_s,
         expires_at_s: issued_at_s.saturating_add(life_s),
-        id: TokenId(session),
-        session,
+        id: TokenId(account),
+        session: family,
     }
 }
 
@@ -128,8 +128,8 @@ impl Packed {
     }
 
     /// The token as this key signs it, if the word's part of the signature is that of this key.
-    pub(super) fn token(&self, key: &Key, issuer: &str, session: u64) -> Option<Token> {
-        let token = Token::sign(key, claims(issuer, session, self.issued_at_s, self.life_s));
+    pub(super) fn token(&self, key: &Key, issuer: &str, whose: (u64, u64)) -> Option<Token> {
+        let token = Token::sign(key, claims(issuer, whose, self.issued_at_s, self.life_s));
         (tag_of(&token) == self.tag).then_some(token)
     }
 }
@@ -156,13 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn a_packed_token_is_that_of_its_key_and_session_only() {
+    fn a_packed_token_is_that_of_its_key_account_and_login_only() {
         let seed = Seed(7);
-        let signed = Token::sign(&key(seed, "login", KeyId(3)), claims("login", 11, 1_000, 600));
+        let signed = Token::sign(&key(seed, "login", KeyId(3)), claims("login", (11, 5), 1_000, 600));
         let packed = Packed::of(pack(&signed));
         assert_eq!((packed.key, packed.issued_at_s, packed.life_s), (KeyId(3), 1_000, 600));
-        assert_eq!(packed.token(&key(seed, "login", KeyId(3)), "login", 11), Some(signed));
-        assert_eq!(packed.token(&key(seed, "login", KeyId(4)), "login", 11), None);
-        assert_eq!(packed.token(&key(seed, "login", KeyId(3)), "login", 12), None);
+        assert_eq!(packed.token(&key(seed, "login", KeyId(3)), "login", (11, 5)), Some(signed));
+        assert_eq!(packed.token(&key(seed, "login", KeyId(4)), "login", (11, 5)), None);
+        assert_eq!(packed.token(&key(seed, "login", KeyId(3)), "login", (12, 5)), None);
+        assert_eq!(packed.token(&key(seed, "login", KeyId(3)), "login", (11, 6)), None);
     }
 }

@@ -202,26 +202,40 @@ impl Writer {
         let journal = self.journal.as_mut()?;
         // What its shipper has shipped makes room. A full disk does not refuse to remove.
         let _ = journal.release(self.released);
-        while let Some(line) = self.sink.in_flight().first().cloned() {
+        let (mut done, mut dropped, mut stored) = (0, 0, None);
+        let mut is_blocked = false;
+        while let Some(line) = self.sink.in_flight().get(done).cloned() {
             let (is_audit, number) = (line.is_audit, line.trace);
             match journal.append(now, line) {
                 Ok(Appended::Written(_)) => {
-                    self.sink.written_first(now, 1, 0, DropReason::DiskFull);
+                    done += 1;
                     // Who waits for a line to be stored is answered when no crash takes it.
                     if is_audit && journal.sync().is_ok() {
                         self.counts.audit_stored += 1;
-                        if let Some(flow) = self.unaudited.remove(&number) {
-                            self.counts.answered_audited += 1;
-                            return Some(answer(&flow));
+                        stored = self.unaudited.remove(&number);
+                        if stored.is_some() {
+                            break;
                         }
                     }
                 }
-                Ok(Appended::Dropped) => self.sink.written_first(now, 1, 1, DropReason::DiskFull),
+                Ok(Appended::Dropped) => {
+                    done += 1;
+                    dropped += 1;
+                }
                 Err(JournalError::Blocked | JournalError::Disk(_)) => {
-                    self.batch_done = Some(now + AGAIN_AFTER);
-                    return None;
+                    is_blocked = true;
+                    break;
                 }
             }
+        }
+        self.sink.written_first(now, done, dropped, DropReason::DiskFull);
+        if let Some(flow) = stored {
+            self.counts.answered_audited += 1;
+            return Some(answer(&flow));
+        }
+        if is_blocked {
+            self.batch_done = Some(now + AGAIN_AFTER);
+            return None;
         }
         if !self.is_shipped {
             // Nobody ships these lines: what is durable need not be kept.
