@@ -89,8 +89,8 @@ fn a_revoked_token_is_accepted_no_longer_than_promised_though_the_issuer_is_out_
     assert!(!quiet.contains_key("rejected_revocations_unavailable"));
     let cut = of(LISTS, CUT);
     assert!(cut["accepted_after_revocation_us"] < 6_000_000);
-    // From six seconds into the cut on, for fourteen seconds, it believes nobody.
-    assert!((500..800).contains(&cut["rejected_revocations_unavailable"]), "{cut:?}");
+    // From at most six seconds into the cut until it hears of the issuer again, it believes nobody.
+    assert!((650..1_000).contains(&cut["rejected_revocations_unavailable"]), "{cut:?}");
     assert!(!of("", "").contains_key("rejected_revoked"), "who does not ask is told nothing");
 }
 
@@ -106,9 +106,10 @@ fn a_denial_is_an_answer_of_its_own_and_the_shares_of_roles_are_those_of_the_pri
     let api = system(&outcome, "api");
     assert_eq!(api["denied"], system(&outcome, "apps")["denied"]);
     assert_eq!(outcome.measured.loads[0].failed_total(), 0);
-    // Of buying, the thirty per cent without a clerk's role; of refunding, all but the tenth that are auditors.
+    // Half of all is browsing, for everybody. Of buying, the thirty per cent without a clerk's role are denied; of
+    // refunding, all but the tenth that are auditors.
     let asked = api["denied"] + api["allowed"];
-    assert!((40..65).contains(&(api["denied"] * 100 / asked)), "{api:?}");
+    assert!((20..35).contains(&(api["denied"] * 100 / asked)), "{api:?}");
     let plain = ran(&scenario("", "", "", MIXED));
     assert_eq!(plain.measured.loads[0].all.offered, outcome.measured.loads[0].all.offered);
 }

@@ -138,7 +138,7 @@ fn shipped(load: &str) -> String {
 run: {{duration: 6s, drain: 20s}}
 services:
   shop: {{kind: logging-service, workers: unlimited, service_time: 1ms, line_time: 100us, lines: 3, fsync: every_record}}
-  shipper: {{kind: log-shipper, reads: shop, checkpoint_every: 0s, fsync: every_commit, calls: [{{to: archive, timeout: 500ms}}]}}
+  shipper: {{kind: log-shipper, reads: shop, checkpoint_every: 0s, calls: [{{to: archive, timeout: 500ms}}]}}
   archive: {{kind: log-store, workers: unlimited, service_time: 1ms, fsync: every_commit}}
 network: {{default: {{latency: 1ms}}}}
 load: [{{name: buyers, to: shop, {load}}}]
@@ -154,10 +154,9 @@ run: {{duration: 20s, drain: 10s}}
 services:
   apps: {{kind: auth-client, workers: unlimited, service_time: 1ms, refresh_after: 50%, jitter: 0s, calls: [{{to: login, timeout: 1s}}, {{to: api, timeout: 1s}}]}}
   api: {{kind: token-verifier, workers: unlimited, service_time: 1ms, calls: [{{to: login, timeout: 1s}}]}}
-  login: {{kind: auth-server, workers: unlimited, service_time: 1ms, token_life: 6s, fsync: every_commit}}
+  login: {{kind: auth-server, workers: unlimited, service_time: 1ms, token_life: 6s}}
 network: {{default: {{latency: 1ms}}}}
 load: [{{name: users, to: apps, {load}}}]
-timeline: [{{at: 10s, for: 1s, id: cut, fault: {{crash: {{service: login, mode: host}}}}}}]
 "
     )
 }
@@ -259,23 +258,13 @@ fn cases() -> Vec<Case> {
             ("what a power cut leaves of logs", "fsync: every_record", "fsync: never"),
         ],
     );
-    let shipped = of(
-        shipped,
-        &[
-            ("how long a shipper pauses", "crash: {service: shipper", "crash: {service: archive"),
-            (
-                "what a power cut leaves of a checkpoint",
-                "checkpoint_every: 0s, fsync: every_commit",
-                "checkpoint_every: 0s, fsync: never",
-            ),
-        ],
-    );
+    let shipped =
+        of(shipped, &[("how long a shipper pauses", "crash: {service: shipper", "crash: {service: archive")]);
     let tokens = of(
         tokens,
         &[
             ("when a token is renewed", "jitter: 0s", "jitter: 2s"),
             ("whose token is stolen", "jitter: 0s", "jitter: 0s, stolen: 10%"),
-            ("what a power cut leaves of logins", "fsync: every_commit", "fsync: never"),
         ],
     );
     let messages = of(

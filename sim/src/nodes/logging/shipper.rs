@@ -3,6 +3,7 @@
 //! lines may go twice and none is left out. It takes no lines from requests.
 
 use foreshock_systems::logging::{Shipper, ShipperConfig};
+use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
 use super::words::Shipment;
@@ -64,6 +65,10 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
     };
     let settings =
         table::read_stored("a log shipper", &SETTINGS, usual, |settings| &mut settings.store, written)?;
+    if matches!(settings.store, StoreKind::Wal(FsyncPolicy::Never | FsyncPolicy::Group { .. })) {
+        let message = "a checkpoint is synced when it is saved; leave it out, or write `store: memory`";
+        return Err(vec![("fsync".to_string(), message.to_string())]);
+    }
     match settings.reads.is_empty() {
         true => Err(vec![(String::new(), "a shipper says whose files it `reads`".to_string())]),
         false => Ok(settings),
