@@ -69,6 +69,8 @@ mod random_worlds;
 mod redraw;
 #[path = "laws/redraw_kinds.rs"]
 mod redraw_kinds;
+#[path = "laws/settings_told.rs"]
+mod settings_told;
 #[path = "laws/shipping.rs"]
 mod shipping;
 #[path = "laws/shrinking.rs"]
