@@ -101,7 +101,7 @@ const INVARIANTS_OF_PARTS: &[(Invariant, Concerns)] = &[
         counts_any(evidence, "refresh_tokens_reused")
     }),
     (Invariant { id: auth_invariant::KEPT, check: no_more }, |evidence| {
-        evidence.plan.services.iter().any(|service| is_stored_issuer(service))
+        evidence.plan.services.iter().any(is_stored_issuer)
     }),
     (Invariant { id: auth_invariant::REVOKED, check: no_more }, |evidence| {
         counts_any(evidence, "revocation_lists")

@@ -170,7 +170,7 @@ impl Collector {
         }
         let done = (now.since(self.indexed_at).as_nanos() / each_ns).min(self.lines.waiting());
         self.lines.indexed(done);
-        self.indexed_at = self.indexed_at + self.settings.index_time.saturating_mul(done);
+        self.indexed_at += self.settings.index_time.saturating_mul(done);
     }
 
     fn take(&mut self, shipment: Shipment, job: Ref, cx: &mut Cx<'_>) -> Verdict {
