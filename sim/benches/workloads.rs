@@ -91,6 +91,12 @@ fn payments_ns(payments: u64, is_watched: bool) -> f64 {
     cost_once_ns(payments, &mut workload::payments::plan(payments), simulate)
 }
 
+/// A line of a log from its request to its store.
+fn lines_ns(lines: u64) -> f64 {
+    let simulate = |plan: &mut _| drop(workload::logs::simulate(plan));
+    cost_once_ns(lines, &mut workload::logs::plan(lines), simulate)
+}
+
 type Workload = (&'static str, fn(AgendaTuning) -> f64);
 
 /// Enough to count instructions by, under an instrument that is fifty times slower.
@@ -98,7 +104,7 @@ const FEW: u64 = 20_000;
 
 const MILLION: u64 = 1_000_000;
 
-const WORKLOADS: [Workload; 19] = [
+const WORKLOADS: [Workload; 21] = [
     ("phold_1k", |tuning| phold_ns(1 << 10, Delays::Exponential, tuning)),
     ("phold_16k", |tuning| phold_ns(1 << 14, Delays::Exponential, tuning)),
     ("phold_256k", |tuning| phold_ns(1 << 18, Delays::Exponential, tuning)),
@@ -114,6 +120,8 @@ const WORKLOADS: [Workload; 19] = [
     ("few_jobs_unwatched", |_| jobs_ns(FEW, false)),
     ("million_jobs", |_| jobs_ns(MILLION, true)),
     ("million_jobs_unwatched", |_| jobs_ns(MILLION, false)),
+    ("few_lines", |_| lines_ns(FEW)),
+    ("million_lines", |_| lines_ns(MILLION)),
     ("few_payments", |_| payments_ns(FEW, true)),
     ("few_payments_unwatched", |_| payments_ns(FEW, false)),
     ("million_payments", |_| payments_ns(MILLION, true)),

@@ -45,6 +45,8 @@ mod keyed_draws;
 mod lifts;
 #[path = "laws/limiter.rs"]
 mod limiter;
+#[path = "laws/logins.rs"]
+mod logins;
 #[path = "laws/logs.rs"]
 mod logs;
 #[path = "laws/notifications.rs"]
@@ -67,6 +69,10 @@ mod random_worlds;
 mod redraw;
 #[path = "laws/redraw_kinds.rs"]
 mod redraw_kinds;
+#[path = "laws/settings_told.rs"]
+mod settings_told;
+#[path = "laws/shipping.rs"]
+mod shipping;
 #[path = "laws/shrinking.rs"]
 mod shrinking;
 #[path = "laws/telemetry.rs"]

@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each benchmark uses its own part of these")]
 
 pub mod jobs;
+pub mod logs;
 pub mod payments;
 pub mod request;
 

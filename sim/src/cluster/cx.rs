@@ -454,6 +454,12 @@ impl Cx<'_> {
         self.engine.core.recorder.worked(service, span, now);
     }
 
+    /// Something that was asked for was taken up after so long in a line.
+    pub(crate) fn stood_in_line(&mut self, span: Span) {
+        let (service, now) = (self.service(), self.engine.now);
+        self.engine.core.recorder.waited(service, span, now);
+    }
+
     /// This processor keeps what was asked with an idempotency key for so long. For measurement, as all that follows
     /// about money.
     pub(crate) fn keys_kept(&mut self, ttl: Span) {

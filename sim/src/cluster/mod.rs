@@ -26,7 +26,9 @@ mod network;
 mod node;
 mod notes;
 mod processor;
+mod revocations;
 mod settings;
+mod shipping;
 mod slab;
 mod timeline;
 mod truth;
@@ -426,6 +428,9 @@ impl Cluster {
         }
         self.core.recorder.brokers.add_to(&self.core.plan, &mut systems);
         self.core.recorder.queues.add_to(&self.core.plan, &mut systems);
+        let nodes = &self.core.nodes;
+        let party = |node: NodeId| nodes[node.index()].party;
+        self.core.recorder.logs.add_to(&self.core.plan, party, &mut systems);
         for note in self.core.notes.under_way() {
             monitoring.add_under_way(note);
         }

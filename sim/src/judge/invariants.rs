@@ -8,6 +8,7 @@ use crate::measure::{
 };
 use crate::nodes::lifts::invariant as lifts;
 use crate::nodes::parking::invariant as parking;
+use crate::scenario::plan::ServicePlan;
 
 /// What became of one invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,11 +90,25 @@ const INVARIANTS_OF_PARTS: &[(Invariant, Concerns)] = &[
     watched_logs(log_invariant::REPORTED),
     watched_logs(log_invariant::AUDIT),
     watched_logs(log_invariant::DURABLE),
+    watched_shipping(log_invariant::SHIPPED),
+    watched_shipping(log_invariant::CHECKPOINT),
+    watched_shipping(log_invariant::STORED_ONCE),
+    watched_shipping(log_invariant::STORE_KEPT),
     (Invariant { id: auth_invariant::TIMES, check: no_more }, |evidence| {
         counts_any(evidence, "tokens_accepted")
     }),
     (Invariant { id: auth_invariant::FAMILIES, check: no_more }, |evidence| {
         counts_any(evidence, "refresh_tokens_reused")
+    }),
+    (Invariant { id: auth_invariant::KEPT, check: no_more }, |evidence| {
+        evidence.plan.services.iter().any(is_stored_issuer)
+    }),
+    (Invariant { id: auth_invariant::REVOKED, check: no_more }, |evidence| {
+        counts_any(evidence, "revocation_lists")
+    }),
+    (Invariant { id: auth_invariant::DENIED, check: no_more }, |evidence| counts_any(evidence, "denied")),
+    (Invariant { id: auth_invariant::THROTTLED, check: no_more }, |evidence| {
+        counts_any(evidence, "logins_refused_account")
     }),
     (Invariant { id: "flags_sticky", check: flags::noticed }, has_flags),
     (Invariant { id: "flags_monotone", check: flags::noticed }, has_flags),
@@ -133,6 +148,11 @@ const fn watched_logs(id: &'static str) -> (Invariant, Concerns) {
     (Invariant { id, check: no_more }, |evidence| counts_any(evidence, "lines_emitted"))
 }
 
+/// An invariant on logs that are shipped, looked at with everything that writer, shipper and store do.
+const fn watched_shipping(id: &'static str) -> (Invariant, Concerns) {
+    (Invariant { id, check: no_more }, |evidence| counts_any(evidence, "lines_shipped"))
+}
+
 /// Whether any service has a number of that name.
 fn counts_any(evidence: &Evidence<'_>, name: &str) -> bool {
     evidence.measured.systems.values().any(|counts| counts.contains_key(name))
@@ -161,6 +181,12 @@ const fn watched_queues(id: &'static str) -> (Invariant, Concerns) {
 /// Of an invariant that is looked at with every step, the end of a run shows nothing more.
 fn no_more(_evidence: &Evidence<'_>) -> Vec<String> {
     Vec::new()
+}
+
+/// Whether a service is an issuer of tokens that says where it keeps them.
+fn is_stored_issuer(service: &ServicePlan) -> bool {
+    let is_issuer = service.kind == "auth-server" || service.kind.starts_with("test-auth-");
+    is_issuer && ["store", "fsync"].iter().any(|key| service.settings.contains_key(*key))
 }
 
 fn has_desks(evidence: &Evidence<'_>) -> bool {

@@ -12,4 +12,12 @@ pub(crate) mod log_invariant {
     pub(crate) const AUDIT: &str = "log_audit_stored";
     /// A crash takes no line that the fsync policy promises to keep.
     pub(crate) const DURABLE: &str = "log_durable_kept";
+    /// From the writer to the store, at every instant: lines said = dropped + in memory + on disk + lost in a crash + stored.
+    pub(crate) const SHIPPED: &str = "log_shipped_accounted";
+    /// A shipper's checkpoint is never ahead of what the store has acknowledged.
+    pub(crate) const CHECKPOINT: &str = "log_checkpoint_behind";
+    /// A store takes every line once.
+    pub(crate) const STORED_ONCE: &str = "log_stored_once";
+    /// What a store has acknowledged outlives its crash, unless its settings say otherwise.
+    pub(crate) const STORE_KEPT: &str = "log_store_kept";
 }

@@ -69,6 +69,21 @@ pub struct Around<'a> {
     pub operations: &'a [String],
     /// Whom it calls, in the order in which they are written: name and settings.
     pub callees: &'a [(&'a str, &'a Map<String, Value>)],
+    /// Its own name.
+    pub name: &'a str,
+    /// All services of the scenario, it included.
+    pub services: &'a [Neighbour<'a>],
+}
+
+/// A service, as those beside it may have to know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbour<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its kind.
+    pub kind: &'a str,
+    /// The most replicas it ever has.
+    pub replicas: u32,
 }
 
 /// Knows the kinds of services and their settings.

@@ -149,3 +149,39 @@ fn a_queue_whose_machine_dies_loses_nothing_it_has_answered_for() {
     assert_eq!(shown(&outcome, "mails", "processed_distinct"), offered);
     assert_eq!((shown(&outcome, "mails", "live"), shown(&outcome, "mails", "restarts")), (0, 1));
 }
+
+#[test]
+fn what_brokers_are_asked_queues_on_their_processors_and_loses_nothing() {
+    const SLOW: &str = "timeline: [{at: 8s, for: 6s, id: slow, fault: {slow: {service: one, factor: x6}}}]";
+    let of = |costs: &str, rest: &str| {
+        let broker = format!("{TWO_IN_SYNC}, workers: 2, cpu: {{cores: 1}}, {costs}");
+        let outcome = ran(&cluster("acks: all, linger: 0ms", SIX, &broker, QUICK, rest));
+        let delivered = shown(&outcome, "orders", "records_delivered");
+        assert_eq!(shown(&outcome, "keeper", "acknowledged"), delivered);
+        assert_eq!(shown(&outcome, "billing", "processed_distinct"), delivered);
+        let busy_ns = crate::harness::service(&outcome, "one").service.sum_ns;
+        (outcome.measured.loads[0].latency.sum_ns / 1_000_000, busy_ns, outcome)
+    };
+    const COSTS: &str = "produce_time: 3ms, fetch_time: 500us, record_time: 100us";
+    let (free_ms, nothing, _) = of("fetch_wait: 100ms", "");
+    let (quiet_ms, busy_ns, quiet) = of(COSTS, "");
+    let (slow_ms, ..) = of(COSTS, SLOW);
+    assert_eq!(nothing, 0);
+    assert!(busy_ns > 1_000_000_000, "{busy_ns}");
+    assert!(free_ms < quiet_ms && quiet_ms < slow_ms, "{free_ms} ms, {quiet_ms} ms, {slow_ms} ms in all");
+    assert!(shown(&quiet, "one", "requests_handled") > 500);
+    assert_eq!(shown(&quiet, "one", "requests_turned_away"), 0);
+}
+
+#[test]
+fn a_broker_whose_line_is_full_turns_requests_away_and_they_are_asked_again() {
+    let broker = format!(
+        "{TWO_IN_SYNC}, workers: 1, cpu: {{cores: 1}}, queue: {{capacity: 2}}, produce_time: 25ms, fetch_time: 5ms"
+    );
+    let outcome = ran(&cluster("acks: all", SIX, &broker, QUICK, ""));
+    let turned_away: u64 =
+        ["one", "two", "three"].map(|broker| shown(&outcome, broker, "requests_turned_away")).iter().sum();
+    assert!(turned_away > 0);
+    let delivered = shown(&outcome, "orders", "records_delivered");
+    assert_eq!(shown(&outcome, "billing", "processed_distinct"), delivered);
+}

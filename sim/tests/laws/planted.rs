@@ -22,6 +22,7 @@ type Planted = (&'static str, &'static [&'static str]);
 /// Those of less than a hundred thousand events.
 const SHORT: &[Planted] = &[
     ("negative/auth-forgives", &["lossy"]),
+    ("negative/auth-unsynced", &["power-cut"]),
     ("negative/auth-verifier-lax", &["ahead"]),
     ("negative/booking-clients-clock", &["clock-ahead"]),
     ("negative/booking-fsync-never", &["crash"]),
@@ -38,6 +39,8 @@ const SHORT: &[Planted] = &[
     ("negative/jobs-hasty", &["power-cut"]),
     ("negative/jobs-unfenced", &["long-pause"]),
     ("negative/log-lies", &["power-cut"]),
+    ("negative/log-store-answers-early", &["power-cut"]),
+    ("negative/log-store-takes-again", &["shipper-dies"]),
     ("negative/notification-fsync-never", &["mail-down", "power-lost"]),
     ("negative/notification-writes-lost", &["killed"]),
     ("negative/payment-charged-again", &["answers-lost"]),

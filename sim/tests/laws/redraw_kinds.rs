@@ -132,6 +132,21 @@ timeline: [{{at: 4s, for: 1s, id: cut, fault: {{crash: {{service: shop, mode: ho
     )
 }
 
+fn shipped(load: &str) -> String {
+    format!(
+        "
+run: {{duration: 6s, drain: 20s}}
+services:
+  shop: {{kind: logging-service, workers: unlimited, service_time: 1ms, line_time: 100us, lines: 3, fsync: every_record}}
+  shipper: {{kind: log-shipper, reads: shop, checkpoint_every: 0s, calls: [{{to: archive, timeout: 500ms}}]}}
+  archive: {{kind: log-store, workers: unlimited, service_time: 1ms, fsync: every_commit}}
+network: {{default: {{latency: 1ms}}}}
+load: [{{name: buyers, to: shop, {load}}}]
+timeline: [{{at: 4s, for: 1s, id: cut, fault: {{crash: {{service: shipper, mode: host}}}}}}]
+"
+    )
+}
+
 fn tokens(load: &str) -> String {
     format!(
         "
@@ -243,7 +258,15 @@ fn cases() -> Vec<Case> {
             ("what a power cut leaves of logs", "fsync: every_record", "fsync: never"),
         ],
     );
-    let tokens = of(tokens, &[("when a token is renewed", "jitter: 0s", "jitter: 2s")]);
+    let shipped =
+        of(shipped, &[("how long a shipper pauses", "crash: {service: shipper", "crash: {service: archive")]);
+    let tokens = of(
+        tokens,
+        &[
+            ("when a token is renewed", "jitter: 0s", "jitter: 2s"),
+            ("whose token is stolen", "jitter: 0s", "jitter: 0s, stolen: 10%"),
+        ],
+    );
     let messages = of(
         messages,
         &[
@@ -258,7 +281,7 @@ fn cases() -> Vec<Case> {
             ("what a power cut leaves of records", "fsync: every_commit", "fsync: never"),
         ],
     );
-    let new = [bookings, cars, lifts, logs, tokens, messages, records];
+    let new = [bookings, cars, lifts, logs, shipped, tokens, messages, records];
     [money, transfers, jobs, notices].into_iter().chain(new).flatten().collect()
 }
 
@@ -298,7 +321,7 @@ fn what_every_kind_of_node_leaves_to_chance_is_drawn_anew() {
 /// Without this the test above would pass whatever is drawn anew.
 #[test]
 fn where_nothing_is_left_to_chance_there_is_one_way_to_go_on() {
-    let worlds = [money, transfers, notices, bookings, cars, lifts, logs, tokens, messages, records];
+    let worlds = [money, transfers, notices, bookings, cars, lifts, logs, shipped, tokens, messages, records];
     for world in worlds.map(|world| world(PACE)) {
         assert_eq!(ways(&world), 1, "{world}");
     }

@@ -37,6 +37,8 @@ pub enum Rejection {
     Expired,
     /// Revoked.
     Revoked,
+    /// What is revoked cannot be fetched.
+    RevocationsUnavailable,
     /// The keys cannot be fetched.
     KeysUnavailable,
 }
@@ -53,6 +55,7 @@ impl Rejection {
             Rejection::TooEarly => "rejected_too_early",
             Rejection::Expired => "rejected_expired",
             Rejection::Revoked => "rejected_revoked",
+            Rejection::RevocationsUnavailable => "rejected_revocations_unavailable",
             Rejection::KeysUnavailable => "rejected_keys_unavailable",
         }
     }
@@ -69,6 +72,9 @@ impl fmt::Display for Rejection {
             Rejection::TooEarly => "the token is not valid yet: check both clocks",
             Rejection::Expired => "the token has expired: refresh it",
             Rejection::Revoked => "the token was revoked: log in again",
+            Rejection::RevocationsUnavailable => {
+                "the list of what is revoked cannot be fetched: try again later"
+            }
             Rejection::KeysUnavailable => "the issuer's keys cannot be fetched: try again later",
         })
     }

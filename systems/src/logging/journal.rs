@@ -193,10 +193,11 @@ impl<D: Disk> Journal<D> {
     /// [`JournalError::Disk`]: the lines since the last sync count as lost, even if a later sync succeeds, because the
     /// operating system may have marked their pages clean.
     pub fn sync(&mut self) -> Result<u64, JournalError> {
-        let Some(segment) = self.segments.back_mut() else { return Ok(self.durable) };
         if self.is_suspect {
+            self.settle_suspect();
             return Ok(self.durable);
         }
+        let Some(segment) = self.segments.back_mut() else { return Ok(self.durable) };
         if let Err(error) = self.disk.sync(segment.file) {
             self.counts.lost += self.last.saturating_sub(self.durable);
             segment.bytes = segment.synced_bytes;
@@ -280,6 +281,16 @@ impl<D: Disk> Journal<D> {
     /// Lines from a position on, at most so many, and the position behind them. Only lines that a crash does not take are
     /// shown, unless they are never synced anyway.
     pub fn read(&self, from: Position, max_records: usize) -> (Vec<Record>, Position) {
+        let is_synced = self.config.fsync != JournalFsync::Never;
+        self.read_up_to(from, max_records, is_synced)
+    }
+
+    /// The same, and of a journal that is never synced only what was synced all the same, as a segment is when it ends.
+    pub fn read_synced(&self, from: Position, max_records: usize) -> (Vec<Record>, Position) {
+        self.read_up_to(from, max_records, true)
+    }
+
+    fn read_up_to(&self, from: Position, max_records: usize, is_synced: bool) -> (Vec<Record>, Position) {
         let (mut lines, mut position) = (Vec::new(), from);
         for segment in self.segments.iter().filter(|segment| segment.generation >= from.generation) {
             if lines.len() >= max_records {
@@ -288,10 +299,7 @@ impl<D: Disk> Journal<D> {
             if segment.generation > position.generation {
                 position = Position { generation: segment.generation, offset: 0 };
             }
-            let end = match self.config.fsync {
-                JournalFsync::EveryRecord | JournalFsync::Interval(_) => segment.synced_bytes,
-                JournalFsync::Never => segment.bytes,
-            };
+            let end = if is_synced { segment.synced_bytes } else { segment.bytes };
             let bytes = self.disk.read(segment.file);
             let bytes = &bytes[..bytes.len().min(end as usize)];
             while lines.len() < max_records

@@ -123,6 +123,19 @@ impl LogStore {
         LogStore { config, streams: BTreeMap::new(), waiting: 0, counts: LogStoreCounts::default() }
     }
 
+    /// Of a stream that was kept elsewhere: its last number and how many lines are stored. For a store that comes back.
+    pub fn restore(&mut self, now: Time, stream: u64, last_sequence: u64, stored: u64) {
+        let limiter = self.config.stream_limit.map(|limit| Gcra::new(limit, now));
+        let restored = Stream { limiter, last_sequence, latest: Time::ZERO, stored, lines: VecDeque::new() };
+        let replaced = self.streams.insert(stream, restored).map_or(0, |replaced| replaced.stored);
+        self.counts.stored = self.counts.stored.saturating_sub(replaced).saturating_add(stored);
+    }
+
+    /// Follows a new config. The limits of streams that are there stay as they are.
+    pub const fn reconfigure(&mut self, config: LogStoreConfig) {
+        self.config = config;
+    }
+
     /// Takes a batch of a stream, all of it or nothing.
     ///
     /// # Errors

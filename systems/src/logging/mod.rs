@@ -30,7 +30,7 @@ pub use levels::Levels;
 pub use log_store::{LogStore, LogStoreConfig, LogStoreCounts, OutOfOrder, Pushed, Refusal};
 pub use record::{Record, Severity};
 pub use recovery::{JournalRecoverError, JournalRecovered};
-pub use shipper::{Batch, Shipper, ShipperConfig};
+pub use shipper::{Batch, LineSource, Shipper, ShipperConfig};
 pub use sink::{DropReport, Offered, Sampling, Sink, SinkConfig};
 
 #[cfg(test)]

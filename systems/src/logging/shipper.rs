@@ -8,6 +8,18 @@ use crate::store::{Batch as Writes, Disk, Store, StoreError};
 use crate::time::{Span, Time};
 use serde::{Deserialize, Serialize};
 
+/// Where a shipper reads.
+pub trait LineSource {
+    /// Lines from a position on, at most so many, and the position behind them.
+    fn read(&self, from: Position, max_records: usize) -> (Vec<Record>, Position);
+}
+
+impl<D: Disk> LineSource for Journal<D> {
+    fn read(&self, from: Position, max_records: usize) -> (Vec<Record>, Position) {
+        Journal::read(self, from, max_records)
+    }
+}
+
 /// How a shipper sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShipperConfig {
@@ -78,12 +90,12 @@ impl Shipper {
     }
 
     /// The next batch, if none is on its way, no pause is on, and there is anything to send.
-    pub fn next<D: Disk>(&mut self, now: Time, journal: &Journal<D>) -> Option<&Batch> {
+    pub fn next(&mut self, now: Time, source: &impl LineSource) -> Option<&Batch> {
         if self.in_flight.is_some() || now < self.not_before {
             return None;
         }
         let most = self.config.batch_records.max(1) as usize;
-        let (lines, behind) = journal.read(self.acknowledged.position, most);
+        let (lines, behind) = source.read(self.acknowledged.position, most);
         if lines.is_empty() {
             return None;
         }
@@ -139,6 +151,16 @@ impl Shipper {
         store.sync(now)?;
         (self.saved, self.saved_at) = (self.acknowledged, now);
         Ok(())
+    }
+
+    /// When [`checkpoint`](Shipper::checkpoint) has something to save.
+    pub fn checkpoint_due(&self) -> Option<Time> {
+        (self.saved != self.acknowledged).then(|| self.saved_at + self.config.checkpoint_every)
+    }
+
+    /// Follows a new config. A pause that is on goes on.
+    pub const fn reconfigure(&mut self, config: ShipperConfig) {
+        self.config = config;
     }
 
     /// The last line below the saved checkpoint: a crash does not bring it again.

@@ -240,14 +240,23 @@ impl Sink {
 
     /// The batch was written, but for `refused` of its lines that will never be.
     pub fn written(&mut self, now: Time, refused: u64, reason: DropReason) {
-        let lines = self.in_flight.len() as u64;
-        let refused = refused.min(lines);
-        self.delivered = self.delivered.saturating_add(lines - refused);
-        let may_go = self.in_flight.iter().filter(|line| !line.is_audit).count() as u64;
+        self.written_first(now, self.in_flight.len(), refused, reason);
+    }
+
+    /// The first so many lines of the batch were written, but for `refused` of them that will never be; the others are
+    /// still on their way.
+    pub fn written_first(&mut self, now: Time, lines: usize, refused: u64, reason: DropReason) {
+        let lines = lines.min(self.in_flight.len());
+        let refused = refused.min(lines as u64);
+        let (mut may_go, mut bytes) = (0, 0);
+        for line in self.in_flight.drain(..lines) {
+            may_go += u64::from(!line.is_audit);
+            bytes += line.size_bytes();
+        }
+        self.delivered = self.delivered.saturating_add(lines as u64 - refused);
         self.audit_lost = self.audit_lost.saturating_add(refused.saturating_sub(may_go));
+        self.in_flight_bytes -= bytes;
         self.note_drops(now, reason, refused);
-        self.in_flight.clear();
-        self.in_flight_bytes = 0;
     }
 
     /// The process dies: what is in memory is gone, and counted as far as anybody lives to tell.

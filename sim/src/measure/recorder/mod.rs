@@ -16,9 +16,11 @@ use super::jobs::{JOBS_CONSISTENT, JobBook};
 pub(crate) use finish::EndState;
 
 use self::finish::share_ppm;
+use super::auth::AuthBooks;
 use super::bookings::Bookings;
 use super::flags::FlagBooks;
 use super::limits::{LimitKey, LimitWatch};
+use super::log_books::LogBooks;
 use super::money::{Broken, Money};
 use super::monitoring::Monitoring;
 use super::notifications::Notifications;
@@ -157,6 +159,8 @@ pub(crate) struct Recorder {
     pub(crate) notifications: Notifications,
     pub(crate) brokers: BrokerBooks,
     pub(crate) queues: QueueBooks,
+    pub(crate) logs: LogBooks,
+    pub(crate) auth: AuthBooks,
     link_latency: Vec<Durations>,
     offered: u128,
     levels: Vec<ServiceLevels>,
@@ -221,6 +225,8 @@ impl Recorder {
             notifications: Notifications::default(),
             brokers: BrokerBooks::default(),
             queues: QueueBooks::default(),
+            logs: LogBooks::default(),
+            auth: AuthBooks::default(),
             link_latency: vec![Durations::new(2); plan.links.len()],
             offered: 0,
             levels: vec![ServiceLevels::default(); plan.services.len()],

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use foreshock_systems::auth::{Flight, Flights, RefreshTiming};
 use serde_json::{Map, Value};
 
-use super::wire::{Ask, Packed};
+use super::wire::{Ask, DENIED, Packed};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request, Slab};
-use crate::kernel::draw::{Key, Lineage, name_hash};
+use crate::kernel::draw::{Key, Lineage, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
@@ -22,9 +22,12 @@ pub(super) struct Settings {
     timing: RefreshTiming,
     /// A refresh begins at least so long after the one before.
     again_after: Span,
+    /// Share of requests after which a token turns out to be in the wrong hands: its login is ended, and goes on being
+    /// used by whoever has it.
+    stolen_ppm: u32,
 }
 
-const SETTINGS: [Setting<Settings>; 3] = [
+const SETTINGS: [Setting<Settings>; 4] = [
     ("refresh_after", |settings, value| {
         settings.timing.after_ppm = share(value)?;
         Ok(())
@@ -37,12 +40,17 @@ const SETTINGS: [Setting<Settings>; 3] = [
         settings.again_after = lifetime(value)?;
         Ok(())
     }),
+    ("stolen", |settings, value| {
+        settings.stolen_ppm = share(value)?;
+        Ok(())
+    }),
 ];
 
 /// The settings of who holds tokens, or everything that is wrong with them.
 pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>> {
     let timing = RefreshTiming { after_ppm: 800_000, jitter: Span::ZERO };
-    table::read("an auth client", &SETTINGS, Settings { timing, again_after: Span::from_secs(1) }, written)
+    let usual = Settings { timing, again_after: Span::from_secs(1), stolen_ppm: 0 };
+    table::read("an auth client", &SETTINGS, usual, written)
 }
 
 /// A session's tokens.
@@ -52,6 +60,9 @@ struct Session {
     /// Renewals begun: each has a fate of its own on the network.
     renewals: u32,
     generation: u32,
+    family: u64,
+    /// Its login was ended: whoever uses it on is told so by those who check it.
+    is_stolen: bool,
     /// The token in one word, which is the secret of the refresh token as well; 0 is none.
     word: u64,
     expires: Time,
@@ -68,6 +79,7 @@ struct Waiting {
 #[derive(Clone, Copy)]
 enum Call {
     Renewal { session: u64 },
+    Revocation { session: u64 },
     Presented(Waiting),
 }
 
@@ -78,6 +90,8 @@ struct Counts {
     logged_out: u64,
     joined: u64,
     rejected: u64,
+    denied: u64,
+    stolen: u64,
 }
 
 pub(super) struct Client {
@@ -90,6 +104,7 @@ pub(super) struct Client {
     flights: Flights<Waiting>,
     calls: Slab<Call>,
     jitter: Option<Key>,
+    stolen: Option<Key>,
     counts: Counts,
 }
 
@@ -105,6 +120,7 @@ impl Client {
             flights: Flights::new(),
             calls: Slab::new(),
             jitter: None,
+            stolen: None,
             counts: Counts::default(),
         }
     }
@@ -116,6 +132,8 @@ impl Client {
             logins: 0,
             renewals: 0,
             generation: 0,
+            family: 0,
+            is_stolen: false,
             word: 0,
             expires: Time::ZERO,
             refresh_at: Time::MAX,
@@ -131,6 +149,7 @@ impl Client {
         } else {
             Ask::Refresh { family, generation: session.generation, secret: session.word }
         };
+        session.family = family;
         self.counts.renewals += 1;
         session.renewals = session.renewals.wrapping_add(1);
         let step = session.renewals;
@@ -149,14 +168,16 @@ impl Client {
 
     fn present(&mut self, waiting: Waiting, cx: &mut Cx<'_>) {
         let request = waiting.request;
-        let word = self.sessions.get(&request.key).map_or(0, |session| session.word);
+        let (word, family) =
+            self.sessions.get(&request.key).map_or((0, 0), |session| (session.word, session.family));
         let Some(service) = self.service else { return };
-        let ask = Ask::Present { token: word, session: request.key };
+        let ask = Ask::Present { token: word, family };
         let lineage = request.lineage.call(name_hash("present"), 0);
         let token = self.calls.insert(Call::Presented(waiting)).pack();
         cx.call(
             CallSpec {
                 load: request.load,
+                operation: request.operation,
                 key: request.key,
                 arguments: ask.arguments(),
                 deadline: request.deadline,
@@ -170,6 +191,50 @@ impl Client {
         );
     }
 
+    /// Now and then a token turns out to be in the wrong hands: its login is ended at the issuer. It is used on until
+    /// those who check it know that, and not renewed any more.
+    fn lose(&mut self, request: &Request, cx: &mut Cx<'_>) {
+        let share_ppm = self.settings.stolen_ppm;
+        if share_ppm == 0 {
+            return;
+        }
+        let word = self.stolen.map_or(0, |key| key.draw(cx.redrawn(request.lineage.raw())));
+        let (Some(issuer), Some(session)) = (self.issuer, self.sessions.get_mut(&request.key)) else {
+            return;
+        };
+        if session.is_stolen || !chance_ppm(word, share_ppm) {
+            return;
+        }
+        session.is_stolen = true;
+        self.due.remove(&(session.refresh_at, request.key));
+        session.refresh_at = Time::MAX;
+        self.counts.stolen += 1;
+        let lineage = request.lineage.call(name_hash("revoke"), 0);
+        let token = self.calls.insert(Call::Revocation { session: request.key }).pack();
+        let arguments = Ask::Revoke { family: session.family }.arguments();
+        let spec = CallSpec {
+            key: request.key,
+            arguments,
+            token,
+            ..CallSpec::of_its_own(issuer, lineage, cx.now())
+        };
+        cx.call(spec, Ref::NONE);
+    }
+
+    /// An issuer that did not hear it is told again with the next request.
+    fn revoked(&mut self, id: u64, done: &Done) {
+        if let Some(session) = self.sessions.get_mut(&id).filter(|_| done.outcome != OutcomeKind::Ok) {
+            session.is_stolen = false;
+        }
+    }
+
+    /// A token whose login was ended is known to be dead: the next request logs in anew.
+    fn log_out_stolen(&mut self, id: u64) {
+        if let Some(session) = self.sessions.get_mut(&id).filter(|session| session.is_stolen) {
+            (session.word, session.generation, session.is_stolen) = (0, 0, false);
+        }
+    }
+
     fn renewed(&mut self, id: u64, done: &Done, cx: &mut Cx<'_>) -> Option<Woken> {
         let local = cx.local_time();
         let session = self.sessions.get_mut(&id)?;
@@ -178,6 +243,7 @@ impl Client {
         if is_good {
             let is_login = session.word == 0;
             session.generation = if is_login { 0 } else { session.generation + 1 };
+            session.is_stolen &= !is_login;
             session.word = done.value;
             let packed = Packed::of(done.value);
             let life = Span::from_secs(packed.life_s);
@@ -224,13 +290,13 @@ impl Behaviour for Client {
             .get(&request.key)
             .is_some_and(|session| session.word != 0 && local < session.expires);
         if is_good {
+            self.lose(request, cx);
             self.present(waiting, cx);
             return Verdict::Wait;
         }
-        let is_renewing = self
-            .sessions
-            .get(&request.key)
-            .is_some_and(|session| session.refresh_at == Time::MAX && session.word != 0);
+        let is_renewing = self.sessions.get(&request.key).is_some_and(|session| {
+            session.refresh_at == Time::MAX && session.word != 0 && !session.is_stolen
+        });
         match self.flights.board(request.key, waiting) {
             Flight::Lead if !is_renewing => self.renew(request.key, cx),
             Flight::Lead | Flight::Join => self.counts.joined += 1,
@@ -240,6 +306,7 @@ impl Behaviour for Client {
 
     fn start(&mut self, cx: &mut Cx<'_>) {
         self.jitter = Some(cx.key("refresh jitter"));
+        self.stolen = Some(cx.key("token stolen"));
     }
 
     fn crash(&mut self, _keep: Durable) {
@@ -249,6 +316,7 @@ impl Behaviour for Client {
         // Logins go on counting, so that no family is begun twice.
         for session in self.sessions.values_mut() {
             (session.word, session.generation, session.refresh_at) = (0, 0, Time::MAX);
+            session.is_stolen = false;
         }
     }
 
@@ -263,11 +331,21 @@ impl Behaviour for Client {
     fn call_done(&mut self, done: &Done, cx: &mut Cx<'_>) -> Option<Woken> {
         match self.calls.remove(Ref::unpack(done.token)).copied()? {
             Call::Renewal { session } => self.renewed(session, done, cx),
+            Call::Revocation { session } => {
+                self.revoked(session, done);
+                None
+            }
             Call::Presented(waiting) => {
                 let verdict = match (done.outcome, done.missed) {
+                    // Who is not allowed to is told so: that is an answer.
+                    (OutcomeKind::Ok, true) if done.value == DENIED => {
+                        self.counts.denied += 1;
+                        Verdict::Answer(Answered { missed: true, value: DENIED })
+                    }
                     (OutcomeKind::Ok, false) => Verdict::Answer(Answered::default()),
                     (OutcomeKind::Ok, true) => {
                         self.counts.rejected += 1;
+                        self.log_out_stolen(waiting.request.key);
                         Verdict::Fail
                     }
                     _ => Verdict::Fail,
@@ -298,5 +376,11 @@ impl Behaviour for Client {
             ("logged_out", counts.logged_out),
             ("tokens_rejected", counts.rejected),
         ]);
+        if counts.denied > 0 {
+            out.counts.insert("denied", counts.denied);
+        }
+        if counts.stolen > 0 {
+            out.counts.insert("tokens_stolen", counts.stolen);
+        }
     }
 }

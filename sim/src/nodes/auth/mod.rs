@@ -3,7 +3,9 @@
 //! only by calls.
 
 mod client;
+mod roles;
 mod server;
+mod throttle;
 mod verifier;
 mod wire;
 
@@ -13,12 +15,30 @@ use serde_json::{Map, Value};
 
 use super::{Kind, service};
 use crate::cluster::Node;
+use crate::scenario::Around;
 use crate::scenario::plan::{EdgeId, KindTraits, Plan, ServiceId};
 
-/// Kind `auth-server`; a forgiving one goes on with a family although one of its old tokens has come again.
-pub(super) struct AuthServer<const FORGIVES: bool>;
+/// An issuer without a defect, and those with one each, for tests of the checks that have to notice.
+pub(super) const SOUND: u8 = server::SOUND;
+/// It goes on with a family although one of its old tokens has come again.
+pub(super) const FORGIVES: u8 = server::FORGIVES;
+/// It lets everybody try to log in.
+pub(super) const UNGUARDED: u8 = server::UNGUARDED;
+/// It syncs nothing.
+pub(super) const UNSYNCED: u8 = server::UNSYNCED;
+/// A verifier without a defect, and those with one each.
+pub(super) const SOUND_VERIFIER: u8 = verifier::SOUND;
+/// It counts its leeway twice.
+pub(super) const LAX: u8 = verifier::LAX;
+/// It does not hear what is revoked.
+pub(super) const DEAF: u8 = verifier::DEAF;
+/// It forgets what roles forbid.
+pub(super) const PERMISSIVE: u8 = verifier::PERMISSIVE;
 
-impl<const FORGIVES: bool> Kind for AuthServer<FORGIVES> {
+/// Kind `auth-server`, with a defect or without one.
+pub(super) struct AuthServer<const DEFECT: u8>;
+
+impl<const DEFECT: u8> Kind for AuthServer<DEFECT> {
     fn check_settings(written: &Map<String, Value>) -> Vec<(String, String)> {
         server::read(written).err().unwrap_or_default()
     }
@@ -28,7 +48,7 @@ impl<const FORGIVES: bool> Kind for AuthServer<FORGIVES> {
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        let server = server::Server::new(&plan.services[service.index()], FORGIVES);
+        let server = server::Server::new(&plan.services[service.index()], DEFECT);
         service::node(service, plan, server)
     }
 }
@@ -51,10 +71,10 @@ impl Kind for AuthClient {
     }
 }
 
-/// Kind `token-verifier`; a lax one counts its leeway twice.
-pub(super) struct TokenVerifier<const LAX: bool>;
+/// Kind `token-verifier`, with a defect or without one.
+pub(super) struct TokenVerifier<const DEFECT: u8>;
 
-impl<const LAX: bool> Kind for TokenVerifier<LAX> {
+impl<const DEFECT: u8> Kind for TokenVerifier<DEFECT> {
     fn check_settings(written: &Map<String, Value>) -> Vec<(String, String)> {
         verifier::read(written).err().unwrap_or_default()
     }
@@ -63,11 +83,13 @@ impl<const LAX: bool> Kind for TokenVerifier<LAX> {
         KindTraits { calls_itself: true, needs_calls: true, ..service::traits() }
     }
 
+    fn check_around(written: &Map<String, Value>, around: &Around<'_>) -> Vec<(String, String)> {
+        roles::check_around(written, around)
+    }
+
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
         let edge = calls_of(plan, service).first().copied();
-        let issuer = edge.map(|edge| plan.edges[edge.index()].callee);
-        let issuer = issuer.map_or(String::new(), |to| plan.services[to.index()].name.clone());
-        let verifier = verifier::Verifying::new(&plan.services[service.index()], edge, issuer, LAX);
+        let verifier = verifier::Verifying::new(&plan.services[service.index()], edge, plan, DEFECT);
         service::node(service, plan, verifier)
     }
 }

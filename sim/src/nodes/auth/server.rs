@@ -1,19 +1,36 @@
-//! The issuer: logins, refreshes, keys. Families survive a crash; a family's old token that comes again ends it.
+//! The issuer: logins, refreshes, keys, and the list of what is revoked. Families survive a crash as its store does; a
+//! family's old token that comes again ends it. A login costs what its password's hash costs, unless it is refused at the
+//! door.
+
+use std::collections::BTreeMap;
 
 use foreshock_systems::auth::{
-    KeyId, KeyRing, RefreshConfig, RefreshError, RefreshToken, RefreshTokens, RotationConfig, Token, Witness,
+    KeyId, KeyRing, RefreshConfig, RefreshError, RefreshToken, RefreshTokens, RotationConfig, Token,
+    Verifier, Witness,
 };
-use foreshock_systems::store::MemoryStore;
+use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
+use super::throttle::{Throttle, ThrottleSettings};
 use super::wire::{self, Ask};
 use crate::cluster::{Cx, Durable, Probes, Ref, Request};
+use crate::kernel::draw::{Key, Lineage, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::auth_invariant;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
-use crate::nodes::setting_table::{self as table, Setting, Wrong, lifetime, span, switch};
+use crate::nodes::setting_table::{self as table, Setting, Wrong, lifetime, positive, share, span, switch};
+use crate::nodes::store::{AnyStore, Fallen, StoreKind};
 use crate::scenario::plan::ServicePlan;
 use crate::scenario::quantity::Problem;
+
+/// No defect.
+pub(super) const SOUND: u8 = 0;
+/// For tests of the checks that have to notice: it goes on with a family although one of its old tokens has come again.
+pub(super) const FORGIVES: u8 = 1;
+/// It lets everybody try to log in.
+pub(super) const UNGUARDED: u8 = 2;
+/// Its store says that it syncs, and nobody asks it to.
+pub(super) const UNSYNCED: u8 = 3;
 
 /// Settings of an issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +46,14 @@ pub(super) struct Settings {
     are_keys_down: bool,
     /// What hashing a password takes beside the usual work.
     hash_time: Span,
+    throttle: ThrottleSettings,
+    /// Share of accounts whose password stands on the list of who guesses, and from how many addresses they do.
+    guess_hits_ppm: u32,
+    guess_addresses: u32,
+    store: StoreKind,
 }
 
-const SETTINGS: [Setting<Settings>; 8] = [
+const SETTINGS: [Setting<Settings>; 16] = [
     ("token_life", |settings, value| {
         let life_s = lifetime(value)?.as_nanos() / 1_000_000_000;
         if life_s == 0 || life_s > wire::MOST_LIFE_S {
@@ -72,6 +94,38 @@ const SETTINGS: [Setting<Settings>; 8] = [
         settings.hash_time = span(value)?;
         Ok(())
     }),
+    ("login_burst", |settings, value| {
+        settings.throttle.account.burst = positive(value)?;
+        Ok(())
+    }),
+    ("login_every", |settings, value| {
+        settings.throttle.account.every = Some(lifetime(value)?);
+        Ok(())
+    }),
+    ("address_burst", |settings, value| {
+        settings.throttle.address.burst = positive(value)?;
+        Ok(())
+    }),
+    ("address_every", |settings, value| {
+        settings.throttle.address.every = Some(lifetime(value)?);
+        Ok(())
+    }),
+    ("lock_after", |settings, value| {
+        settings.throttle.lock_after = Some(positive(value)?);
+        Ok(())
+    }),
+    ("lock_for", |settings, value| {
+        settings.throttle.lock_for = lifetime(value)?;
+        Ok(())
+    }),
+    ("guess_hits", |settings, value| {
+        settings.guess_hits_ppm = share(value)?;
+        Ok(())
+    }),
+    ("guess_addresses", |settings, value| {
+        settings.guess_addresses = positive(value)?;
+        Ok(())
+    }),
 ];
 
 /// The settings of an issuer, or everything that is wrong with them.
@@ -85,8 +139,19 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
         keep_after: Span::from_secs(720),
         are_keys_down: false,
         hash_time: Span::ZERO,
+        throttle: ThrottleSettings::NONE,
+        guess_hits_ppm: 0,
+        guess_addresses: 1_000,
+        store: StoreKind::Wal(FsyncPolicy::EveryCommit),
     };
-    table::read("an auth server", &SETTINGS, usual, written)
+    let settings =
+        table::read_stored("an auth server", &SETTINGS, usual, |settings| &mut settings.store, written)?;
+    if matches!(settings.store, StoreKind::Wal(FsyncPolicy::Group { .. })) {
+        let message =
+            "a token is synced before it leaves the house; write `every_commit`, or `never` to see why";
+        return Err(vec![("fsync".to_string(), message.to_string())]);
+    }
+    Ok(settings)
 }
 
 #[derive(Default)]
@@ -98,31 +163,44 @@ struct Counts {
     refused: u64,
     key_fetches: u64,
     rotations: u64,
+    guesses: u64,
+    guessed: u64,
+    revoked: u64,
+    restarts: u64,
 }
 
 pub(super) struct Server {
     settings: Settings,
     name: String,
-    forgives: bool,
+    defect: u8,
     ring: Option<KeyRing>,
     next_key: u64,
     rotates_at: Option<Time>,
-    tokens: RefreshTokens<MemoryStore>,
+    tokens: Option<RefreshTokens<AnyStore>>,
+    fallen: Option<Fallen>,
     witness: Witness,
+    /// The newest generation that was answered, of each family.
+    answered: BTreeMap<u64, u32>,
+    throttle: Throttle,
+    guessable: Option<Key>,
     counts: Counts,
 }
 
 impl Server {
-    pub(super) fn new(plan: &ServicePlan, forgives: bool) -> Server {
+    pub(super) fn new(plan: &ServicePlan, defect: u8) -> Server {
         let settings = settings_of(plan);
         Server {
             name: plan.name.clone(),
-            forgives,
+            defect,
             ring: None,
             next_key: 0,
             rotates_at: None,
-            tokens: RefreshTokens::new(refresh_config(&settings), MemoryStore::new()),
+            tokens: None,
+            fallen: None,
             witness: Witness::new(Span::ZERO, Span::ZERO, settings.grace),
+            answered: BTreeMap::new(),
+            throttle: Throttle::new(settings.throttle, defect == UNGUARDED),
+            guessable: None,
             settings,
             counts: Counts::default(),
         }
@@ -134,8 +212,8 @@ impl Server {
         wire::key(cx.seed(), &self.name, KeyId(id))
     }
 
-    /// A new access token, in one word. It is also the secret of the refresh token that comes with it.
-    fn issue(&self, local: Time, session: u64) -> Option<u64> {
+    /// A new access token of a login, in one word. It is also the secret of the refresh token that comes with it.
+    fn issue(&self, local: Time, whose: (u64, u64)) -> Option<u64> {
         let now_s = local.as_nanos() / 1_000_000_000;
         let life_s = match self.settings.expires_on_the {
             None => self.settings.life_s,
@@ -144,42 +222,107 @@ impl Server {
                 (2 * every_s - now_s % every_s).min(wire::MOST_LIFE_S)
             }
         };
-        let token: Token = self.ring.as_ref()?.sign(wire::claims(&self.name, session, now_s, life_s));
+        let token: Token = self.ring.as_ref()?.sign(wire::claims(&self.name, whose, now_s, life_s));
         Some(wire::pack(&token))
     }
 
-    fn log_in(&mut self, local: Time, session: u64, family: u64) -> Verdict {
-        let Some(word) = self.issue(local, session) else { return Verdict::Fail };
+    /// Whose login it is and where it comes from, if it is one: people log in at home, who guesses has many addresses.
+    fn login_of(&self, request: &Request) -> Option<(u64, u64)> {
+        let home = |at: &str, number| Lineage::root(name_hash(at), number).raw();
+        match Ask::of(request.arguments)? {
+            Ask::Login { .. } => Some((request.key, home("home", request.key))),
+            Ask::Guess => {
+                let number = request.call.raw() % u64::from(self.settings.guess_addresses);
+                Some((request.key, home("elsewhere", number)))
+            }
+            Ask::Refresh { .. } | Ask::Keys | Ask::Present { .. } | Ask::Revoke { .. } | Ask::Revocations => {
+                None
+            }
+        }
+    }
+
+    fn log_in(&mut self, family: u64, request: &Request, cx: &Cx<'_>) -> Verdict {
+        let (local, account) = (cx.local_time(), request.key);
+        if let Some((account, address)) = self.login_of(request) {
+            self.throttle.ended(local, account, address, true);
+        }
+        let Some(word) = self.issue(local, (account, family)) else { return Verdict::Fail };
+        let Some(tokens) = &mut self.tokens else { return Verdict::Fail };
         self.counts.logins += 1;
-        match self.tokens.begin(local, family, session, word) {
-            Ok(token) => Verdict::Proceed(Answered { missed: false, value: token.secret }),
+        match tokens.begin(local, family, account, word) {
+            Ok(token) => {
+                self.answered.insert(family, 0);
+                Verdict::Proceed(Answered { missed: false, value: token.secret })
+            }
             // The answer to this login was lost, and it is asked for again: begun is begun.
             Err(_) => Verdict::Proceed(Answered { missed: true, value: 0 }),
         }
     }
 
-    fn refresh(&mut self, session: u64, token: RefreshToken, cx: &mut Cx<'_>) -> Verdict {
+    /// Somebody has tried a password that is not their own. It is hashed like any other.
+    fn guess(&mut self, request: &Request, cx: &Cx<'_>) -> Verdict {
+        self.counts.guesses += 1;
+        let hits =
+            self.guessable.is_some_and(|key| chance_ppm(key.draw(request.key), self.settings.guess_hits_ppm));
+        self.counts.guessed += u64::from(hits);
+        if let Some((account, address)) = self.login_of(request) {
+            self.throttle.ended(cx.local_time(), account, address, hits);
+        }
+        Verdict::Proceed(Answered { missed: !hits, value: 0 })
+    }
+
+    fn refresh(&mut self, account: u64, token: RefreshToken, cx: &mut Cx<'_>) -> Verdict {
         let local = cx.local_time();
-        let Some(word) = self.issue(local, session) else { return Verdict::Fail };
-        let refreshed = self.tokens.refresh(local, token, word);
+        let Some(word) = self.issue(local, (account, token.family)) else { return Verdict::Fail };
+        let Some(tokens) = &mut self.tokens else { return Verdict::Fail };
+        let refreshed = tokens.refresh(local, token, word);
         match refreshed {
             Ok(refreshed) => {
                 self.counts.refreshes += 1;
                 self.counts.repeats += u64::from(refreshed.is_repeat);
                 let next = (refreshed.next.generation, refreshed.next.secret);
+                self.answered.insert(token.family, next.0);
                 self.watch(local, token, next, cx);
                 Verdict::Proceed(Answered { missed: false, value: refreshed.next.secret })
             }
             Err(error) => {
                 self.counts.reused += u64::from(error == RefreshError::Reused);
                 self.counts.refused += 1;
-                if self.forgives && error == RefreshError::Reused {
+                if self.defect == FORGIVES && error == RefreshError::Reused {
                     self.watch(local, token, (token.generation + 1, word), cx);
                     return Verdict::Proceed(Answered { missed: false, value: word });
                 }
                 Verdict::Proceed(Answered { missed: true, value: 0 })
             }
         }
+    }
+
+    /// A login ends: it gets no further tokens, and those it has stand on the list until they would end anyway.
+    fn revoke(&mut self, family: u64, cx: &mut Cx<'_>) -> Verdict {
+        let local = cx.local_time();
+        let Some(tokens) = &mut self.tokens else { return Verdict::Fail };
+        let Ok(is_known) = tokens.revoke(local, family) else { return Verdict::Fail };
+        if is_known {
+            self.counts.revoked += 1;
+            let longest = Span::from_secs(wire::MOST_LIFE_S) + Verifier::MAX_LEEWAY;
+            cx.revoke(family, local + longest);
+        }
+        Verdict::Proceed(Answered { missed: !is_known, value: 0 })
+    }
+
+    /// Looks for every login that was answered in what a crash has left of them.
+    fn check_kept(&mut self, cx: &mut Cx<'_>) {
+        let may_lose = self.settings.store != StoreKind::Wal(FsyncPolicy::EveryCommit);
+        let Some(tokens) = &self.tokens else { return };
+        let lost = self.answered.iter().find(|(family, newest)| tokens.newest(**family) < Some(**newest));
+        if let Some((family, newest)) = lost.filter(|_| !may_lose) {
+            let found = tokens.newest(*family);
+            cx.violation(
+                auth_invariant::KEPT,
+                format!("token {newest} of family {family:016x} was answered, and {found:?} is known"),
+            );
+        }
+        self.answered.retain(|family, _| tokens.newest(*family).is_some());
     }
 
     fn watch(&mut self, local: Time, used: RefreshToken, next: (u32, u64), cx: &mut Cx<'_>) {
@@ -193,17 +336,21 @@ fn settings_of(plan: &ServicePlan) -> Settings {
     read(&plan.settings).expect("the plan's settings were checked")
 }
 
-fn refresh_config(settings: &Settings) -> RefreshConfig {
-    RefreshConfig { grace: settings.grace, ..RefreshConfig::default() }
+fn refresh_config(settings: &Settings, defect: u8) -> RefreshConfig {
+    let is_synced = settings.store != StoreKind::Wal(FsyncPolicy::Never) && defect != UNSYNCED;
+    RefreshConfig { grace: settings.grace, is_synced, ..RefreshConfig::default() }
 }
 
 impl Behaviour for Server {
     fn answer(&mut self, request: &Request, _job: Ref, cx: &mut Cx<'_>) -> Verdict {
         match Ask::of(request.arguments) {
-            Some(Ask::Login { family }) => self.log_in(cx.local_time(), request.key, family),
+            Some(Ask::Login { family }) => self.log_in(family, request, cx),
+            Some(Ask::Guess) => self.guess(request, cx),
             Some(Ask::Refresh { family, generation, secret }) => {
                 self.refresh(request.key, RefreshToken { family, generation, secret }, cx)
             }
+            Some(Ask::Revoke { family }) => self.revoke(family, cx),
+            Some(Ask::Revocations) => Verdict::Proceed(Answered { missed: false, value: cx.revocations() }),
             Some(Ask::Keys) if self.settings.are_keys_down => Verdict::Fail,
             Some(Ask::Keys) => {
                 self.counts.key_fetches += 1;
@@ -214,14 +361,34 @@ impl Behaviour for Server {
         }
     }
 
+    fn answer_at_door(&mut self, request: &Request, cx: &mut Cx<'_>) -> Option<Answered> {
+        let (account, address) = self.login_of(request)?;
+        let admitted = self.throttle.admit(cx.local_time(), account, address);
+        if let Err(witness) = &admitted {
+            cx.violation(auth_invariant::THROTTLED, witness.clone());
+        }
+        let is_refused = admitted == Ok(false);
+        is_refused.then_some(Answered { missed: true, value: 0 })
+    }
+
     fn demand(&self, request: &Request, usual: Span) -> Span {
         match Ask::of(request.arguments) {
-            Some(Ask::Login { .. }) => usual + self.settings.hash_time,
-            Some(Ask::Refresh { .. } | Ask::Keys | Ask::Present { .. }) | None => usual,
+            Some(Ask::Login { .. } | Ask::Guess) => usual + self.settings.hash_time,
+            Some(
+                Ask::Refresh { .. } | Ask::Keys | Ask::Present { .. } | Ask::Revoke { .. } | Ask::Revocations,
+            )
+            | None => usual,
         }
     }
 
     fn start(&mut self, cx: &mut Cx<'_>) {
+        self.guessable = Some(cx.key("guessable"));
+        let disk = self.fallen.take().and_then(|fallen| fallen.disk(self.counts.restarts, cx));
+        let kind =
+            if self.defect == UNSYNCED { StoreKind::Wal(FsyncPolicy::Never) } else { self.settings.store };
+        let store = AnyStore::open(kind, disk);
+        self.tokens = Some(RefreshTokens::new(refresh_config(&self.settings, self.defect), store));
+        self.check_kept(cx);
         if self.ring.is_none() {
             let rotation = RotationConfig {
                 publish_before: self.settings.publish_before,
@@ -234,14 +401,19 @@ impl Behaviour for Server {
     }
 
     fn crash(&mut self, keep: Durable) {
-        if keep == Durable::Nothing {
-            self.tokens = RefreshTokens::new(refresh_config(&self.settings), MemoryStore::new());
-        }
+        self.counts.restarts += 1;
+        self.fallen = self.tokens.take().map(|tokens| tokens.into_store().fallen(keep));
+        self.throttle.restart();
     }
 
     fn reconfigure(&mut self, plan: &ServicePlan) {
-        self.settings = settings_of(plan);
-        self.tokens.reconfigure(refresh_config(&self.settings));
+        // Where families are kept changes with the next start only.
+        self.settings = Settings { store: self.settings.store, ..settings_of(plan) };
+        self.throttle.reconfigure(self.settings.throttle);
+        let config = refresh_config(&self.settings, self.defect);
+        if let Some(tokens) = &mut self.tokens {
+            tokens.reconfigure(config);
+        }
     }
 
     fn deadline(&self) -> Option<Time> {
@@ -275,5 +447,21 @@ impl Behaviour for Server {
             ("key_fetches", counts.key_fetches),
             ("key_rotations", counts.rotations),
         ]);
+        if self.throttle.is_on() || counts.guesses > 0 {
+            out.counts.extend([
+                ("logins_tried", self.throttle.tried),
+                ("logins_refused_account", self.throttle.refused_account),
+                ("logins_refused_address", self.throttle.refused_address),
+                ("logins_refused_locked", self.throttle.refused_locked),
+                ("guesses_tried", counts.guesses),
+                ("guesses_right", counts.guessed),
+            ]);
+        }
+        if counts.revoked > 0 {
+            out.counts.insert("logins_revoked", counts.revoked);
+        }
+        if counts.restarts > 0 {
+            out.counts.insert("restarts", counts.restarts);
+        }
     }
 }

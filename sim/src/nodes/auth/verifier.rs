@@ -1,26 +1,37 @@
-//! Who checks tokens: with keys that it fetches from the issuer and keeps for a time. A token that is not accepted is
-//! answered with a miss; what was wrong is counted.
+//! Who checks tokens: with keys that it fetches from the issuer and keeps for a time, with a copy of the list of what is
+//! revoked that is good for a time, and with roles. A token that is not accepted is answered with a miss, and so is a
+//! principal who may not do what is asked; what was wrong is counted.
 
 use std::collections::BTreeMap;
 
 use foreshock_systems::auth::{
-    Algorithm, KeyCache, KeyCacheConfig, KeysUnavailable, Lookup, Rejection, Verifier, VerifierConfig,
-    Witness,
+    Algorithm, CachedRevocations, KeyCache, KeyCacheConfig, KeysUnavailable, Lookup, Rejection,
+    RevocationList, TokenId, Verifier, VerifierConfig, Witness,
 };
 use foreshock_systems::rate_limiter::RateLimitConfig;
 use serde_json::{Map, Value};
 
-use super::wire::{self, Ask, Packed};
+use super::roles::{self, RoleSettings, Roles};
+use super::wire::{self, Ask, DENIED, Packed};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request};
-use crate::kernel::draw::{Lineage, name_hash};
+use crate::kernel::draw::{Key, Lineage, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{OutcomeKind, auth_invariant};
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
 use crate::nodes::setting_table::{self as table, Setting, Wrong, lifetime, span};
-use crate::scenario::plan::{EdgeId, ServicePlan};
+use crate::scenario::plan::{EdgeId, Plan, ServiceId, ServicePlan};
+
+/// No defect.
+pub(super) const SOUND: u8 = 0;
+/// For tests of the checks that have to notice: it counts its leeway twice.
+pub(super) const LAX: u8 = 1;
+/// It asks what is revoked, and does not listen.
+pub(super) const DEAF: u8 = 2;
+/// It forgets what roles forbid.
+pub(super) const PERMISSIVE: u8 = 3;
 
 /// Settings of who checks tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     leeway: Span,
     keys_ttl: Span,
@@ -29,9 +40,14 @@ pub(super) struct Settings {
     retry_after: Span,
     /// Unknown key names make it ask at most so often.
     unknown_every: Span,
+    /// How often it asks what is revoked; none: never.
+    revocations_every: Option<Span>,
+    /// A list that is older is worth nothing: without one, no token is accepted.
+    revocations_max_age: Span,
+    roles: RoleSettings,
 }
 
-const SETTINGS: [Setting<Settings>; 5] = [
+const SETTINGS: [Setting<Settings>; 7] = [
     ("leeway", |settings, value| {
         settings.leeway = span(value)?;
         Ok(())
@@ -52,6 +68,14 @@ const SETTINGS: [Setting<Settings>; 5] = [
         settings.unknown_every = lifetime(value)?;
         Ok(())
     }),
+    ("revocations_every", |settings, value| {
+        settings.revocations_every = Some(lifetime(value)?);
+        Ok(())
+    }),
+    ("revocations_max_age", |settings, value| {
+        settings.revocations_max_age = lifetime(value)?;
+        Ok(())
+    }),
 ];
 
 /// The settings of who checks tokens, or everything that is wrong with them.
@@ -62,8 +86,26 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
         stale_for: Some(Span::from_secs(86_400)),
         retry_after: Span::from_secs(1),
         unknown_every: Span::from_secs(10),
+        revocations_every: None,
+        revocations_max_age: Span::from_secs(30),
+        roles: RoleSettings::default(),
     };
-    table::read("a token verifier", &SETTINGS, usual, written)
+    let (of_roles, others): (Map<String, Value>, Map<String, Value>) =
+        written.clone().into_iter().partition(|(key, _)| roles::KEYS.contains(&key.as_str()));
+    let roles = roles::read(&of_roles);
+    let others = table::read("a token verifier", &SETTINGS, usual, &others);
+    let mut settings = match (roles, others) {
+        (Ok(roles), Ok(others)) => Settings { roles, ..others },
+        (Err(wrong), Ok(_)) | (Ok(_), Err(wrong)) => return Err(wrong),
+        (Err(wrong), Err(others)) => return Err(wrong.into_iter().chain(others).collect()),
+    };
+    let Some(every) = settings.revocations_every else { return Ok(settings) };
+    if every >= settings.revocations_max_age {
+        let message = "a list is asked for before it is too old: make it shorter than `revocations_max_age`";
+        return Err(vec![("revocations_every".to_string(), message.to_string())]);
+    }
+    settings.retry_after = settings.retry_after.min(every);
+    Ok(settings)
 }
 
 impl Settings {
@@ -83,11 +125,31 @@ impl Settings {
     }
 }
 
+/// What a call of its own is about.
+const KEYS: u64 = 0;
+const LIST: u64 = 1;
+
 pub(super) struct Verifying {
     settings: Settings,
     edge: Option<EdgeId>,
     issuer: String,
-    is_lax: bool,
+    defect: u8,
+    /// Whom it asks, as a service.
+    issuer_id: Option<ServiceId>,
+    revoked: CachedRevocations,
+    list: RevocationList,
+    /// How much of the list it has, and when it asks for more.
+    heard: u64,
+    asks_at: Option<Time>,
+    asked_at: Option<Time>,
+    asked: u64,
+    lists: u64,
+    roles: Roles,
+    role_draws: Option<Key>,
+    denied: u64,
+    allowed: u64,
+    furthest_revoked: Span,
+    seen: Time,
     cache: KeyCache,
     verifier: Verifier,
     waiting: Vec<Ref>,
@@ -98,14 +160,30 @@ pub(super) struct Verifying {
 }
 
 impl Verifying {
-    pub(super) fn new(plan: &ServicePlan, edge: Option<EdgeId>, issuer: String, is_lax: bool) -> Verifying {
-        let settings = settings_of(plan);
+    pub(super) fn new(own: &ServicePlan, edge: Option<EdgeId>, plan: &Plan, defect: u8) -> Verifying {
+        let settings = settings_of(own);
+        let issuer_id = edge.map(|edge| plan.edges[edge.index()].callee);
+        let issuer = issuer_id.map_or(String::new(), |to| plan.services[to.index()].name.clone());
         Verifying {
             edge,
             cache: KeyCache::new(settings.cache(), Time::ZERO),
-            verifier: verifier(&settings, &issuer, is_lax),
+            verifier: verifier(&settings, &issuer, defect == LAX),
             issuer,
-            is_lax,
+            defect,
+            issuer_id,
+            revoked: CachedRevocations::new(settings.revocations_max_age),
+            list: RevocationList::new(),
+            heard: 0,
+            asks_at: None,
+            asked_at: None,
+            asked: 0,
+            lists: 0,
+            roles: Roles::new(settings.roles.clone(), defect == PERMISSIVE),
+            role_draws: None,
+            denied: 0,
+            allowed: 0,
+            furthest_revoked: Span::ZERO,
+            seen: Time::ZERO,
             settings,
             waiting: Vec::new(),
             fetches: 0,
@@ -113,6 +191,84 @@ impl Verifying {
             rejected: BTreeMap::new(),
             beyond: Witness::new(Span::MAX, Span::MAX, Span::ZERO),
         }
+    }
+
+    /// Asks how long the list of what is revoked is; the answer brings what is new in it.
+    fn ask_for_revocations(&mut self, local: Time, cx: &mut Cx<'_>) {
+        let (Some(edge), Some(every)) = (self.edge, self.settings.revocations_every) else { return };
+        self.asks_at = Some(local + every);
+        if self.asked_at.is_some() {
+            return;
+        }
+        self.asked_at = Some(local);
+        self.asked += 1;
+        let lineage = Lineage::root(cx.name_of(cx.node()), self.asked).call(name_hash("revocations"), 0);
+        let arguments = Ask::Revocations.arguments();
+        let spec = CallSpec { arguments, token: LIST, ..CallSpec::of_its_own(edge, lineage, cx.now()) };
+        cx.call(spec, Ref::NONE);
+    }
+
+    /// The list as it was when it was asked for, at least.
+    fn hear(&mut self, done: &Done, cx: &mut Cx<'_>) {
+        let Some(asked_at) = self.asked_at.take() else { return };
+        if done.outcome != OutcomeKind::Ok || done.missed {
+            let again = cx.local_time() + self.settings.retry_after;
+            self.asks_at = self.asks_at.map(|at| at.min(again));
+            return;
+        }
+        self.lists += 1;
+        if let Some(issuer) = self.issuer_id.filter(|_| self.defect != DEAF) {
+            for (family, expires) in cx.revocations_of(issuer, self.heard, done.value) {
+                self.list.revoke_session(family, expires);
+            }
+        }
+        self.heard = self.heard.max(done.value);
+        self.list.expire(cx.local_time());
+        self.revoked.fetched(asked_at, self.list.clone());
+    }
+
+    /// Whether a login's tokens are still good; or why not.
+    fn check_revoked(&mut self, token: TokenId, family: u64, cx: &mut Cx<'_>) -> Result<(), Rejection> {
+        if self.settings.revocations_every.is_none() {
+            return Ok(());
+        }
+        match self.revoked.is_revoked(cx.local_time(), token, family) {
+            Some(true) => return Err(Rejection::Revoked),
+            None => return Err(Rejection::RevocationsUnavailable),
+            Some(false) => {}
+        }
+        let since = self.issuer_id.and_then(|issuer| cx.revoked_at(issuer, family));
+        let Some(since) = since.map(|at| cx.now().since(at)) else { return Ok(()) };
+        self.furthest_revoked = self.furthest_revoked.max(since);
+        // By true time; what its own clock is off is not promised.
+        let (now, local) = (cx.now(), cx.local_time());
+        let promised = self.settings.revocations_max_age + now.since(local).max(local.since(now));
+        if since > promised {
+            cx.violation(
+                auth_invariant::REVOKED,
+                format!("login {family:016x} was revoked {since} ago, and {promised} are promised"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the principal may do what is asked.
+    fn is_allowed(&mut self, request: &Request, cx: &mut Cx<'_>) -> bool {
+        let Some(draws) = self.role_draws.filter(|_| self.settings.roles.is_on()) else { return true };
+        let plan = std::sync::Arc::clone(cx.plan());
+        let operation = plan.operations.get(request.operation.index()).map_or("", String::as_str);
+        let decided = self.roles.decide(cx.local_time(), request.key, operation, draws);
+        if decided.is_wrong {
+            let principal = request.key;
+            cx.violation(
+                auth_invariant::DENIED,
+                format!(
+                    "principal {principal} passed with `{operation}`, which no role of theirs lets them do"
+                ),
+            );
+        }
+        *(if decided.passes { &mut self.allowed } else { &mut self.denied }) += 1;
+        decided.passes
     }
 
     fn fetch(&mut self, cx: &mut Cx<'_>) {
@@ -123,12 +279,14 @@ impl Verifying {
         self.fetches += 1;
         let lineage = Lineage::root(cx.name_of(cx.node()), self.fetches).call(name_hash("fetch"), 0);
         let arguments = Ask::Keys.arguments();
-        cx.call(CallSpec { arguments, ..CallSpec::of_its_own(edge, lineage, cx.now()) }, Ref::NONE);
+        let spec = CallSpec { arguments, token: KEYS, ..CallSpec::of_its_own(edge, lineage, cx.now()) };
+        cx.call(spec, Ref::NONE);
     }
 
     fn check(
         &mut self,
-        (word, session): (u64, u64),
+        (word, family): (u64, u64),
+        request: &Request,
         job: Ref,
         has_fetched: bool,
         cx: &mut Cx<'_>,
@@ -148,12 +306,18 @@ impl Verifying {
             Lookup::Unknown => return self.reject(Rejection::UnknownKey),
             Lookup::Unavailable => return self.reject(Rejection::KeysUnavailable),
         };
-        let Some(token) = packed.token(&key, &self.issuer, session) else {
+        let Some(token) = packed.token(&key, &self.issuer, (request.key, family)) else {
             return self.reject(Rejection::Signature);
         };
         match self.verifier.verify(local, &token, &key) {
             Err(rejection) => self.reject(rejection),
             Ok(claims) => {
+                if let Err(rejection) = self.check_revoked(claims.id, family, cx) {
+                    return self.reject(rejection);
+                }
+                if !self.is_allowed(request, cx) {
+                    return Verdict::Answer(Answered { missed: true, value: DENIED });
+                }
                 self.accepted += 1;
                 let mut allowed = Witness::new(self.settings.leeway, Span::MAX, Span::ZERO);
                 if let Err(violation) = allowed.accepted(local, claims) {
@@ -173,10 +337,18 @@ impl Verifying {
 
     fn asked(&mut self, request: &Request, job: Ref, has_fetched: bool, cx: &mut Cx<'_>) -> Verdict {
         match Ask::of(request.arguments) {
-            Some(Ask::Present { token, session }) => self.check((token, session), job, has_fetched, cx),
-            Some(Ask::Login { .. } | Ask::Refresh { .. } | Ask::Keys) | None => {
-                self.reject(Rejection::Signature)
+            Some(Ask::Present { token, family }) => {
+                self.check((token, family), request, job, has_fetched, cx)
             }
+            Some(
+                Ask::Login { .. }
+                | Ask::Refresh { .. }
+                | Ask::Keys
+                | Ask::Revoke { .. }
+                | Ask::Revocations
+                | Ask::Guess,
+            )
+            | None => self.reject(Rejection::Signature),
         }
     }
 }
@@ -197,6 +369,7 @@ fn verifier(settings: &Settings, issuer: &str, is_lax: bool) -> Verifier {
 
 impl Behaviour for Verifying {
     fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
+        self.seen = cx.local_time();
         self.asked(request, job, false, cx)
     }
 
@@ -206,15 +379,36 @@ impl Behaviour for Verifying {
 
     fn start(&mut self, cx: &mut Cx<'_>) {
         self.cache = KeyCache::new(self.settings.cache(), cx.local_time());
+        self.role_draws = Some(cx.key("role"));
+        self.asks_at = self.settings.revocations_every.map(|_| cx.local_time());
     }
 
     fn crash(&mut self, _keep: Durable) {
         self.waiting.clear();
+        (self.list, self.heard, self.asked_at) = (RevocationList::new(), 0, None);
+        self.revoked = CachedRevocations::new(self.settings.revocations_max_age);
+        self.roles.restart();
     }
 
     fn reconfigure(&mut self, plan: &ServicePlan) {
-        self.settings = settings_of(plan);
-        self.verifier = verifier(&self.settings, &self.issuer, self.is_lax);
+        let was = std::mem::replace(&mut self.settings, settings_of(plan));
+        self.verifier = verifier(&self.settings, &self.issuer, self.defect == LAX);
+        self.roles.reconfigure(self.seen, self.settings.roles.clone());
+        let of_list = |settings: &Settings| (settings.revocations_every, settings.revocations_max_age);
+        if of_list(&was) != of_list(&self.settings) {
+            // A copy is as good as the new settings say, and the next one is asked for at once.
+            self.revoked = CachedRevocations::new(self.settings.revocations_max_age);
+            self.asks_at = self.settings.revocations_every.map(|_| Time::ZERO);
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.asks_at
+    }
+
+    fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
+        self.ask_for_revocations(local, cx);
+        None
     }
 
     fn calls_itself(&self) -> bool {
@@ -222,6 +416,10 @@ impl Behaviour for Verifying {
     }
 
     fn call_done(&mut self, done: &Done, cx: &mut Cx<'_>) -> Option<Woken> {
+        if done.token == LIST {
+            self.hear(done, cx);
+            return None;
+        }
         let local = cx.local_time();
         if done.outcome == OutcomeKind::Ok {
             let (seed, issuer) = (cx.seed(), &self.issuer);
@@ -237,6 +435,14 @@ impl Behaviour for Verifying {
         out.counts.insert("tokens_accepted", self.accepted);
         out.counts.insert("key_fetches", self.fetches);
         out.counts.insert("accepted_beyond_end_us", self.beyond.furthest_beyond().as_micros());
+        if self.settings.revocations_every.is_some() {
+            out.counts.insert("revocation_lists", self.lists);
+            out.maxima.insert("accepted_after_revocation_us", self.furthest_revoked.as_micros());
+        }
+        if self.settings.roles.is_on() {
+            out.counts.insert("allowed", self.allowed);
+            out.counts.insert("denied", self.denied);
+        }
         for (rejection, count) in &self.rejected {
             out.counts.insert(rejection.name(), *count);
         }

@@ -16,8 +16,14 @@ pub(super) enum Ask {
     Refresh { family: u64, generation: u32, secret: u64 },
     /// Which keys are published.
     Keys,
-    /// The answer of a service, for a token.
-    Present { token: u64, session: u64 },
+    /// The answer of a service, for a token of a login.
+    Present { token: u64, family: u64 },
+    /// The end of a login: nobody is to accept its tokens any more.
+    Revoke { family: u64 },
+    /// How many logins were ended so far.
+    Revocations,
+    /// A login with a password that somebody has guessed or bought. Any client can: it is a request without arguments.
+    Guess,
 }
 
 impl Ask {
@@ -26,7 +32,10 @@ impl Ask {
             Ask::Login { family } => [1, family, 0],
             Ask::Refresh { family, generation, secret } => [2 | (generation as u64) << 8, family, secret],
             Ask::Keys => [3, 0, 0],
-            Ask::Present { token, session } => [4, token, session],
+            Ask::Present { token, family } => [4, token, family],
+            Ask::Revoke { family } => [5, family, 0],
+            Ask::Revocations => [6, 0, 0],
+            Ask::Guess => [0; 3],
         }
     }
 
@@ -35,12 +44,17 @@ impl Ask {
             1 => Some(Ask::Login { family: a }),
             2 => Some(Ask::Refresh { family: a, generation: (what >> 8) as u32, secret: b }),
             3 => Some(Ask::Keys),
-            4 => Some(Ask::Present { token: a, session: b }),
+            4 => Some(Ask::Present { token: a, family: b }),
+            5 => Some(Ask::Revoke { family: a }),
+            6 => Some(Ask::Revocations),
+            0 => Some(Ask::Guess),
             _ => None,
         }
     }
 }
 
+/// What a miss says if the token was good and its owner may not do what was asked.
+pub(super) const DENIED: u64 = 1;
 /// Keys that fit into a set as one word.
 pub(super) const MOST_KEYS: u64 = 64;
 /// Longest life of a token, in seconds.
@@ -66,17 +80,17 @@ pub(super) fn keys(mask: u64, key: impl Fn(KeyId) -> Key) -> KeySet {
     set
 }
 
-/// What a token of a session claims.
-pub(super) fn claims(issuer: &str, session: u64, issued_at_s: u64, life_s: u64) -> Claims {
+/// What a token of a login claims.
+pub(super) fn claims(issuer: &str, (account, family): (u64, u64), issued_at_s: u64, life_s: u64) -> Claims {
     Claims {
         issuer: issuer.to_string(),
         audience: "api".to_string(),
-        subject: session,
+        subject: account,
         issued_at_s,
         not_before_s: issued_at_s,
         expires_at_s: issued_at_s.saturating_add(life_s),
-        id: TokenId(session),
-        session,
+        id: TokenId(account),
+        session: family,
     }
 }
 
@@ -114,8 +128,8 @@ impl Packed {
     }
 
     /// The token as this key signs it, if the word's part of the signature is that of this key.
-    pub(super) fn token(&self, key: &Key, issuer: &str, session: u64) -> Option<Token> {
-        let token = Token::sign(key, claims(issuer, session, self.issued_at_s, self.life_s));
+    pub(super) fn token(&self, key: &Key, issuer: &str, whose: (u64, u64)) -> Option<Token> {
+        let token = Token::sign(key, claims(issuer, whose, self.issued_at_s, self.life_s));
         (tag_of(&token) == self.tag).then_some(token)
     }
 }
@@ -130,7 +144,10 @@ mod tests {
             Ask::Login { family: u64::MAX },
             Ask::Refresh { family: 7, generation: u32::MAX, secret: 9 },
             Ask::Keys,
-            Ask::Present { token: 5, session: 6 },
+            Ask::Present { token: 5, family: 6 },
+            Ask::Revoke { family: 8 },
+            Ask::Revocations,
+            Ask::Guess,
         ];
         for ask in asks {
             assert_eq!(Ask::of(ask.arguments()), Some(ask));
@@ -139,13 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn a_packed_token_is_that_of_its_key_and_session_only() {
+    fn a_packed_token_is_that_of_its_key_account_and_login_only() {
         let seed = Seed(7);
-        let signed = Token::sign(&key(seed, "login", KeyId(3)), claims("login", 11, 1_000, 600));
+        let signed = Token::sign(&key(seed, "login", KeyId(3)), claims("login", (11, 5), 1_000, 600));
         let packed = Packed::of(pack(&signed));
         assert_eq!((packed.key, packed.issued_at_s, packed.life_s), (KeyId(3), 1_000, 600));
-        assert_eq!(packed.token(&key(seed, "login", KeyId(3)), "login", 11), Some(signed));
-        assert_eq!(packed.token(&key(seed, "login", KeyId(4)), "login", 11), None);
-        assert_eq!(packed.token(&key(seed, "login", KeyId(3)), "login", 12), None);
+        assert_eq!(packed.token(&key(seed, "login", KeyId(3)), "login", (11, 5)), Some(signed));
+        assert_eq!(packed.token(&key(seed, "login", KeyId(4)), "login", (11, 5)), None);
+        assert_eq!(packed.token(&key(seed, "login", KeyId(3)), "login", (12, 5)), None);
+        assert_eq!(packed.token(&key(seed, "login", KeyId(3)), "login", (11, 6)), None);
     }
 }

@@ -5,6 +5,7 @@
 
 mod consumer;
 mod controller;
+mod handlers;
 mod post;
 mod producer;
 mod replica;

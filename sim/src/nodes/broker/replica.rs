@@ -1,5 +1,6 @@
 //! Kind `broker`: one broker of a cluster, which has a replica of each partition that the controller gives it. Asks, answers
-//! and follows by notes; it takes no requests. A crash leaves of it what its disk has.
+//! and follows by notes, for the time that its handlers need; it takes no requests. A crash leaves of it what its disk
+//! has.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use foreshock_systems::broker::BrokerId;
 use foreshock_systems::broker::log::{Acks, Broker, Input, Output, Rejected, Replica, Sabotage};
 
 use super::SHORTEST_NAP;
+use super::handlers::Handlers;
 use super::post::{self, Post};
 use super::settings::{self, BrokerSettings};
 use super::wire::{Address, Mail, Said};
@@ -59,19 +61,22 @@ pub(super) struct BrokerNode {
     heartbeat_at: Time,
     seen: Time,
     alarm: Alarm,
+    handlers: Handlers,
     counts: Counts,
 }
 
 impl BrokerNode {
     pub(super) fn new(service: ServiceId, plan: &Arc<Plan>, sabotage: Option<Sabotage>) -> BrokerNode {
         let own = &plan.services[service.index()];
+        let settings = settings::broker(&own.settings).expect("the plan's settings were checked");
         let post = Post::new(service, 0, plan);
         let peers = post.brokers();
         let me = peers.iter().position(|peer| *peer == service).unwrap_or(usize::from(u16::MAX));
         BrokerNode {
             service,
             plan: Arc::clone(plan),
-            settings: settings::broker(&own.settings).expect("the plan's settings were checked"),
+            handlers: Handlers::new(settings.costs, own.workers, own.queue.capacity),
+            settings,
             sabotage,
             controller: post.controller(),
             post,
@@ -265,7 +270,8 @@ impl Node for BrokerNode {
 
     fn deliver(&mut self, _from: NodeId, message: Message, cx: &mut Cx<'_>) {
         self.seen = self.seen.max(cx.local_time());
-        if let Some(mail) = post::opened(message, cx) {
+        let mail = post::opened(message, cx).and_then(|mail| self.handlers.take(mail, cx));
+        if let Some(mail) = mail {
             self.heard(mail, cx);
         }
         self.look(cx);
@@ -276,6 +282,9 @@ impl Node for BrokerNode {
         self.seen = self.seen.max(cx.local_time());
         if token == ALARM {
             self.alarm.forget();
+        } else if let Some(mail) = self.handlers.done(token.0, cx) {
+            self.heard(mail, cx);
+            self.handlers.begin(cx);
         }
         self.look(cx);
         self.settle(cx);
@@ -287,16 +296,19 @@ impl Node for BrokerNode {
         }
         self.has_everything = keep == Durable::Written;
         self.waits.clear();
+        self.handlers.crash();
         self.alarm.forget();
     }
 
     fn reconfigure(&mut self, edit: &ConfigEdit<'_>) -> Result<(), String> {
         self.plan = Arc::clone(edit.plan);
-        let written = &self.plan.services[self.service.index()].settings;
-        let settings = settings::broker(written).map_err(|_| "the settings cannot be read".to_string())?;
+        let own = &self.plan.services[self.service.index()];
+        let settings =
+            settings::broker(&own.settings).map_err(|_| "the settings cannot be read".to_string())?;
         if settings.config.log != self.settings.config.log {
             return Err("how partitions are kept holds from the next start".to_string());
         }
+        self.handlers.reconfigure(settings.costs, own.workers, own.queue.capacity);
         self.settings = settings;
         if let Some(broker) = &mut self.broker {
             broker.reconfigure(self.settings.config);
@@ -319,6 +331,7 @@ impl Node for BrokerNode {
         if counts.restarts > 0 {
             out.counts.insert("restarts", counts.restarts);
         }
+        self.handlers.probe(out);
         if let Some(broker) = &self.broker {
             let ends = broker.replicas().map(|replica| replica.log().end()).sum();
             let watermarks = broker.replicas().map(Replica::high_watermark).sum();

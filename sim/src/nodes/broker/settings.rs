@@ -7,6 +7,7 @@ use foreshock_systems::broker::placement::Placement;
 use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
+use super::handlers::Costs;
 use crate::kernel::time::Span;
 use crate::nodes::setting_table::{
     self, Setting, Wrong, choice, lifetime, positive, share, span, switch, up_to,
@@ -19,6 +20,7 @@ pub(super) struct BrokerSettings {
     pub(super) config: BrokerConfig,
     pub(super) store: StoreKind,
     pub(super) heartbeat: Span,
+    pub(super) costs: Costs,
 }
 
 const BROKER: &[Setting<BrokerSettings>] = &[
@@ -105,6 +107,18 @@ const BROKER: &[Setting<BrokerSettings>] = &[
         s.heartbeat = lifetime(v)?;
         Ok(())
     }),
+    ("produce_time", |s, v| {
+        s.costs.produce = span(v)?;
+        Ok(())
+    }),
+    ("fetch_time", |s, v| {
+        s.costs.fetch = span(v)?;
+        Ok(())
+    }),
+    ("record_time", |s, v| {
+        s.costs.record = span(v)?;
+        Ok(())
+    }),
 ];
 
 pub(super) fn broker(written: &Map<String, Value>) -> Result<BrokerSettings, Vec<Wrong>> {
@@ -120,6 +134,7 @@ pub(super) fn broker(written: &Map<String, Value>) -> Result<BrokerSettings, Vec
         config: usual,
         store: StoreKind::Wal(FsyncPolicy::Never),
         heartbeat: Span::from_millis(500),
+        costs: Costs::default(),
     };
     let settings = setting_table::read("a broker", BROKER, settings, written)?;
     settings.config.validate().map_err(|error| vec![(String::new(), error.to_string())])?;

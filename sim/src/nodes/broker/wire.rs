@@ -69,28 +69,44 @@ pub(super) struct Joined {
     pub(super) is_join: bool,
 }
 
-impl Mail {
-    /// Bytes it takes while it is under way, roughly.
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        const RECORD_BYTES: usize = 128;
-        let records = match &self.said {
+impl Said {
+    /// Records in it.
+    pub(super) fn records(&self) -> usize {
+        match self {
             Said::Fetched(Fetched { found: Found::Records { records, .. }, .. })
             | Said::Records { result: Ok(records), .. } => records.len(),
             Said::Produce { produce, .. } => produce.records.len(),
-            Said::Assigned { assignments, .. } | Said::Leaders(assignments) => assignments.len(),
             Said::Fetch(_)
             | Said::Fetched(_)
             | Said::Register { .. }
             | Said::Heartbeat { .. }
             | Said::AlterIsr(_)
             | Said::Stranger
+            | Said::Assigned { .. }
             | Said::WhoLeads
+            | Said::Leaders(_)
             | Said::Produced { .. }
             | Said::Read { .. }
             | Said::Records { .. }
             | Said::Group { .. }
             | Said::GroupAnswer { .. } => 0,
+        }
+    }
+
+    /// Whether it is of the work of a broker, and not of what keeps the cluster together.
+    pub(super) const fn is_work(&self) -> bool {
+        matches!(self, Said::Fetch(_) | Said::Fetched(_) | Said::Produce { .. } | Said::Read { .. })
+    }
+}
+
+impl Mail {
+    /// Bytes it takes while it is under way, roughly.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        const RECORD_BYTES: usize = 128;
+        let entries = match &self.said {
+            Said::Assigned { assignments, .. } | Said::Leaders(assignments) => assignments.len(),
+            said => said.records(),
         };
-        (RECORD_BYTES * (records + 1)) as u64
+        (RECORD_BYTES * (entries + 1)) as u64
     }
 }

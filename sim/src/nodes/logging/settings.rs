@@ -8,11 +8,16 @@ use serde_json::{Map, Value};
 
 use crate::kernel::time::Span;
 use crate::nodes::setting_table::{
-    self as table, Setting, Wrong, choice, lifetime, positive, share, span, switch, up_to,
+    self as table, Setting, Wrong, choice, lifetime, positive, share, span, switch, text, up_to,
 };
+use crate::scenario::quantity::{Bytes, Problem};
 
 /// What a line counts for in the buffer: see `Record::size_bytes` for the texts that are written here.
 const LINE_BYTES: u64 = 64;
+/// The most that a segment of the log holds.
+const SEGMENT_BYTES: u64 = 1 << 16;
+/// Below this there is no room for segments.
+const LEAST_SPACE: u64 = 1 << 14;
 
 /// Settings of a service that logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub(super) struct Settings {
     /// Whether requests and lines are worked on by the same disk.
     pub(super) shares_disk: bool,
     pub(super) is_disk_full: bool,
+    /// What the files may hold; none: as much as they like.
+    pub(super) disk_space: Option<usize>,
     pub(super) buffer: u32,
     pub(super) when_full: WhenFull,
     pub(super) sample_one_in: u32,
@@ -72,17 +79,23 @@ impl Settings {
         }
     }
 
+    /// What is shipped is removed by segments: there are several, however little space there is.
+    fn segment_bytes(&self) -> u64 {
+        let space = self.disk_space.map_or(u64::MAX, |bytes| bytes as u64);
+        (space / 8).min(SEGMENT_BYTES)
+    }
+
     pub(super) fn journal(&self) -> JournalConfig {
         JournalConfig {
             fsync: self.fsync,
-            segment_bytes: 1 << 16,
+            segment_bytes: self.segment_bytes(),
             on_disk_full: self.on_disk_full,
             ..JournalConfig::default()
         }
     }
 }
 
-const SETTINGS: [Setting<Settings>; 18] = [
+const SETTINGS: [Setting<Settings>; 19] = [
     ("lines", |settings, value| {
         settings.lines = up_to(value, 1_000)?;
         Ok(())
@@ -123,6 +136,16 @@ const SETTINGS: [Setting<Settings>; 18] = [
         settings.is_disk_full = switch(value)?;
         Ok(())
     }),
+    ("disk_space", |settings, value| {
+        settings.disk_space = match Bytes::read(&text(value)?)?.0 {
+            bytes if bytes < LEAST_SPACE => {
+                let message = format!("{bytes} B hold no log");
+                return Err(Problem::new(message, "the least is `16KiB`"));
+            }
+            bytes => Some(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        };
+        Ok(())
+    }),
     ("buffer", |settings, value| {
         settings.buffer = up_to(value, 1_000_000)?;
         Ok(())
@@ -158,10 +181,7 @@ const SETTINGS: [Setting<Settings>; 18] = [
             Some("every_record") => JournalFsync::EveryRecord,
             Some("never") => JournalFsync::Never,
             Some(_) | None => JournalFsync::Interval(lifetime(value).map_err(|problem| {
-                crate::scenario::quantity::Problem::new(
-                    problem.message,
-                    "write `every_record`, `never`, or an interval such as `1s`",
-                )
+                Problem::new(problem.message, "write `every_record`, `never`, or an interval such as `1s`")
             })?),
         };
         Ok(())
@@ -187,6 +207,7 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
         batch: 100,
         shares_disk: false,
         is_disk_full: false,
+        disk_space: None,
         buffer: 256,
         when_full: WhenFull::DropNewest,
         sample_one_in: 10,

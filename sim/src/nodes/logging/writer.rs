@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use foreshock_systems::logging::{
-    Appended, DropReason, Journal, JournalConfig, JournalError, JournalFsync, Offered, Record, Severity,
-    Sink, Violation,
+    Appended, DropReason, Journal, JournalConfig, JournalError, JournalFsync, Offered, Position, Record,
+    Severity, Sink, Violation,
 };
 use foreshock_systems::store::{PowerCut, SimDisk};
 
@@ -14,7 +14,7 @@ use super::{FORGETS, GROWS, HIDES, HURRIES, LIES};
 use crate::cluster::{Cx, Durable, Probes, Ref, Request};
 use crate::kernel::draw::{Key, chance_ppm};
 use crate::kernel::time::{Span, Time};
-use crate::measure::log_invariant;
+use crate::measure::{Written, log_invariant};
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
 use crate::scenario::plan::ServicePlan;
 
@@ -64,14 +64,16 @@ pub(super) struct Writer {
     has_lost_power: bool,
     /// What was durable when the process died, as far as the settings promise it.
     promised: u64,
-    /// What stood in the journal when the process died.
-    reached: u64,
+    /// What was written when the process died.
+    written: u64,
     /// When the disk is free for the next request or batch.
     disk_free: Time,
     batch_done: Option<Time>,
-    /// Lines of the batch that stand in the journal, or were dropped there.
-    progress: usize,
-    dropped_of_batch: u64,
+    /// Whether a shipper reads the files, up to where it was shown them, and up to where it needs them no more.
+    is_shipped: bool,
+    shown: Position,
+    shown_last: u64,
+    released: u64,
     /// Requests whose work on the disk is done then.
     working: BTreeMap<(Time, u64), Flow>,
     /// Requests that wait for room in the buffer, in order.
@@ -88,7 +90,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(plan: &ServicePlan, defect: u8) -> Writer {
+    pub(super) fn new(plan: &ServicePlan, is_shipped: bool, defect: u8) -> Writer {
         let settings = read(plan);
         Writer {
             sink: Sink::new(sink_config(&settings, defect), Time::ZERO),
@@ -98,11 +100,13 @@ impl Writer {
             disk: SimDisk::new(),
             has_lost_power: false,
             promised: 0,
-            reached: 0,
+            written: 0,
             disk_free: Time::ZERO,
             batch_done: None,
-            progress: 0,
-            dropped_of_batch: 0,
+            is_shipped,
+            shown: Position::default(),
+            shown_last: 0,
+            released: 0,
             working: BTreeMap::new(),
             blocked: VecDeque::new(),
             unaudited: BTreeMap::new(),
@@ -190,42 +194,53 @@ impl Writer {
         if self.settings.shares_disk {
             self.disk_free = done;
         }
-        (self.progress, self.dropped_of_batch) = (0, 0);
         self.batch_done = Some(done);
     }
 
     /// The disk has worked for a batch: its lines stand in the journal, or found it full.
     fn end_batch(&mut self, now: Time) -> Option<Woken> {
         let journal = self.journal.as_mut()?;
-        while let Some(line) = self.sink.in_flight().get(self.progress).cloned() {
+        // What its shipper has shipped makes room. A full disk does not refuse to remove.
+        let _ = journal.release(self.released);
+        let (mut done, mut dropped, mut stored) = (0, 0, None);
+        let mut is_blocked = false;
+        while let Some(line) = self.sink.in_flight().get(done).cloned() {
             let (is_audit, number) = (line.is_audit, line.trace);
             match journal.append(now, line) {
                 Ok(Appended::Written(_)) => {
-                    self.progress += 1;
+                    done += 1;
                     // Who waits for a line to be stored is answered when no crash takes it.
                     if is_audit && journal.sync().is_ok() {
                         self.counts.audit_stored += 1;
-                        if let Some(flow) = self.unaudited.remove(&number) {
-                            self.counts.answered_audited += 1;
-                            return Some(answer(&flow));
+                        stored = self.unaudited.remove(&number);
+                        if stored.is_some() {
+                            break;
                         }
                     }
                 }
                 Ok(Appended::Dropped) => {
-                    self.progress += 1;
-                    self.dropped_of_batch += 1;
+                    done += 1;
+                    dropped += 1;
                 }
                 Err(JournalError::Blocked | JournalError::Disk(_)) => {
-                    self.batch_done = Some(now + AGAIN_AFTER);
-                    return None;
+                    is_blocked = true;
+                    break;
                 }
             }
         }
-        // Nobody ships these lines: what is durable need not be kept.
-        let durable = journal.durable();
-        // A full disk does not refuse to remove.
-        let _ = journal.release(durable);
-        self.sink.written(now, self.dropped_of_batch, DropReason::DiskFull);
+        self.sink.written_first(now, done, dropped, DropReason::DiskFull);
+        if let Some(flow) = stored {
+            self.counts.answered_audited += 1;
+            return Some(answer(&flow));
+        }
+        if is_blocked {
+            self.batch_done = Some(now + AGAIN_AFTER);
+            return None;
+        }
+        if !self.is_shipped {
+            // Nobody ships these lines: what is durable need not be kept.
+            let _ = journal.release(journal.durable());
+        }
         self.batch_done = None;
         self.begin_batch(now);
         None
@@ -253,8 +268,63 @@ impl Writer {
     fn follow_disk(&mut self) {
         let is_full = self.settings.is_disk_full;
         if let Some(journal) = &mut self.journal {
-            journal.disk_mut().set_capacity(is_full.then_some(0));
+            let capacity = if is_full { Some(0) } else { self.settings.disk_space };
+            journal.disk_mut().set_capacity(capacity);
         }
+    }
+
+    /// Shows its shipper what is synced since it was shown lines last, and tells the books where all others are.
+    fn show(&mut self, cx: &mut Cx<'_>) {
+        let Some(journal) = self.journal.as_ref().filter(|_| self.is_shipped) else { return };
+        let mut synced = Vec::new();
+        if journal.durable() > self.shown_last {
+            (synced, self.shown) = journal.read_synced(self.shown, usize::MAX);
+            self.shown_last = journal.durable();
+        }
+        let written = Written {
+            emitted: self.counts.said,
+            dropped: self.sink.drops().total(),
+            in_ring: self.sink.buffered(),
+            unsynced: journal.last() - self.shown_last,
+            lost_in_crashes: self.counts.lost_in_crashes,
+        };
+        cx.log_written(written, synced);
+        self.released = cx.log_released();
+    }
+
+    /// Does one of the things that are due.
+    fn go_on(&mut self, local: Time) -> Option<Woken> {
+        if self.defect != HIDES
+            && let Some(report) = self.sink.expire(local)
+        {
+            self.counts.reports += 1;
+            self.counts.reported = self.counts.reported.saturating_add(report.drops.total());
+        }
+        if let Some(journal) =
+            self.journal.as_mut().filter(|journal| journal.deadline().is_some_and(|due| due <= local))
+        {
+            // What a failed sync loses is in the journal's own counts.
+            let _ = journal.sync();
+        }
+        while let Some(done) = self.batch_done.filter(|done| *done <= local) {
+            let woken = self.end_batch(local);
+            if woken.is_some() {
+                return woken;
+            }
+            if self.batch_done == Some(done) {
+                break;
+            }
+        }
+        if let Some(woken) = self.unblock(local) {
+            return Some(woken);
+        }
+        while let Some(first) = self.working.first_entry().filter(|first| first.key().0 <= local) {
+            let flow = first.remove();
+            if let Some(woken) = self.say(local, flow) {
+                return Some(woken);
+            }
+        }
+        None
     }
 
     fn check(&self, cx: &mut Cx<'_>) {
@@ -333,8 +403,12 @@ impl Behaviour for Writer {
             disk = disk.restart();
         }
         let config = journal_config(&self.settings, self.defect);
-        match Journal::open(disk, config, 0, self.now) {
+        // No number that was shipped is given again.
+        match Journal::open(disk, config, self.shown_last, self.now) {
             Ok((journal, recovered)) => {
+                let kept = recovered.last.max(self.shown_last);
+                let lost = self.written.saturating_sub(kept);
+                self.counts.lost_in_crashes = self.counts.lost_in_crashes.saturating_add(lost);
                 if recovered.last < self.promised {
                     let (last, promised) = (recovered.last, self.promised);
                     cx.violation(
@@ -342,13 +416,12 @@ impl Behaviour for Writer {
                         format!("{promised} lines were durable, and after a crash {last} are there"),
                     );
                 }
-                let lost = std::mem::take(&mut self.reached).saturating_sub(recovered.last);
-                self.counts.lost_in_crashes = self.counts.lost_in_crashes.saturating_add(lost);
                 self.journal = Some(journal);
             }
             Err(error) => cx.violation(log_invariant::DURABLE, error.to_string()),
         }
         self.follow_disk();
+        self.show(cx);
     }
 
     fn reconfigure(&mut self, plan: &ServicePlan) {
@@ -370,38 +443,12 @@ impl Behaviour for Writer {
 
     fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
         self.now = local;
-        if self.defect != HIDES
-            && let Some(report) = self.sink.expire(local)
-        {
-            self.counts.reports += 1;
-            self.counts.reported = self.counts.reported.saturating_add(report.drops.total());
+        let woken = self.go_on(local);
+        self.show(cx);
+        if woken.is_none() {
+            self.check(cx);
         }
-        if let Some(journal) =
-            self.journal.as_mut().filter(|journal| journal.deadline().is_some_and(|due| due <= local))
-        {
-            // What a failed sync loses is in the journal's own counts.
-            let _ = journal.sync();
-        }
-        while let Some(done) = self.batch_done.filter(|done| *done <= local) {
-            let woken = self.end_batch(local);
-            if woken.is_some() {
-                return woken;
-            }
-            if self.batch_done == Some(done) {
-                break;
-            }
-        }
-        if let Some(woken) = self.unblock(local) {
-            return Some(woken);
-        }
-        while let Some(first) = self.working.first_entry().filter(|first| first.key().0 <= local) {
-            let flow = first.remove();
-            if let Some(woken) = self.say(local, flow) {
-                return Some(woken);
-            }
-        }
-        self.check(cx);
-        None
+        woken
     }
 
     fn crash(&mut self, keep: Durable) {
@@ -416,7 +463,7 @@ impl Behaviour for Writer {
             JournalFsync::EveryRecord => journal.last(),
             JournalFsync::Interval(_) | JournalFsync::Never => journal.durable(),
         };
-        self.reached = journal.last();
+        self.written = journal.last();
         self.has_lost_power = keep == Durable::Disk;
         self.disk = match keep {
             Durable::Written | Durable::Disk => journal.into_disk(),

@@ -2,9 +2,9 @@
 
 use super::Checker;
 use crate::kernel::time::Span;
-use crate::scenario::Around;
 use crate::scenario::path::Path;
 use crate::scenario::plan::{EdgeId, EdgePlan, Party, ServiceId};
+use crate::scenario::{Around, Neighbour};
 use foreshock_systems::retry::{Backoff, Pauses};
 
 impl Checker<'_> {
@@ -32,7 +32,18 @@ impl Checker<'_> {
                 .filter_map(|edge| self.services.get(edge.callee.index()))
                 .map(|callee| (callee.name.as_str(), &callee.settings))
                 .collect();
-            let around = Around { operations: &operations, callees: &callees };
+            let services = self.services.iter().map(|service| Neighbour {
+                name: &service.name,
+                kind: &service.kind,
+                replicas: service.max_replicas,
+            });
+            let services: Vec<Neighbour<'_>> = services.collect();
+            let around = Around {
+                operations: &operations,
+                callees: &callees,
+                name: &service.name,
+                services: &services,
+            };
             let wrong = self.around.kinds.check_around(&service.kind, &service.settings, &around);
             let path = Path::root().key("services").key(&service.name);
             for (key, message) in wrong {

@@ -45,7 +45,8 @@ fn a_made_up_token_ends_nobodys_login() {
 
 #[test]
 fn families_end_when_idle_and_when_old() {
-    let config = RefreshConfig { grace: Span::ZERO, idle: secs(100), absolute: secs(250) };
+    let config =
+        RefreshConfig { grace: Span::ZERO, idle: secs(100), absolute: secs(250), ..RefreshConfig::default() };
     let mut tokens = RefreshTokens::new(config, MemoryStore::new());
     let mut token = tokens.begin(s(0), 1, 7, 1).unwrap();
     for now in [90, 180, 240] {
