@@ -104,15 +104,15 @@ mod tests {
         }
 
         #[test]
-        fn farther_takes_longer_and_a_floor_more_never_longer_than_the_one_before(
+        fn farther_takes_longer_and_a_stop_on_the_way_never_saves_time(
             speed_mm_s in 1u32..20_000, acceleration_mm_s2 in 1u32..5_000, jerk_mm_s3 in 1u32..9_000,
         ) {
             let motion = Motion { floor_mm: 3_000, speed_mm_s, acceleration_mm_s2, jerk_mm_s3 };
-            let legs: Vec<u64> = (0..30)
-                .map(|floors| motion.run_time(floors + 1).as_nanos() - motion.run_time(floors).as_nanos())
-                .collect();
-            prop_assert!(legs.iter().all(|leg| *leg > 0));
-            prop_assert!(legs.windows(2).all(|pair| pair[1] <= pair[0] + 1_000), "{legs:?}");
+            let time = |floors: u16| motion.run_time(floors).as_nanos();
+            for floors in 1..30 {
+                prop_assert!(time(floors + 1) > time(floors));
+                prop_assert!(time(floors + 1) <= time(floors) + time(1) + 2);
+            }
         }
     }
 
