@@ -97,6 +97,24 @@ fn lines_ns(lines: u64) -> f64 {
     cost_once_ns(lines, &mut workload::logs::plan(lines), simulate)
 }
 
+/// A booking from the search to the confirmation, with their invariants watched or not.
+fn bookings_ns(bookings: u64, is_watched: bool) -> f64 {
+    let simulate = |plan: &mut _| drop(workload::bookings::simulate(plan, is_watched));
+    cost_once_ns(bookings, &mut workload::bookings::plan(bookings), simulate)
+}
+
+/// A stay from the barrier to the barrier.
+fn stays_ns(stays: u64) -> f64 {
+    let simulate = |plan: &mut _| drop(workload::parking::simulate(plan));
+    cost_once_ns(stays, &mut workload::parking::plan(stays), simulate)
+}
+
+/// A ride from floor to floor.
+fn rides_ns(rides: u64) -> f64 {
+    let simulate = |plan: &mut _| drop(workload::lifts::simulate(plan));
+    cost_once_ns(rides, &mut workload::lifts::plan(rides), simulate)
+}
+
 type Workload = (&'static str, fn(AgendaTuning) -> f64);
 
 /// Enough to count instructions by, under an instrument that is fifty times slower.
@@ -104,7 +122,7 @@ const FEW: u64 = 20_000;
 
 const MILLION: u64 = 1_000_000;
 
-const WORKLOADS: [Workload; 21] = [
+const WORKLOADS: [Workload; 29] = [
     ("phold_1k", |tuning| phold_ns(1 << 10, Delays::Exponential, tuning)),
     ("phold_16k", |tuning| phold_ns(1 << 14, Delays::Exponential, tuning)),
     ("phold_256k", |tuning| phold_ns(1 << 18, Delays::Exponential, tuning)),
@@ -126,6 +144,14 @@ const WORKLOADS: [Workload; 21] = [
     ("few_payments_unwatched", |_| payments_ns(FEW, false)),
     ("million_payments", |_| payments_ns(MILLION, true)),
     ("million_payments_unwatched", |_| payments_ns(MILLION, false)),
+    ("few_bookings", |_| bookings_ns(FEW, true)),
+    ("few_bookings_unwatched", |_| bookings_ns(FEW, false)),
+    ("million_bookings", |_| bookings_ns(MILLION, true)),
+    ("million_bookings_unwatched", |_| bookings_ns(MILLION, false)),
+    ("few_stays", |_| stays_ns(FEW)),
+    ("million_stays", |_| stays_ns(MILLION)),
+    ("few_rides", |_| rides_ns(FEW)),
+    ("million_rides", |_| rides_ns(MILLION)),
 ];
 
 fn main() {

@@ -3,8 +3,11 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each benchmark uses its own part of these")]
 
+pub mod bookings;
 pub mod jobs;
+pub mod lifts;
 pub mod logs;
+pub mod parking;
 pub mod payments;
 pub mod request;
 

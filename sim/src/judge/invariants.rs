@@ -1,11 +1,12 @@
 //! What holds in every run of every scenario. One entry in a table each; always on, never configurable.
 
-use super::{Evidence, flags, money, monitoring, notifications};
+use super::{Evidence, channels, flags, money, monitoring, notifications};
 use crate::kernel::time::Time;
 use crate::measure::{
     JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, auth_invariant,
     booked, brokered, cache_invariant, config_invariant, invariant, log_invariant, notified, queued,
 };
+use crate::nodes::booking::invariant as selling;
 use crate::nodes::lifts::invariant as lifts;
 use crate::nodes::parking::invariant as parking;
 use crate::scenario::plan::ServicePlan;
@@ -132,6 +133,9 @@ const INVARIANTS_OF_PARTS: &[(Invariant, Concerns)] = &[
     watched_brokers(brokered::COMMITTED),
     (Invariant { id: parking::BOOKS, check: no_more }, has_lots),
     (Invariant { id: parking::SPOT_ONCE, check: no_more }, has_lots),
+    (Invariant { id: parking::PROMISES, check: no_more }, |evidence| counts_any(evidence, "promised")),
+    (Invariant { id: parking::SENSORS, check: no_more }, |evidence| counts_any(evidence, "sensor_findings")),
+    (Invariant { id: selling::CHANNELS, check: channels::agree }, channels::has_agencies),
     (Invariant { id: lifts::PEOPLE, check: no_more }, has_lifts),
     (Invariant { id: lifts::ONCE, check: no_more }, has_lifts),
     (Invariant { id: lifts::BOUNDED, check: no_more }, has_lifts),

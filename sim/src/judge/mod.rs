@@ -4,6 +4,7 @@
 mod brokers;
 mod caches;
 mod chain;
+mod channels;
 mod configs;
 mod findings;
 mod flags;

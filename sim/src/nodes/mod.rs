@@ -3,7 +3,7 @@
 
 mod alarm;
 mod auth;
-mod booking;
+pub(crate) mod booking;
 mod broken;
 mod broken_jobs;
 pub mod broker;
@@ -120,6 +120,7 @@ impl Default for Kinds {
             .with::<notification::AlertRouter<{ notification::SOUND }>>("alert-router")
             .with::<booking::BoxOfficeKind<{ booking::SOUND }>>("box-office")
             .with::<booking::HotelKind>("hotel")
+            .with::<booking::HotelChannelKind<false>>("hotel-channel")
             .with::<booking::WaitingRoomKind>("waiting-room")
             .with::<booking::SweeperKind>("booking-sweeper")
             .with::<broker::BrokerKind>("broker")
@@ -199,6 +200,7 @@ impl Kinds {
             .with::<booking::BoxOfficeKind<0>>(bookings[0])
             .with::<booking::BoxOfficeKind<1>>(bookings[1])
             .with::<booking::BoxOfficeKind<2>>(bookings[2])
+            .with::<booking::HotelChannelKind<true>>("test-hotel-channel-keeps-money")
             .with::<upi::UpiBank<{ upi::FORGETFUL }>>("test-upi-bank-forgetful")
             .with::<upi::UpiBank<{ upi::GENEROUS }>>("test-upi-bank-generous")
             .with::<notification::Notifier<{ notification::SWALLOWS }>>("test-notifier-swallows")
@@ -208,6 +210,9 @@ impl Kinds {
             .with::<notification::AlertRouter<{ notification::SWALLOWS }>>("test-alert-router-swallows")
             .with::<parking::ParkingLotKind<{ parking::BELIEVES_GATES }>>("test-parking-lot-believes-gates")
             .with::<parking::ParkingLotKind<{ parking::CHARGES_AGAIN }>>("test-parking-lot-charges-again")
+            .with::<parking::ParkingLotKind<{ parking::GIVES_KEPT_AWAY }>>("test-parking-lot-gives-kept-away")
+            .with::<parking::ParkingLotKind<{ parking::FORGIVES_LOST }>>("test-parking-lot-forgives-lost")
+            .with::<parking::ParkingLotKind<{ parking::HIDES_SENSORS }>>("test-parking-lot-hides-sensors")
             .with::<lifts::ElevatorBank<{ lifts::DELIVERS_EARLY }>>("test-elevator-bank-early")
             .with::<auth::AuthServer<{ auth::FORGIVES }>>("test-auth-forgives")
             .with::<auth::AuthServer<{ auth::UNGUARDED }>>("test-auth-unguarded")

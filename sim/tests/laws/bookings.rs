@@ -4,7 +4,7 @@
 
 use foreshock::nodes::Kinds;
 
-use crate::harness::{broken, ends, plan, ran, run_plan, shown};
+use crate::harness::{broken, ends, plan, plan_with, ran, run_plan, shown};
 
 /// A box office and an acquirer that take no time beside a millisecond on each link and ten at the acquirer.
 fn theatre(tickets: &str, acquirer: &str, rest: &str) -> String {
@@ -249,4 +249,93 @@ fn who_is_too_many_is_walked_and_a_lost_update_makes_more_of_them() {
     let careless = house("read_committed", "0%");
     assert!(walked(&careless) > 0, "sold more than there is");
     assert!(broken(&careless).contains(&"bookings_consistent"));
+}
+
+/// A house of four rooms with two agencies: what they do, and what happens.
+fn with_agencies(house: &str, agency: &str, rest: &str) -> String {
+    format!(
+        "
+run: {{duration: 4m, drain: 2m}}
+services:
+  hotel: {{kind: hotel, workers: 16, service_time: {{constant: 1ms}}, rooms: 4, nights: {{min: 1, max: 3}}, horizon: 6, channels: 2, day: 8s, checkout: 1s, checkout_jitter: 1s, {house}, calls: [{{to: acquirer, timeout: 3s}}]}}
+  north: {{kind: hotel-channel, workers: 4, service_time: {{constant: 1ms}}, channel: 1, {agency}, calls: [{{to: hotel, timeout: 1s}}]}}
+  south: {{kind: hotel-channel, workers: 4, service_time: {{constant: 1ms}}, channel: 2, {agency}, calls: [{{to: hotel, timeout: 1s}}]}}
+  acquirer: {{kind: payment-provider, workers: 16, service_time: {{constant: 100ms}}, calls: [{{to: hotel, timeout: 2s, retry: {{max_attempts: 5, backoff: {{kind: constant, base: 1s}}}}}}]}}
+load:
+  - {{name: own, to: hotel, rate: 0.3/s, timeout: 60s}}
+  - {{name: of-north, to: north, rate: 0.3/s, timeout: 10s}}
+  - {{name: of-south, to: south, rate: 0.3/s, timeout: 10s}}
+{rest}
+"
+    )
+}
+
+fn both(outcome: &foreshock::run::Outcome, name: &str) -> u64 {
+    shown(outcome, "north", name) + shown(outcome, "south", name)
+}
+
+fn assert_agencies_agree(outcome: &foreshock::run::Outcome) {
+    assert_eq!(broken(outcome), Vec::<&str>::new());
+    assert_eq!(both(outcome, "untold"), 0);
+    assert_eq!(both(outcome, "sold"), both(outcome, "confirmed") + both(outcome, "called_off"));
+    assert_eq!(shown(outcome, "hotel", "channel_stays"), both(outcome, "confirmed"));
+    let kept_minor = both(outcome, "taken_minor") - both(outcome, "given_back_minor");
+    assert_eq!(shown(outcome, "hotel", "channel_minor"), kept_minor);
+}
+
+#[test]
+fn agencies_that_know_old_news_sell_what_is_gone_and_give_the_money_back() {
+    let run = |agency: &str| ran(&with_agencies("overbook: 0%", agency, ""));
+    let (quick, slow) = (run("sync_every: 1s, tell_after: 1ms"), run("sync_every: 20s, tell_after: 10s"));
+    for outcome in [&quick, &slow] {
+        assert_agencies_agree(outcome);
+        assert_eq!(shown(outcome, "hotel", "channel_oversells"), both(outcome, "called_off"));
+        assert_eq!(shown(outcome, "hotel", "parties_walked"), 0, "nothing is in the books twice");
+    }
+    let (few, many) = (both(&quick, "called_off"), both(&slow, "called_off"));
+    assert!(many > 10 && many > 3 * few, "{few} with quick news, {many} with old ones");
+}
+
+#[test]
+fn an_allotment_is_never_oversold_and_an_agency_that_stops_when_cut_off_calls_nobody_off() {
+    let cut = "timeline: [{id: cut, at: 60s, for: 60s, fault: {partition: {between: [[south], [hotel]], mode: drop}}}]";
+    let run = |house: &str, agency: &str| {
+        let outcome = ran(&with_agencies(house, &format!("sync_every: 4s, tell_after: 2s, {agency}"), cut));
+        assert_agencies_agree(&outcome);
+        outcome
+    };
+    let free_for_all = run("overbook: 0%", "stops_after: 0s");
+    assert!(shown(&free_for_all, "south", "called_off") > 0);
+    let allotted = run("overbook: 0%, allotment: 1", "stops_after: 0s");
+    assert_eq!(both(&allotted, "called_off"), 0);
+    let stops = run("overbook: 0%, allotment: 1", "stops_after: 8s");
+    assert!(shown(&stops, "south", "too_old") > 5);
+    assert_eq!(shown(&stops, "north", "too_old"), 0);
+}
+
+#[test]
+fn what_was_sold_within_the_policy_is_walked_when_all_come() {
+    let house = "overbook: 50%, show: 100%, compensation: 500, partner_rooms: 9";
+    let outcome = ran(&with_agencies(house, "sync_every: 1s, tell_after: 1s", ""));
+    assert_agencies_agree(&outcome);
+    let walked = shown(&outcome, "hotel", "parties_walked");
+    assert!(walked > 5);
+    assert_eq!(shown(&outcome, "hotel", "compensation_minor"), 500 * walked);
+}
+
+#[test]
+fn sales_of_agencies_survive_losses_and_a_crash_of_the_house() {
+    let rest = "network: {links: [{link: south -> hotel, loss: 20%}, {link: hotel -> south, loss: 20%}]}
+timeline: [{id: crash, at: 90s, for: 5s, fault: {crash: {service: hotel, mode: host}}}]";
+    let outcome = ran(&with_agencies("overbook: 0%", "sync_every: 4s, tell_after: 2s", rest));
+    assert_agencies_agree(&outcome);
+    assert!(both(&outcome, "confirmed") > 20);
+}
+
+#[test]
+fn an_agency_that_keeps_the_money_of_guests_whom_it_calls_off_is_caught() {
+    let text = with_agencies("overbook: 0%", "sync_every: 20s, tell_after: 10s", "");
+    let kinds = Kinds::default().with_test_kinds();
+    let text = text.replace("kind: hotel-channel", "kind: test-hotel-channel-keeps-money");
+    assert_eq!(broken(&run_plan(&plan_with(&text, &kinds), &kinds)), ["channels_agree"]);
 }

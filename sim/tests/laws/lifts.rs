@@ -78,3 +78,25 @@ fn whoever_is_far_starves_under_the_nearest_car_and_the_bound_says_so() {
     let look = run_plan(&plan(&text.replace("nearest_car", "look")), &Kinds::default());
     assert_eq!(broken(&look), Vec::<&str>::new());
 }
+
+#[test]
+fn zones_bring_up_more_people_in_an_up_peak_above_the_capacity() {
+    let line = |more: &str| {
+        let lifts = format!("traffic: up_peak, strategy: destination, park_after: 0s, floors: 17, {more}");
+        let text = scenario(&lifts, "0.33/s", "").replace("floors: 11, ", "");
+        let outcome = ran(&text);
+        let lifts = system(&outcome, "lifts");
+        assert_eq!(lifts["arrived"], lifts["delivered"]);
+        lifts["waiting_max"]
+    };
+    let (without, with) = (line("cars: 4"), line("cars: 4, zones: 2"));
+    assert!(with < without * 4 / 5, "{without} wait without zones, {with} with two");
+}
+
+#[test]
+fn times_that_are_changed_while_it_runs_are_followed() {
+    let waits =
+        |rest: &str| system(&ran(&scenario("traffic: lunch", "0.15/s", rest)), "lifts")["wait_mean_us"];
+    let slower = "timeline: [{id: doors, at: 5m, config: {lifts.dwell: 6s}}]";
+    assert!(waits(slower) > waits("") * 5 / 4);
+}

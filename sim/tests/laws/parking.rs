@@ -27,6 +27,9 @@ fn assert_settled(lot: &BTreeMap<String, u64>, gate: &BTreeMap<String, u64>) {
     assert_eq!(lot["admitted"], lot["left"] + lot["released"]);
     assert_eq!(lot["received_minor"], gate["taken_minor"]);
     assert_eq!(lot["received_minor"], lot["charged_minor"] + lot["refunded_minor"]);
+    // Whoever came in went out again.
+    let came_in = gate["admitted"] + gate["admitted_offline"];
+    assert_eq!(came_in, gate["left"] + gate["left_offline"] + gate["unsettled"], "{gate:?}");
 }
 
 #[test]
@@ -84,6 +87,21 @@ fn a_gate_that_was_cut_off_comes_to_terms_with_the_lot_under_each_rule() {
 }
 
 #[test]
+fn a_car_whose_claim_ran_out_while_its_gate_was_cut_off_is_told_of_whatever_the_rule() {
+    let slow_and_cut = "network: {links: [{link: gate -> lot, latency: {constant: 450ms}}]}
+timeline: [{id: cut, at: 3m, for: 3m, fault: {partition: {between: [[gate], [lot]], mode: drop}}}]";
+    for rule in ["offline: refuse", "offline: allotment, allotment: 2", "offline: admit_and_reconcile"] {
+        let text =
+            scenario("spots: {compact: 800}", &format!("stay: 1m, {rule}"), "rate: 10/s", slow_and_cut);
+        let outcome = ran(&text.replace("duration: 40m, drain: 20m", "duration: 7m, drain: 10m"));
+        let (lot, gate) = (system(&outcome, "lot"), system(&outcome, "gate"));
+        // Some were through the barrier, and the lot did not hear of it before it gave their spots back.
+        assert!(lot["released"] > 0, "{rule}: {lot:?}");
+        assert_settled(&lot, &gate);
+    }
+}
+
+#[test]
 fn a_crash_of_the_lot_takes_no_stay_and_no_money() {
     let crash = "timeline: [{id: crash, at: 10m, for: 5s, fault: {crash: {service: lot, mode: host}}}]";
     let outcome = ran(&scenario("spots: {compact: 90}", "stay: 3m", "rate: 0.2/s", crash));
@@ -112,4 +130,115 @@ fn a_look_before_the_claim_is_caught_as_double_use() {
     assert!(broken(&outcome).contains(&"parking_spot_once"), "{:?}", broken(&outcome));
     let sound = ran(&text.replace("test-parking-lot-believes-gates", "parking-lot"));
     assert_eq!(system(&sound, "lot")["double_use"], 0);
+}
+
+fn parking(lot: &str, gate: &str, load: &str) -> (BTreeMap<String, u64>, BTreeMap<String, u64>) {
+    let outcome = ran(&scenario(lot, gate, load, ""));
+    (system(&outcome, "lot"), system(&outcome, "gate"))
+}
+
+#[test]
+fn every_booking_is_honoured_lapses_or_was_refused() {
+    let (lot, gate) = parking(
+        "spots: {compact: 30}, reservable: 12, hold_before: 2m, no_show_after: 3m",
+        "stay: 90s, book_ahead: 5m, punctuality: 1m, no_shows: 20%",
+        "rate: 0.4/s, mix: {car: 80%, reserve: 20%}",
+    );
+    assert_settled(&lot, &gate);
+    assert_eq!(lot["promised"], gate["booked"]);
+    assert_eq!(lot["promised"], lot["honoured"] + lot["lapsed"]);
+    assert_eq!(gate["booked"], gate["came_booked"] + gate["no_shows"]);
+    assert!(lot["refused"] > 0 && gate["no_shows"] > 0 && lot["honoured"] > 20, "{lot:?} {gate:?}");
+    // Whoever was sent away with a booking met a lot in which no spot had become free in time, and it was said.
+    assert!(gate["turned_away_booked"] <= lot["broken_promises"], "{lot:?} {gate:?}");
+}
+
+#[test]
+fn who_books_has_a_spot_where_the_others_mostly_have_none() {
+    let (lot, gate) = parking(
+        "spots: {compact: 30}, reservable: 6, hold_before: 3m, no_show_after: 3m",
+        "stay: 90s, book_ahead: 5m, punctuality: 1m",
+        "rate: 1/s, mix: {car: 95%, reserve: 5%}",
+    );
+    let walk_ins = gate["came"] - gate["came_booked"];
+    let walk_ins_lost = (gate["turned_away"] - gate["turned_away_booked"]) * 100 / walk_ins;
+    assert!(walk_ins_lost > 60, "{gate:?}");
+    assert_eq!(gate["turned_away_booked"], 0, "{gate:?}");
+    assert_settled(&lot, &gate);
+}
+
+#[test]
+fn a_lost_ticket_costs_the_flat_amount_once_however_often_it_is_declared() {
+    let loss = "network: {links: [{link: gate -> lot, loss: 20%}, {link: lot -> gate, loss: 20%}]}";
+    let lot_of = |lost: &str| {
+        let lot = format!("spots: {{compact: 90}}, lost_minor: 3000, {lost}");
+        let outcome = ran(&scenario(&lot, "stay: 1m, lost_tickets: 10%", "rate: 0.5/s", loss));
+        let (lot, gate) = (system(&outcome, "lot"), system(&outcome, "gate"));
+        assert_settled(&lot, &gate);
+        assert_eq!(lot["lost_tickets"], gate["lost_tickets"]);
+        lot
+    };
+    let lot = lot_of("exit_grace: 5m");
+    assert!(lot["lost_tickets"] > 60, "{lot:?}");
+    assert!(lot["charged_minor"] >= 3000 * lot["lost_tickets"], "{lot:?}");
+}
+
+#[test]
+fn stuck_sensors_fill_the_lot_early_until_somebody_has_looked_and_only_if_they_are_believed() {
+    let run = |lot: &str| {
+        let lot =
+            format!("spots: {{compact: 20}}, sensors: true, sensor_window: 2m, stuck_sensors: 10, {lot}");
+        let outcome = ran(&scenario(&lot, "stay: 1m", "rate: 0.2/s", ""));
+        let (lot, gate) = (system(&outcome, "lot"), system(&outcome, "gate"));
+        assert_settled(&lot, &gate);
+        lot
+    };
+    let never = run("trust_sensors: true");
+    let soon = run("trust_sensors: true, inspect_after: 3m");
+    let not_believed = run("trust_sensors: false");
+    assert!(never["refused_early"] > 3 * soon["refused_early"].max(1), "{never:?} {soon:?}");
+    assert_eq!((soon["sensor_findings"], never["sensor_findings"]), (10, 10));
+    assert_eq!(not_believed["refused_early"], 0);
+    assert!(not_believed["refused"] < soon["refused"], "{not_believed:?} {soon:?}");
+}
+
+#[test]
+fn bookings_lost_tickets_and_sensors_leave_the_other_cars_as_they_are() {
+    let admitted = |lot: &str, gate: &str| {
+        let (lot, gate) =
+            parking(&format!("spots: {{compact: 90}}, {lot}"), &format!("stay: 3m, {gate}"), "rate: 0.2/s");
+        (gate["came"], gate["admitted"], lot["charged_minor"])
+    };
+    let plain = admitted("exit_grace: 5m", "tell_every: 2s");
+    assert_eq!(admitted("sensors: true, reservable: 9, exit_grace: 5m", "no_shows: 50%"), plain);
+}
+
+#[test]
+fn rules_that_are_changed_while_it_runs_are_followed() {
+    let vans = |spill: &str| {
+        let rest = format!("timeline: [{{id: edit, at: 20m, config: {{lot.spill: {spill}}}}}]");
+        let outcome = ran(&scenario("spots: {compact: 4, large: 40}", "stay: 2m", "rate: 0.2/s", &rest));
+        system(&outcome, "gate")["turned_away"]
+    };
+    assert_eq!(vans("upward"), 0);
+    assert!(vans("none") > 100);
+}
+
+#[test]
+fn a_lot_that_gives_kept_spots_away_forgives_lost_tickets_or_hides_its_sensors_is_caught() {
+    let booked = "stay: 20s, book_ahead: 1m, punctuality: 10s, lost_tickets: 10%";
+    let lot = "spots: {compact: 20}, reservable: 5, hold_before: 30s, no_show_after: 1m, lost_minor: 5000, \
+               sensors: true, stuck_sensors: 2, sensor_window: 1m";
+    let text = scenario(lot, booked, "rate: 1.5/s, mix: {car: 95%, reserve: 5%}", "");
+    let kinds = Kinds::default().with_test_kinds();
+    for (kind, invariant) in [
+        ("test-parking-lot-gives-kept-away", "parking_promises"),
+        ("test-parking-lot-forgives-lost", "parking_books"),
+        ("test-parking-lot-hides-sensors", "parking_sensors"),
+    ] {
+        let text = text.replace("kind: parking-lot", &format!("kind: {kind}"));
+        let outcome = run_plan(&plan_with(&text, &kinds), &kinds);
+        assert_eq!(broken(&outcome), [invariant], "{kind}");
+    }
+    assert_eq!(broken(&run_plan(&plan_with(&text, &kinds), &kinds)), Vec::<&str>::new());
 }

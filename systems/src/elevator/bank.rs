@@ -3,7 +3,7 @@
 
 use super::car::{Car, Doing, Step};
 use super::config::{BankConfig, ConfigError, Reassign, Strategy};
-use super::dispatch::{CarView, Dispatch, EstimatedArrival, NearestCar, Sweep};
+use super::dispatch::{CarView, Dispatch, EstimatedArrival, NearestCar, Sweep, Zoned};
 use super::message::{Input, Output, Rejected};
 use super::model::{CarId, Direction, Floor, HallCall, Rider, RiderId};
 use crate::time::{Span, Time};
@@ -55,6 +55,7 @@ impl Bank {
         let dispatch: Box<dyn Dispatch + Send> = match config.strategy {
             Strategy::Scan | Strategy::Look | Strategy::CLook => Box::new(Sweep),
             Strategy::NearestCar => Box::new(NearestCar),
+            Strategy::Destination if config.zones > 1 => Box::new(Zoned::new(&config)),
             Strategy::EstimatedArrival | Strategy::Destination => Box::new(EstimatedArrival),
         };
         Ok(Bank {
@@ -77,6 +78,18 @@ impl Bank {
     pub fn with_dispatch(mut self, dispatch: Box<dyn Dispatch + Send>) -> Bank {
         self.dispatch = dispatch;
         self
+    }
+
+    /// Other times and rules from the next step on. Floors, cars, their capacity, the strategy and zones stay as they are.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; then the rules stay as well.
+    pub fn set_rules(&mut self, rules: BankConfig) -> Result<(), ConfigError> {
+        let BankConfig { floors, cars, capacity, strategy, zones, .. } = self.config;
+        let config = BankConfig { floors, cars, capacity, strategy, zones, ..rules };
+        config.validate()?;
+        self.config = config;
+        Ok(())
     }
 
     /// What has happened so far.
@@ -383,8 +396,8 @@ impl Bank {
             Direction::Up => Floor(car.floor.0.saturating_add(1)).min(self.config.top()),
             Direction::Down => Floor(car.floor.0.saturating_sub(1)),
         };
-        let start = if runs_on { Span::ZERO } else { self.config.start_stop };
-        car.doing = Doing::Moves { next, until: now + start + self.config.floor_time };
+        car.run = if runs_on { car.run.saturating_add(1) } else { 0 };
+        car.doing = Doing::Moves { next, until: now + self.config.leg(car.run) };
     }
 
     fn rest(&mut self, now: Time, index: usize) {

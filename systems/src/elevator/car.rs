@@ -58,6 +58,8 @@ pub(super) struct Car {
     pub(super) stopped_at: Option<Floor>,
     /// On its way to where it parks.
     pub(super) parks_at: Option<Floor>,
+    /// Floors passed since it stood last.
+    pub(super) run: u16,
     /// Floors passed.
     pub(super) moves: u64,
     pub(super) stops: u64,
@@ -82,6 +84,7 @@ impl Car {
             opened_at: Time::ZERO,
             stopped_at: None,
             parks_at: None,
+            run: 0,
             moves: 0,
             stops: 0,
             only: one_way.then_some(own),

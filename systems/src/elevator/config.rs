@@ -1,6 +1,7 @@
 //! What a bank is like. Plain data, checked once.
 
 use super::model::Floor;
+use super::motion::Motion;
 use crate::time::Span;
 use std::fmt;
 
@@ -53,6 +54,8 @@ pub struct BankConfig {
     pub floor_time: Span,
     /// Lost by speeding up and slowing down, in each run from stop to stop.
     pub start_stop: Span,
+    /// Cars speed up and slow down within these limits; then the two times above are only what dispatchers reckon with.
+    pub motion: Option<Motion>,
     /// The doors open.
     pub door_open: Span,
     /// The doors close.
@@ -63,6 +66,9 @@ pub struct BankConfig {
     pub transfer: Span,
     /// How cars run.
     pub strategy: Strategy,
+    /// Who comes in at the lobby is taken up by the cars of their zone: the floors above are split into so many, and the
+    /// cars with them. For [`Strategy::Destination`], where people say where they go; 0 and 1 are no zones.
+    pub zones: u16,
     /// Whether calls change cars.
     pub reassign: Reassign,
     /// What a full car does.
@@ -89,17 +95,31 @@ impl BankConfig {
             capacity,
             floor_time: Span::from_millis(1_100),
             start_stop: Span::from_millis(4_000),
+            motion: None,
             door_open: Span::from_millis(2_500),
             door_close: Span::from_millis(3_000),
             dwell: Span::ZERO,
             transfer: Span::from_millis(1_200),
             strategy: Strategy::EstimatedArrival,
+            zones: 0,
             reassign: Reassign::UntilArrival,
             full_car: FullCar::Bypass,
             parking: Some((Floor(0), Span::from_secs(10))),
             press_again: Span::from_secs(10),
             polling: Span::from_secs(1),
             wait_bound: None,
+        }
+    }
+
+    /// The next floor on a run on which so many floors were passed.
+    pub(super) fn leg(&self, passed: u16) -> Span {
+        match self.motion {
+            Some(motion) => {
+                let next = motion.run_time(passed.saturating_add(1)).as_nanos();
+                Span::from_nanos(next.saturating_sub(motion.run_time(passed).as_nanos()).max(1))
+            }
+            None if passed == 0 => self.start_stop + self.floor_time,
+            None => self.floor_time,
         }
     }
 
@@ -136,6 +156,13 @@ impl BankConfig {
         if let Some((floor, _)) = self.parking.filter(|(floor, _)| *floor > self.top()) {
             return Err(ConfigError::NoSuchFloor(floor));
         }
+        if self.motion.is_some_and(|motion| !motion.moves()) {
+            return Err(ConfigError::NoMotion);
+        }
+        let most = self.cars.min(self.top().0);
+        if self.zones > 1 && (self.zones > most || self.strategy != Strategy::Destination) {
+            return Err(ConfigError::Zones { zones: self.zones, most });
+        }
         Ok(())
     }
 }
@@ -151,6 +178,15 @@ pub enum ConfigError {
     NoCapacity,
     /// Moving, doors, pressing again and polling take time.
     NoTime,
+    /// A floor has a height, and a car a speed, an acceleration and a jerk.
+    NoMotion,
+    /// Zones are for people who say where they go, and each has a floor and a car.
+    Zones {
+        /// So many were asked for.
+        zones: u16,
+        /// There can be so many.
+        most: u16,
+    },
     /// Cars park on a floor that is there.
     NoSuchFloor(Floor),
 }
@@ -160,6 +196,12 @@ impl fmt::Display for ConfigError {
         match self {
             ConfigError::Floors(floors) => write!(f, "{floors} floors: a bank has 2 to {MOST_FLOORS}"),
             ConfigError::Cars(cars) => write!(f, "{cars} cars: a bank has 1 to {MOST_CARS}"),
+            ConfigError::NoMotion => {
+                f.write_str("the height of a floor, speed, acceleration and jerk are each more than nothing")
+            }
+            ConfigError::Zones { zones, most } => {
+                write!(f, "{zones} zones: use destination dispatch, and {most} zones at most")
+            }
             ConfigError::NoCapacity => f.write_str("a car takes at least one person"),
             ConfigError::NoTime => f.write_str(
                 "moving by a floor, doors, pressing again and polling each take more than no time",

@@ -1,5 +1,6 @@
 //! Which car gets a call: a cost for each car, the lowest wins. Never remembers anything.
 
+use super::config::BankConfig;
 use super::model::{CarId, Direction, Floor, HallCall};
 use crate::time::Span;
 
@@ -128,5 +129,44 @@ impl Dispatch for EstimatedArrival {
             cost = cost.saturating_add(ride).saturating_add(new_stops * delayed.saturating_mul(stop_ns));
         }
         cost
+    }
+}
+
+/// Up-peak zoning (static sectoring): who goes up from the lobby is taken by the cars of the zone that they go to, so that
+/// each car stops at few floors. A zone without a car that could is served by the others. Within a zone, and for everybody
+/// else, the estimated arrival decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Zoned {
+    zones: u64,
+    floors_above: u64,
+}
+
+/// More than any way takes.
+const OTHER_ZONE: u64 = u64::MAX / 4;
+
+impl Zoned {
+    /// For a bank: its floors above the lobby are split evenly.
+    pub fn new(config: &BankConfig) -> Zoned {
+        Zoned { zones: u64::from(config.zones.max(1)), floors_above: u64::from(config.top().0).max(1) }
+    }
+
+    /// The zone of a floor above the lobby, from 0 at the bottom.
+    pub fn zone_of(&self, floor: Floor) -> u64 {
+        let above = u64::from(floor.0.saturating_sub(1)).min(self.floors_above - 1);
+        above * self.zones / self.floors_above
+    }
+
+    /// The zone of a car.
+    pub fn serves(&self, car: CarId) -> u64 {
+        u64::from(car.0) % self.zones
+    }
+}
+
+impl Dispatch for Zoned {
+    fn cost(&self, car: &CarView<'_>, call: HallCall, to: Option<Floor>) -> u64 {
+        let cost = EstimatedArrival.cost(car, call, to).min(OTHER_ZONE);
+        let is_elsewhere =
+            call.floor == Floor(0) && to.is_some_and(|to| self.zone_of(to) != self.serves(car.car));
+        if is_elsewhere { cost + OTHER_ZONE } else { cost }
     }
 }

@@ -16,14 +16,16 @@ mod faults; // cars that fail, doors that stick, fire, a dispatcher that forgets
 mod formula; // the round trip by calculation
 mod message; // what comes in, what goes out
 mod model; // floors, directions, riders
+mod motion; // how long a run takes, with limits of speed, acceleration and jerk
 
 pub use audit::Violation;
 pub use bank::{Bank, Counts};
 pub use config::{BankConfig, ConfigError, FullCar, Reassign, Strategy};
-pub use dispatch::{CarView, Dispatch, EstimatedArrival, NearestCar, Sweep};
+pub use dispatch::{CarView, Dispatch, EstimatedArrival, NearestCar, Sweep, Zoned};
 pub use formula::{RoundTrip, UpPeak};
 pub use message::{Input, Output, Rejected};
 pub use model::{CarId, Direction, Floor, HallCall, RiderId};
+pub use motion::Motion;
 
 #[cfg(test)]
 mod tests;

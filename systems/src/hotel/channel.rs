@@ -3,8 +3,7 @@
 
 use super::calendar::Night;
 use super::front::Hotel;
-use super::house::{Channel, HotelUnit, RoomType, Stay};
-use crate::booking::Goods;
+use super::house::{Channel, RoomType};
 use crate::store::Store;
 use crate::time::{Span, Time};
 use std::collections::BTreeMap;
@@ -59,19 +58,20 @@ impl ChannelView {
         self.free.clear();
         for kind in (0..house.config().kinds.len()).map(|place| RoomType(place as u16)) {
             for night in (0..nights).map(|number| first.plus(number)) {
-                let stay = Stay {
-                    arrival: night,
-                    nights: 1,
-                    kind,
-                    plan: super::house::Plan(0),
-                    channel: Some(self.channel),
-                    nightly_minor: Vec::new(),
-                };
-                let free = |unit: HotelUnit| hotel.desk().unit(unit).free(house.limit(unit));
-                let left = house.units(&stay).into_iter().map(free).min().unwrap_or(0);
-                self.free.insert((kind, night), left);
+                self.free.insert((kind, night), hotel.left_for(self.channel, kind, night));
             }
         }
+    }
+
+    /// Is told of one night what it may sell, by a house that is far away.
+    pub fn told_one(&mut self, now: Time, of: (RoomType, Night), left: u32) {
+        self.told_at = Some(now);
+        self.free.insert(of, left);
+    }
+
+    /// From now on it sells nothing if it has not been told anything for so long; nothing: it goes on.
+    pub const fn set_stops_after(&mut self, stops_after: Span) {
+        self.stops_after = stops_after;
     }
 
     /// Sells, all nights or none, by what it knows.

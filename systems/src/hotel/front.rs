@@ -141,6 +141,21 @@ impl<S: Store> Hotel<S> {
         offers
     }
 
+    /// What a channel may sell of a night now: what is free, or what is left of its allotment.
+    pub fn left_for(&self, channel: Channel, kind: RoomType, night: Night) -> u32 {
+        let house = self.desk.goods();
+        let stay = Stay {
+            arrival: night,
+            nights: 1,
+            kind,
+            plan: Plan(0),
+            channel: Some(channel),
+            nightly_minor: Vec::new(),
+        };
+        let free = |unit: HotelUnit| self.desk.unit(unit).free(crate::booking::Goods::limit(house, unit));
+        house.units(&stay).into_iter().map(free).min().unwrap_or(0)
+    }
+
     /// What a guest's wish is for the desk: its units, its price.
     ///
     /// # Errors

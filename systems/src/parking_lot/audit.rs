@@ -29,6 +29,13 @@ pub enum Violation {
         /// Found.
         accounted_minor: u64,
     },
+    /// Reservations that were promised are not those that stand, were honoured, taken back or have lapsed.
+    Promises {
+        /// Promised.
+        reserved: u64,
+        /// Found.
+        accounted: u64,
+    },
     /// A sign says something else than the allocation would.
     Sign(VehicleKind),
     /// A spot and a ticket do not agree.
@@ -51,6 +58,9 @@ impl fmt::Display for Violation {
             }
             Violation::Money { received_minor, accounted_minor } => {
                 write!(f, "{received_minor} came in, {accounted_minor} were charged, given back or are open")
+            }
+            Violation::Promises { reserved, accounted } => {
+                write!(f, "{reserved} reservations were promised, {accounted} stand or came to an end")
             }
             Violation::Sign(kind) => write!(f, "the sign for `{}` is wrong", kind.name()),
             Violation::SpotOfTicket(spot, ticket) => {
@@ -86,6 +96,11 @@ impl<S: Store> ParkingLot<S> {
         let accounted_minor = parts.into_iter().fold(0, u64::saturating_add);
         if totals.received_minor != accounted_minor {
             return Err(Violation::Money { received_minor: totals.received_minor, accounted_minor });
+        }
+        let ended = totals.honoured + totals.cancelled + totals.lapsed;
+        if totals.reserved != self.open_reservations() + ended {
+            let accounted = self.open_reservations() + ended;
+            return Err(Violation::Promises { reserved: totals.reserved, accounted });
         }
         for kind in VehicleKind::ALL {
             if self.sign(kind) != self.is_full(kind) {

@@ -97,6 +97,18 @@ pub enum Input {
         /// Whether something stands on it.
         is_occupied: bool,
     },
+    /// A person has looked at a spot: a sensor that says something else is not listened to until it is repaired.
+    Inspected {
+        /// At this one.
+        spot: SpotId,
+        /// Whether a car stands there.
+        is_occupied: bool,
+    },
+    /// The sensor of a spot is as good as new, and has said nothing yet.
+    SensorRepaired {
+        /// Of this spot.
+        spot: SpotId,
+    },
     /// A camera has read a plate on a spot.
     PlateSeen {
         /// On this spot.
@@ -184,6 +196,18 @@ pub enum Output {
     },
     /// The reservation stands.
     Reserved {
+        /// Which.
+        reservation: ReservationId,
+    },
+    /// From now on a spot is kept for it.
+    Kept {
+        /// For this reservation.
+        reservation: ReservationId,
+        /// This one.
+        spot: SpotId,
+    },
+    /// The reservation is over, and its car has not come.
+    Lapsed {
         /// Which.
         reservation: ReservationId,
     },

@@ -138,11 +138,26 @@ impl OfflineGate {
             OfflinePolicy::Allotment => Some(self.allotted.pop_front().ok_or(OfflineRefusal::AllotmentUsed)?),
             OfflinePolicy::AdmitAndReconcile => self.allotted.pop_front(),
         };
+        Ok(self.write_in(now, vehicle, spot))
+    }
+
+    /// Writes down a car that is through the barrier with a claim that the lot has given back meanwhile, and says its new
+    /// ticket. That is no decision, so that the rule of the gate does not matter; a spot that was set aside is used if
+    /// one is left, otherwise the lot finds one or counts the excess.
+    pub fn came_in(&mut self, entered_at: Time, vehicle: Vehicle) -> TicketId {
+        if let Some(ticket) = self.inside.get(&vehicle.plate) {
+            return *ticket;
+        }
+        let spot = self.allotted.pop_front();
+        self.write_in(entered_at, vehicle, spot)
+    }
+
+    fn write_in(&mut self, at: Time, vehicle: Vehicle, spot: Option<SpotId>) -> TicketId {
         let ticket = TicketId::offline(self.gate, self.next_ticket);
         self.next_ticket += 1;
         self.inside.insert(vehicle.plate, ticket);
-        self.write(now, OfflineEvent::Entered { ticket, vehicle, spot });
-        Ok(ticket)
+        self.write(at, OfflineEvent::Entered { ticket, vehicle, spot });
+        ticket
     }
 
     /// Lets a car out: what it owes by what is printed on its ticket, and is taken at the gate.

@@ -4,7 +4,7 @@
 use super::message::{Output, Rejected};
 use super::model::{Plate, ReservationId, SpotClass, SpotId, Vehicle};
 use super::spots::Use;
-use super::state::{ParkingLot, Timer};
+use super::state::{Change, ParkingLot, Timer};
 use crate::store::Store;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -48,21 +48,32 @@ impl<S: Store> ParkingLot<S> {
         }
         let reservation = Reservation { vehicle, class, from_ns, until_ns, spot: None, is_waiting: false };
         let mut change = self.change();
+        change.totals.reserved += 1;
         change.reservations.push((id, Some(reservation)));
         change.outputs.push(Output::Reserved { reservation: id });
         self.commit(now, change)
     }
 
     pub(super) fn cancel_reservation(&mut self, now: Time, id: ReservationId) -> Result<(), Rejected> {
-        let reservation = self.reservations.get(&id).ok_or(Rejected::NoSuchReservation)?;
-        let mut change = self.change();
-        change.uses.extend(reservation.spot.map(|spot| (spot, Use::Free)));
-        change.reservations.push((id, None));
+        let mut change = self.without_reservation(id).ok_or(Rejected::NoSuchReservation)?;
+        change.totals.cancelled += 1;
         self.commit(now, change)
     }
 
     pub(super) fn no_show(&mut self, now: Time, id: ReservationId) -> Result<(), Rejected> {
-        if self.reservations.contains_key(&id) { self.cancel_reservation(now, id) } else { Ok(()) }
+        // It may have been honoured or taken back.
+        let Some(mut change) = self.without_reservation(id) else { return Ok(()) };
+        change.totals.lapsed += 1;
+        change.outputs.push(Output::Lapsed { reservation: id });
+        self.commit(now, change)
+    }
+
+    fn without_reservation(&self, id: ReservationId) -> Option<Change> {
+        let reservation = self.reservations.get(&id)?;
+        let mut change = self.change();
+        change.uses.extend(reservation.spot.map(|spot| (spot, Use::Free)));
+        change.reservations.push((id, None));
+        Some(change)
     }
 
     pub(super) fn replace_reservation(&mut self, id: ReservationId, reservation: Option<Reservation>) {
@@ -106,6 +117,7 @@ impl<S: Store> ParkingLot<S> {
             reservation.is_waiting = false;
             let mut change = self.change();
             change.uses.push((spot, Use::Held(id)));
+            change.outputs.push(Output::Kept { reservation: id, spot });
             change.reservations.push((id, Some(reservation)));
             if self.commit(now, change).is_err() {
                 return;

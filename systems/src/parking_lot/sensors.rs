@@ -10,10 +10,35 @@ use crate::time::Time;
 impl<S: Store> ParkingLot<S> {
     pub(super) fn sensed(&mut self, now: Time, id: SpotId, is_occupied: bool) -> Result<(), Rejected> {
         let spot = self.spots.get_mut(id).ok_or(Rejected::NoSuchSpot(id))?;
-        spot.sensor = Some(is_occupied);
+        if !spot.sensor_is_broken {
+            self.listen(now, id, Some(is_occupied));
+        }
+        Ok(())
+    }
+
+    /// A person has looked: whoever said something else is not listened to any more.
+    pub(super) fn inspected(&mut self, now: Time, id: SpotId, is_occupied: bool) -> Result<(), Rejected> {
+        let spot = self.spots.get_mut(id).ok_or(Rejected::NoSuchSpot(id))?;
+        if spot.sensor.is_some_and(|says| says != is_occupied) {
+            spot.sensor_is_broken = true;
+            self.listen(now, id, None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn sensor_repaired(&mut self, now: Time, id: SpotId) -> Result<(), Rejected> {
+        let spot = self.spots.get_mut(id).ok_or(Rejected::NoSuchSpot(id))?;
+        spot.sensor_is_broken = false;
+        self.listen(now, id, None);
+        Ok(())
+    }
+
+    fn listen(&mut self, now: Time, id: SpotId, says: Option<bool>) {
+        if let Some(spot) = self.spots.get_mut(id) {
+            spot.sensor = says;
+        }
         self.spots.refresh(id);
         self.compare(now, id);
-        Ok(())
     }
 
     /// Whether the sensor of a spot says something else than the tickets; nothing, where it has said nothing.

@@ -22,6 +22,8 @@ pub(super) struct Spot {
     pub(super) level: u16,
     pub(super) used: Use,
     pub(super) sensor: Option<bool>,
+    /// A person has found it lying.
+    pub(super) sensor_is_broken: bool,
     /// Since when the sensor contradicts the tickets.
     pub(super) contradicts_since: Option<Time>,
 }
@@ -88,6 +90,7 @@ impl Spots {
                         level,
                         used: Use::Free,
                         sensor: None,
+                        sensor_is_broken: false,
                         contradicts_since: None,
                     });
                     spots.free.set(class, level, id, true);
@@ -123,6 +126,13 @@ impl Spots {
         count.add(used, true);
         spot.used = used;
         self.refresh(id);
+    }
+
+    pub(super) fn trust_sensors(&mut self, trusts: bool) {
+        if self.trusts_sensors != trusts {
+            self.trusts_sensors = trusts;
+            (0..self.all.len()).for_each(|id| self.refresh(SpotId(id as u32)));
+        }
     }
 
     /// Whether it can be given away has changed, perhaps.

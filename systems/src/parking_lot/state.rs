@@ -24,6 +24,14 @@ pub struct Totals {
     pub left: u64,
     /// Claims that were given back.
     pub released: u64,
+    /// Reservations that were promised.
+    pub reserved: u64,
+    /// Of these: the car came and had its spot.
+    pub honoured: u64,
+    /// Of these: taken back by whoever made them.
+    pub cancelled: u64,
+    /// Of these: nobody came in time.
+    pub lapsed: u64,
     /// Cars that an offline gate let in and for which there was no spot.
     pub excess: u64,
     /// Money that came in.
@@ -84,6 +92,8 @@ pub struct ParkingLot<S> {
     pub(super) signs: [bool; VehicleKind::ALL.len()],
     held: Held<Output>,
     last_commit: CommitNumber,
+    /// Empty; its memory is used again.
+    batch: Batch,
     /// The store has failed; nothing happens any more.
     failed: Option<StoreError>,
     /// Wishes to come in that were refused because the lot was full; not kept over a crash.
@@ -92,12 +102,17 @@ pub struct ParkingLot<S> {
 
 const TOTALS: &[u8] = b"n";
 
-fn key(prefix: &[u8; 2], id: u64) -> Vec<u8> {
-    [prefix.as_slice(), &id.to_be_bytes()].concat()
+fn key(prefix: [u8; 2], id: u64) -> [u8; 10] {
+    let mut key = [0; 10];
+    key[..2].copy_from_slice(&prefix);
+    key[2..].copy_from_slice(&id.to_be_bytes());
+    key
 }
 
-fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_allocvec(value).expect("records are plain data: they can always be written")
+fn put<T: Serialize>(batch: &mut Batch, key: &[u8], value: &T) {
+    batch.put_with(key, |bytes| {
+        postcard::to_extend(value, bytes).expect("records are plain data: they can always be written")
+    });
 }
 
 impl<S: Store> ParkingLot<S> {
@@ -124,6 +139,7 @@ impl<S: Store> ParkingLot<S> {
             timers: BTreeSet::new(),
             signs: [false; VehicleKind::ALL.len()],
             held: Held::default(),
+            batch: Batch::new(),
             failed: None,
             refused: 0,
         };
@@ -189,8 +205,12 @@ impl<S: Store> ParkingLot<S> {
         if let Some(error) = &self.failed {
             return Err(Rejected::Store(error.clone()));
         }
-        let batch = self.batch(&change);
-        match self.store.commit(now, &batch) {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.clear();
+        self.write(&change, &mut batch);
+        let committed = self.store.commit(now, &batch);
+        self.batch = batch;
+        match committed {
             Ok(commit) => self.last_commit = commit,
             Err(error) => {
                 self.failed = Some(error.clone());
@@ -207,42 +227,43 @@ impl<S: Store> ParkingLot<S> {
         Ok(())
     }
 
-    fn batch(&self, change: &Change) -> Batch {
-        let mut batch = Batch::new();
+    fn write(&self, change: &Change, batch: &mut Batch) {
         for ticket in &change.tickets {
-            batch.put(key(b"t/", ticket.id.0), encoded(&Some(ticket)));
+            put(batch, &key(*b"t/", ticket.id.0), &Some(ticket));
         }
         for ticket in &change.forget {
-            batch.remove(key(b"t/", ticket.0));
+            batch.remove(key(*b"t/", ticket.0));
         }
         for (spot, used) in &change.uses {
-            let key = key(b"s/", u64::from(spot.0));
-            match used {
-                Use::Closed => batch.put(key, encoded(&None::<u16>)),
-                Use::Allotted(gate) => batch.put(key, encoded(&Some(gate.0))),
-                // Tickets and reservations say so themselves.
-                Use::Free | Use::Held(_) | Use::Taken(_) => batch.remove(key),
-            };
+            let key = key(*b"s/", u64::from(spot.0));
+            // Tickets and reservations say themselves which spot is theirs.
+            let was_kept = self.spots.get(*spot).is_some_and(|spot| kept(spot.used).is_some());
+            match kept(*used) {
+                Some(kept) => put(batch, &key, &kept),
+                None if was_kept => _ = batch.remove(key),
+                None => {}
+            }
         }
         for (id, reservation) in &change.reservations {
+            let key = key(*b"r/", id.0);
             match reservation {
-                Some(reservation) => batch.put(key(b"r/", id.0), encoded(&Some(reservation))),
-                None => batch.remove(key(b"r/", id.0)),
-            };
+                Some(reservation) => put(batch, &key, &Some(reservation)),
+                None => _ = batch.remove(key),
+            }
         }
         for (id, ahead) in &change.ahead {
+            let key = key(*b"a/", id.0);
             match ahead {
-                Some(ahead) => batch.put(key(b"a/", id.0), encoded(&Some(ahead))),
-                None => batch.remove(key(b"a/", id.0)),
-            };
+                Some(ahead) => put(batch, &key, &Some(ahead)),
+                None => _ = batch.remove(key),
+            }
         }
         if let Some((gate, number)) = change.reconciled {
-            batch.put(key(b"g/", u64::from(gate.0)), encoded(&number));
+            put(batch, &key(*b"g/", u64::from(gate.0)), &number);
         }
         if change.totals != self.totals {
-            batch.put(TOTALS, encoded(&change.totals));
+            put(batch, TOTALS, &change.totals);
         }
-        batch
     }
 
     fn apply(&mut self, change: Change) -> Vec<Output> {
@@ -365,9 +386,34 @@ impl<S: Store> ParkingLot<S> {
         self.refused
     }
 
+    /// The live stay of a plate.
+    pub fn ticket_of(&self, plate: Plate) -> Option<TicketId> {
+        self.by_plate.get(&plate).copied()
+    }
+
+    /// Other rules from now on: tariff, spill, reserves, times. Levels and gates stay as they are, and so does every
+    /// time that runs already.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; then the rules stay as well.
+    pub fn set_rules(&mut self, rules: LotConfig) -> Result<(), ConfigError> {
+        let (levels, gates) = (self.config.levels.clone(), self.config.gates.clone());
+        let config = LotConfig { levels, gates, ..rules };
+        config.validate()?;
+        self.spots.trust_sensors(config.trust_sensors);
+        self.config = config;
+        self.update_signs();
+        Ok(())
+    }
+
     /// How many have a place in the lot.
     pub fn live(&self) -> u64 {
         self.by_plate.len() as u64
+    }
+
+    /// Reservations that stand.
+    pub fn open_reservations(&self) -> u64 {
+        self.reservations.len() as u64
     }
 
     /// A stay, as long as it is remembered.
@@ -404,6 +450,8 @@ impl<S: Store> ParkingLot<S> {
             Input::CancelReservation { reservation } => self.cancel_reservation(now, reservation),
             Input::Service { spot, is_open } => self.service(now, spot, is_open),
             Input::Sensor { spot, is_occupied } => self.sensed(now, spot, is_occupied),
+            Input::Inspected { spot, is_occupied } => self.inspected(now, spot, is_occupied),
+            Input::SensorRepaired { spot } => self.sensor_repaired(now, spot),
             Input::PlateSeen { spot, plate } => self.plate_seen(now, spot, plate),
             Input::Allot { gate, class, count } => self.allot(now, gate, class, count),
             Input::Reconcile { gate, entries } => self.reconcile(now, gate, &entries),
@@ -488,6 +536,15 @@ impl<S: Store> ParkingLot<S> {
 fn read<T: for<'a> Deserialize<'a> + Default>(value: &[u8]) -> T {
     // The store has checked its bytes; of another version of this program they count as absent.
     postcard::from_bytes(value).unwrap_or_default()
+}
+
+/// What is written of a spot itself.
+fn kept(used: Use) -> Option<Option<u16>> {
+    match used {
+        Use::Closed => Some(None),
+        Use::Allotted(gate) => Some(Some(gate.0)),
+        Use::Free | Use::Held(_) | Use::Taken(_) => None,
+    }
 }
 
 fn kept_use(gate: Option<u16>) -> Use {

@@ -40,6 +40,7 @@ impl<S: Store> ParkingLot<S> {
             return Err(Rejected::Full);
         };
         change.reservations.extend(reserved.map(|id| (id, None)));
+        change.totals.honoured += u64::from(reserved.is_some());
         change.totals.admitted += 1;
         change.totals.numbered += 1;
         let ticket = TicketId(change.totals.numbered);

@@ -29,6 +29,7 @@ pub(super) struct Counts {
     pub(super) sweeps_asked: u64,
     pub(super) swept: u64,
     pub(super) crashes: u64,
+    pub(super) given_back_by_agencies_minor: u64,
     pub(super) sold_out_us: Option<u64>,
     /// How often the provider was asked about each booking.
     pub(super) asked: BTreeMap<u64, u32>,
@@ -56,6 +57,9 @@ impl Counts {
             ("swept", self.swept),
             ("crashes", self.crashes),
         ]);
+        if self.given_back_by_agencies_minor > 0 {
+            out.counts.insert("given_back_by_agencies_minor", self.given_back_by_agencies_minor);
+        }
         if let Some(sold_out_us) = self.sold_out_us {
             out.minima.insert("sold_out_us", sold_out_us);
         }

@@ -8,13 +8,14 @@ use foreshock_systems::booking::{
     Ask, BookingId, Clocks, Command, CustomerId, Desk, Goods, Output, Pending, Phase, Refusal, Rejected,
 };
 use foreshock_systems::hotel::{
-    Calendar, Hotel, HotelUnit, House, HouseConfig, Night, Plan, RatePlan, Room, RoomKind, RoomType,
-    StayRequest,
+    Calendar, Channel, ChannelConfig, Hotel, HotelUnit, House, HouseConfig, Night, Plan, RatePlan, Room,
+    RoomKind, RoomType, StayRequest,
 };
 use foreshock_systems::ticket_booking::{
     BoxOffice, BoxOfficeConfig, Seat, SeatMap, Show, ShowId, ShowSeat, Theatre,
 };
 
+use super::channel::Sale;
 use super::settings::{Choice, DeskSettings};
 use crate::kernel::draw::{below, chance_ppm};
 use crate::kernel::time::Time;
@@ -70,6 +71,23 @@ pub(super) trait Front: Sized {
     /// Whether everything is sold.
     fn is_sold_out(&self) -> bool;
 
+    /// What is left of a night for a channel; `None` if it has none.
+    fn left(&self, _channel: Channel, _night: Night) -> Option<u32> {
+        None
+    }
+    /// Takes in what a channel has sold, and says what it costs.
+    ///
+    /// # Errors
+    /// [`Rejected`]: it has to be called off.
+    fn channel_sale(
+        &mut self,
+        _clocks: Clocks,
+        _id: BookingId,
+        _sale: &Sale,
+        _out: &mut Vec<Output>,
+    ) -> Result<i64, Rejected> {
+        Err(Refusal::Malformed.into())
+    }
     /// When [`turn`](Front::turn) wants to be called.
     fn deadline(&self) -> Option<Time> {
         None
@@ -197,12 +215,6 @@ pub(super) struct Nights {
 const KIND: RoomType = RoomType(0);
 
 impl Nights {
-    /// The first day that can be booked: tomorrow, or the first of all where days do not pass.
-    fn next_day(&self, now: Time) -> u64 {
-        let passed = self.settings.day.and_then(|day| now.as_nanos().checked_div(day.as_nanos()));
-        passed.map_or(0, |passed| passed + 1)
-    }
-
     /// Who leaves leaves, who comes comes, and the day is closed.
     fn close(&mut self, now: Time, word: Words<'_>, out: &mut Vec<Output>) {
         let (today, clocks) = (Night(self.days as i32), Clocks::agreed(now));
@@ -249,6 +261,12 @@ impl Front for Nights {
                 night_minor: vec![i64::from(settings.price_minor)],
                 ..RatePlan::default()
             }],
+            channels: vec![
+                ChannelConfig {
+                    allotment: (settings.allotment > 0).then_some(settings.allotment).into_iter().collect(),
+                };
+                settings.channels as usize
+            ],
             max_nights: settings.nights.1 as u16,
             partner_rooms: settings.partner_rooms,
             compensation_minor: i64::from(settings.compensation_minor),
@@ -295,7 +313,7 @@ impl Front for Nights {
         let nights = least + below(words(NIGHTS), u64::from(most - least) + 1) as u32;
         let day = below(words(ARRIVAL | u64::from(tries) << 8), u64::from(self.settings.horizon));
         let request = StayRequest {
-            arrival: Night((self.next_day(now) + day) as i32),
+            arrival: Night((self.settings.first_night(now) + day) as i32),
             nights: nights as u16,
             kind: KIND,
             rooms: party(&self.settings, words),
@@ -325,6 +343,33 @@ impl Front for Nights {
             && self.hotel.desk().totals().sold >= nights * u64::from(house.accepted(KIND))
     }
 
+    fn left(&self, channel: Channel, night: Night) -> Option<u32> {
+        let has_it = u32::from(channel.0) < self.settings.channels;
+        has_it.then(|| self.hotel.left_for(channel, KIND, night))
+    }
+
+    fn channel_sale(
+        &mut self,
+        clocks: Clocks,
+        id: BookingId,
+        sale: &Sale,
+        out: &mut Vec<Output>,
+    ) -> Result<i64, Rejected> {
+        if u32::from(sale.channel.0) >= self.settings.channels {
+            return Err(Refusal::Malformed.into());
+        }
+        let request = StayRequest {
+            arrival: sale.arrival,
+            nights: sale.nights,
+            kind: KIND,
+            rooms: sale.rooms,
+            plan: Plan(0),
+            channel: Some(sale.channel),
+        };
+        self.hotel.channel_sale(clocks, id, CustomerId(id.0), request, out)?;
+        Ok(self.hotel.desk().booking(id).map_or(0, |kept| kept.price_minor))
+    }
+
     fn deadline(&self) -> Option<Time> {
         Some(Time::ZERO + self.settings.day?.saturating_mul(self.days + 1))
     }
@@ -336,12 +381,23 @@ impl Front for Nights {
     }
 
     fn counts(&self) -> Vec<(&'static str, u64)> {
-        if self.settings.day.is_none() {
-            return Vec::new();
-        }
         let counts = self.hotel.arrivals();
+        let mut shown = Vec::new();
+        if self.settings.channels > 0 {
+            let sold = self.hotel.desk().bookings().filter(|kept| kept.detail.channel.is_some());
+            let (stays, minor) = sold
+                .fold((0, 0), |(stays, minor), kept| (stays + 1, minor + kept.price_minor.unsigned_abs()));
+            shown.extend([
+                ("channel_stays", stays),
+                ("channel_minor", minor),
+                ("channel_oversells", counts.channel_oversells),
+            ]);
+        }
+        if self.settings.day.is_none() {
+            return shown;
+        }
         let room_nights = self.days * u64::from(self.settings.rooms);
-        vec![
+        shown.extend([
             ("days", self.days),
             ("parties_arrived", counts.arrived),
             ("parties_housed", counts.housed),
@@ -352,6 +408,7 @@ impl Front for Nights {
             ("room_nights", room_nights),
             ("room_nights_occupied", self.occupied),
             ("room_revenue_minor", self.revenue_minor),
-        ]
+        ]);
+        shown
     }
 }

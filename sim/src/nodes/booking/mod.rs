@@ -2,6 +2,7 @@
 //! a sale, kind `booking-sweeper` ends holds that are over. Money is asked for at a `payment-provider`.
 
 mod books;
+mod channel;
 mod flow;
 mod front;
 mod selling;
@@ -17,6 +18,7 @@ use self::front::{Nights, Tickets};
 use self::selling::{Defect, Selling};
 use super::{Kind, service};
 use crate::cluster::Node;
+use crate::scenario::Around;
 use crate::scenario::plan::{KindTraits, Plan, ServiceId, ServicePlan};
 
 fn traits_of_one() -> KindTraits {
@@ -78,6 +80,33 @@ impl Kind for HotelKind {
         let own = &plan.services[service.index()];
         let edge = selling::provider_edge(plan, service);
         service::node(service, plan, Selling::<Nights>::new(own, edge, hotel_settings, None))
+    }
+}
+
+/// What holds in every run with agencies.
+pub(crate) mod invariant {
+    /// What agencies keep of their guests' money is what their stays cost.
+    pub(crate) const CHANNELS: &str = "channels_agree";
+}
+
+/// Kind `hotel-channel`; it keeps the money of guests whom it calls off, or gives it back as it should.
+pub(super) struct HotelChannelKind<const KEEPS_MONEY: bool>;
+
+impl<const KEEPS_MONEY: bool> Kind for HotelChannelKind<KEEPS_MONEY> {
+    fn check_settings(written: &Map<String, Value>) -> Vec<(String, String)> {
+        settings::agency(written).err().unwrap_or_default()
+    }
+
+    fn check_around(written: &Map<String, Value>, around: &Around<'_>) -> Vec<(String, String)> {
+        channel::check_around(written, around.callees.first().copied())
+    }
+
+    fn traits() -> KindTraits {
+        KindTraits { needs_calls: true, ..traits_of_one() }
+    }
+
+    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+        service::node(service, plan, channel::Agency::new(service, plan, KEEPS_MONEY))
     }
 }
 

@@ -12,6 +12,7 @@ use foreshock_systems::booking::{
 use foreshock_systems::payment::{OperationKind, Outcome};
 
 use super::books::{self, Counts};
+use super::channel::{self, Said};
 use super::flow::{Flow, Stage};
 use super::front::Front;
 use super::settings::DeskSettings;
@@ -163,6 +164,10 @@ impl<F: Front> Selling<F> {
             }
             Output::Void { booking, attempt, .. } => self.ask(booking, attempt << 1, None, 0, cx),
             Output::Refund { booking, refund, minor } => {
+                if self.is_paid_elsewhere(booking) {
+                    self.settle_with_agency(booking, refund, minor, cx);
+                    return;
+                }
                 self.counts.refunds_asked += 1;
                 let kind = OperationKind::Refund { is_compensation: false };
                 self.ask(booking, refund << 1 | 1, Some(kind), minor, cx);
@@ -173,6 +178,19 @@ impl<F: Front> Selling<F> {
             Output::Offered { .. } => {}
             Output::Settled { booking, phase } => self.settled(booking, phase, cx),
         }
+    }
+
+    /// Whether its money never came through this desk: an agency has sold it.
+    fn is_paid_elsewhere(&mut self, booking: BookingId) -> bool {
+        self.desk().and_then(|desk| desk.booking(booking)).is_some_and(|kept| kept.charges == 0)
+    }
+
+    /// What a guest of an agency gets back comes from there, and is set off against what the agency owes.
+    fn settle_with_agency(&mut self, booking: BookingId, refund: u32, minor: i64, cx: &mut Cx<'_>) {
+        self.counts.given_back_by_agencies_minor += minor.unsigned_abs();
+        let clocks = Clocks::agreed(cx.local_time());
+        // Whoever meets another transaction asks again by itself.
+        let _ = self.handle(clocks, Command::Refunded { booking, refund, minor }, cx);
     }
 
     /// Nothing is open between a booking and its money: whoever waits is told.
@@ -456,6 +474,29 @@ impl<F: Front> Selling<F> {
         Verdict::Answer(Answered { missed: false, value: swept })
     }
 
+    /// An agency asks what is left, or says what it has sold.
+    fn channel(&mut self, booking: BookingId, said: Said, cx: &mut Cx<'_>) -> Verdict {
+        let clocks = Clocks::agreed(cx.local_time());
+        let Some(front) = &mut self.front else { return Verdict::Fail };
+        let sale = match said {
+            Said::Left { channel, night } => {
+                let left = front.left(channel, night);
+                let value = left.map_or(0, u64::from);
+                return Verdict::Answer(Answered { missed: left.is_none(), value });
+            }
+            Said::Sold(sale) => sale,
+        };
+        let mut out = Vec::new();
+        let sold = front.channel_sale(clocks, booking, &sale, &mut out);
+        self.after_step(out, cx);
+        match sold {
+            Ok(minor) => Verdict::Answer(Answered { missed: false, value: minor.unsigned_abs() }),
+            // It is told again.
+            Err(Rejected::Conflict | Rejected::Locked(_) | Rejected::Store(_)) => Verdict::Fail,
+            Err(Rejected::Refused(_)) => Verdict::Answer(Answered { missed: true, value: 0 }),
+        }
+    }
+
     fn take_woken(&mut self) -> Option<Woken> {
         if self.woken.is_empty() {
             return None;
@@ -476,6 +517,9 @@ impl<F: Front> Behaviour for Selling<F> {
     fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
         if let Some(caller) = sweeper::said(request.arguments) {
             return self.sweep(caller, cx);
+        }
+        if let Some(said) = channel::said(request.arguments) {
+            return self.channel(BookingId(request.key), said, cx);
         }
         if let Some(ToProcessor::Told(told)) = wire::to_processor(request.key, request.arguments) {
             return self.told(&told, cx);

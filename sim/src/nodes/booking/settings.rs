@@ -1,7 +1,7 @@
 //! The settings of desks that sell, of rooms that people wait in, and of sweepers.
 
 use foreshock_systems::booking::{Contention, DeskConfig, HoldClock, Isolation, LatePayment};
-use foreshock_systems::hotel::Overbooking;
+use foreshock_systems::hotel::{Channel, Overbooking};
 use foreshock_systems::store::FsyncPolicy;
 use foreshock_systems::ticket_booking::{Order, WaitingRoomConfig};
 use serde_json::{Map, Value};
@@ -62,6 +62,18 @@ pub(super) struct DeskSettings {
     pub(super) show_ppm: u32,
     pub(super) partner_rooms: u32,
     pub(super) compensation_minor: u32,
+    /// Agencies that sell as well.
+    pub(super) channels: u32,
+    /// So many rooms a night are each agency's alone; none: all sell what is free.
+    pub(super) allotment: u32,
+}
+
+impl DeskSettings {
+    /// The first night that can be booked: tomorrow, or the first of all where days do not pass.
+    pub(super) fn first_night(&self, now: Time) -> u64 {
+        let passed = self.day.and_then(|day| now.as_nanos().checked_div(day.as_nanos()));
+        passed.map_or(0, |passed| passed + 1)
+    }
 }
 
 impl Default for DeskSettings {
@@ -92,6 +104,8 @@ impl Default for DeskSettings {
             show_ppm: 1_000_000,
             partner_rooms: u32::MAX,
             compensation_minor: 0,
+            channels: 0,
+            allotment: 0,
         }
     }
 }
@@ -206,7 +220,7 @@ const OFFICE: [Setting<DeskSettings>; 4] = [
     }),
 ];
 
-const HOTEL: [Setting<DeskSettings>; 8] = [
+const HOTEL: [Setting<DeskSettings>; 10] = [
     ("rooms", |settings, value| {
         settings.rooms = up_to(value, 1_000_000)?;
         Ok(())
@@ -239,6 +253,14 @@ const HOTEL: [Setting<DeskSettings>; 8] = [
         settings.compensation_minor = up_to(value, 1_000_000_000)?;
         Ok(())
     }),
+    ("channels", |settings, value| {
+        settings.channels = up_to(value, 100)?;
+        Ok(())
+    }),
+    ("allotment", |settings, value| {
+        settings.allotment = up_to(value, 1_000_000)?;
+        Ok(())
+    }),
 ];
 
 /// The settings of a box office, or everything that is wrong with them.
@@ -256,7 +278,65 @@ pub(super) fn box_office(written: &Map<String, Value>) -> Result<DeskSettings, V
 /// The settings of a hotel, or everything that is wrong with them.
 pub(super) fn hotel(written: &Map<String, Value>) -> Result<DeskSettings, Vec<Wrong>> {
     let table: Vec<_> = COMMON.into_iter().chain(HOTEL).collect();
-    settings::read_stored("a hotel", &table, DeskSettings::default(), |settings| &mut settings.store, written)
+    let read = settings::read_stored(
+        "a hotel",
+        &table,
+        DeskSettings::default(),
+        |settings| &mut settings.store,
+        written,
+    )?;
+    let alone = |message: &str| Err(vec![("allotment".to_string(), message.to_string())]);
+    if read.allotment > 0 && read.channels == 0 {
+        return alone("there is nobody who could have it: add `channels: 1`");
+    }
+    let allotted = u64::from(read.allotment) * u64::from(read.channels);
+    if allotted > u64::from(read.overbooking.limit(read.rooms)) {
+        return alone("all channels together would have more rooms than the house sells; lower it");
+    }
+    Ok(read)
+}
+
+/// The settings of an agency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AgencySettings {
+    /// Which of the house's channels it is.
+    pub(super) channel: Channel,
+    /// Between questions about what is left.
+    pub(super) sync_every: Span,
+    /// It sells nothing if it has not been told anything for so long; nothing: it goes on.
+    pub(super) stops_after: Span,
+    /// From a sale until the house is told, and until it is told again.
+    pub(super) tell_after: Span,
+}
+
+const AGENCY: [Setting<AgencySettings>; 4] = [
+    ("channel", |agency, value| {
+        agency.channel = Channel((up_to(value, 100)? - 1) as u16);
+        Ok(())
+    }),
+    ("sync_every", |agency, value| {
+        agency.sync_every = lifetime(value)?;
+        Ok(())
+    }),
+    ("stops_after", |agency, value| {
+        agency.stops_after = span(value)?;
+        Ok(())
+    }),
+    ("tell_after", |agency, value| {
+        agency.tell_after = lifetime(value)?;
+        Ok(())
+    }),
+];
+
+/// The settings of an agency, or everything that is wrong with them.
+pub(super) fn agency(written: &Map<String, Value>) -> Result<AgencySettings, Vec<Wrong>> {
+    let agency = AgencySettings {
+        channel: Channel(0),
+        sync_every: Span::from_secs(60),
+        stops_after: Span::ZERO,
+        tell_after: Span::from_secs(5),
+    };
+    settings::read("an agency", &AGENCY, agency, written)
 }
 
 const ROOM: [Setting<WaitingRoomConfig>; 5] = [
@@ -322,6 +402,7 @@ mod tests {
         assert_eq!(wrong(hotel, &json!({})), [""; 0]);
         assert_eq!(wrong(waiting_room, &json!({})), [""; 0]);
         assert_eq!(wrong(sweeper, &json!({})), [""; 0]);
+        assert_eq!(wrong(agency, &json!({})), [""; 0]);
     }
 
     #[test]
@@ -346,6 +427,15 @@ mod tests {
                 "rows: a hotel has no setting `rows`; did you mean `rooms`?"
             ]
         );
+        assert_eq!(
+            wrong(hotel, &json!({"rooms": 10, "channels": 2, "allotment": 6})),
+            ["allotment: all channels together would have more rooms than the house sells; lower it"]
+        );
+        assert_eq!(
+            wrong(hotel, &json!({"allotment": 6})),
+            ["allotment: there is nobody who could have it: add `channels: 1`"]
+        );
+        assert_eq!(wrong(agency, &json!({"channel": 0})), ["channel: must be at least 1, found `0`"]);
         assert_eq!(
             wrong(waiting_room, &json!({"order": "random"})),
             ["order: `random` is not known here; use fifo or lottery"]

@@ -177,7 +177,11 @@ impl Behaviour for Lifts {
     }
 
     fn reconfigure(&mut self, plan: &ServicePlan) {
-        self.settings.out_of_service = read(plan).out_of_service;
+        let floors = self.settings.config.floors;
+        self.settings = read(plan);
+        // The plan's settings were checked; what is built stays as it was built.
+        self.settings.config.floors = floors;
+        let _ = self.bank.set_rules(self.settings.config.clone());
     }
 
     fn deadline(&self) -> Option<Time> {

@@ -1,6 +1,6 @@
 //! The settings of a bank of lifts.
 
-use foreshock_systems::elevator::{BankConfig, Floor, FullCar, Reassign, Strategy};
+use foreshock_systems::elevator::{BankConfig, ConfigError, Floor, FullCar, Motion, Reassign, Strategy};
 use serde_json::{Map, Value};
 
 use crate::kernel::time::Span;
@@ -26,13 +26,15 @@ pub(super) struct Settings {
     pub(super) traffic: Traffic,
     /// So many of the last cars are out of service.
     pub(super) out_of_service: u16,
+    /// The limits of a run, if they are given.
+    motion: Motion,
 }
 
 fn number(value: &Value, most: u32) -> Result<u16, Problem> {
     up_to(value, most).map(|number| number as u16)
 }
 
-const TABLE: [Setting<Settings>; 17] = [
+const TABLE: [Setting<Settings>; 22] = [
     ("floors", |settings, value| {
         settings.config.floors = number(value, 500)?;
         Ok(())
@@ -102,6 +104,26 @@ const TABLE: [Setting<Settings>; 17] = [
         settings.config.wait_bound = Some(lifetime(value)?);
         Ok(())
     }),
+    ("zones", |settings, value| {
+        settings.config.zones = number(value, 64)?;
+        Ok(())
+    }),
+    ("floor_mm", |settings, value| {
+        settings.motion.floor_mm = up_to(value, 100_000)?;
+        Ok(())
+    }),
+    ("speed_mm_s", |settings, value| {
+        settings.motion.speed_mm_s = up_to(value, 100_000)?;
+        Ok(())
+    }),
+    ("acceleration_mm_s2", |settings, value| {
+        settings.motion.acceleration_mm_s2 = up_to(value, 100_000)?;
+        Ok(())
+    }),
+    ("jerk_mm_s3", |settings, value| {
+        settings.motion.jerk_mm_s3 = up_to(value, 100_000)?;
+        Ok(())
+    }),
     ("traffic", |settings, value| {
         let known = [
             ("up_peak", Traffic::UpPeak),
@@ -125,10 +147,20 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
         config: BankConfig { parking: Some((Floor(0), Span::from_secs(10))), ..BankConfig::office(11, 4, 8) },
         traffic: Traffic::Interfloor,
         out_of_service: 0,
+        motion: Motion { floor_mm: 0, speed_mm_s: 0, acceleration_mm_s2: 0, jerk_mm_s3: 0 },
     };
-    let read = settings::read("a bank of lifts", &TABLE, settings, written)?;
+    let mut read = settings::read("a bank of lifts", &TABLE, settings, written)?;
+    let limits = ["floor_mm", "speed_mm_s", "acceleration_mm_s2", "jerk_mm_s3"];
+    if let Some(one) = limits.into_iter().find(|limit| written.contains_key(*limit)) {
+        if let Some(missing) = limits.into_iter().find(|limit| !written.contains_key(*limit)) {
+            let message = format!("a motion has four limits: add `{missing}`");
+            return Err(vec![(one.to_string(), message)]);
+        }
+        read.config.motion = Some(read.motion);
+    }
     match read.config.validate() {
         Ok(()) => Ok(read),
+        Err(error @ ConfigError::Zones { .. }) => Err(vec![("zones".to_string(), error.to_string())]),
         Err(error) => Err(vec![("floors".to_string(), error.to_string())]),
     }
 }

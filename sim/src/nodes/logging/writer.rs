@@ -407,7 +407,7 @@ impl Behaviour for Writer {
         match Journal::open(disk, config, self.shown_last, self.now) {
             Ok((journal, recovered)) => {
                 let kept = recovered.last.max(self.shown_last);
-                let lost = self.written.saturating_sub(kept);
+                let lost = std::mem::take(&mut self.written).saturating_sub(kept);
                 self.counts.lost_in_crashes = self.counts.lost_in_crashes.saturating_add(lost);
                 if recovered.last < self.promised {
                     let (last, promised) = (recovered.last, self.promised);

@@ -13,8 +13,8 @@ use super::gates_of;
 use super::settings::{self, GateSettings, Stays};
 use super::wire::Ask;
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request, Slab};
-use crate::kernel::draw::{Distribution, Key, Lineage, Sampler, name_hash};
-use crate::kernel::time::Time;
+use crate::kernel::draw::{Distribution, Key, Lineage, Sampler, below, chance_ppm, name_hash};
+use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::nodes::payments::calls_of;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
@@ -23,6 +23,12 @@ use crate::scenario::plan::{EdgeId, Plan, ServiceId, ServicePlan};
 /// How far a car is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// Wants a spot from this instant on, and is not there yet.
+    Booking {
+        from: Time,
+    },
+    /// Has one, and comes later.
+    Booked,
     Looking,
     Entering {
         wanted: u64,
@@ -30,6 +36,8 @@ enum Stage {
     /// Through the barrier; the lot does not know yet.
     Confirming,
     Parked,
+    /// Cannot find its ticket.
+    Losing,
     Quoting,
     Leaving {
         minor: u64,
@@ -46,6 +54,7 @@ struct Car {
     vehicle: Vehicle,
     ticket: TicketId,
     entered_at: Time,
+    has_booked: bool,
     questions: u32,
 }
 
@@ -60,6 +69,20 @@ struct Counts {
     left_offline: u64,
     unsettled: u64,
     taken_minor: u64,
+    booked: u64,
+    bookings_refused: u64,
+    no_shows: u64,
+    came_booked: u64,
+    turned_away_booked: u64,
+    lost_tickets: u64,
+}
+
+/// What chance decides about each car.
+struct Draws {
+    stay: Key,
+    arrival: Key,
+    no_show: Key,
+    lost: Key,
 }
 
 pub(super) struct Gate {
@@ -76,7 +99,7 @@ pub(super) struct Gate {
     tell_at: Option<Time>,
     wants_allotment: bool,
     told: u32,
-    stay: Option<Key>,
+    draws: Option<Draws>,
     name: u64,
     counts: Counts,
 }
@@ -106,7 +129,7 @@ impl Gate {
             telling: None,
             tell_at: None,
             told: 0,
-            stay: None,
+            draws: None,
             name: name_hash(&own.name),
             counts: Counts::default(),
         }
@@ -123,7 +146,18 @@ impl Gate {
             Stage::Leaving { minor, quoted_at, payment } => {
                 (Ask::Leave { minor, quoted_at_ns: quoted_at.as_nanos(), payment }, car.ticket.0)
             }
-            Stage::Parked => return,
+            Stage::Booking { from } => {
+                let stay = self.draws.as_ref().map(|draws| {
+                    self.stays.sample(draws.stay, cx.redrawn(car.vehicle.plate.0)).max(Span::from_secs(1))
+                });
+                let until = from + stay.unwrap_or(self.settings.stay);
+                (
+                    Ask::Reserve { kind, from_ns: from.as_nanos(), until_ns: until.as_nanos() },
+                    car.vehicle.plate.0,
+                )
+            }
+            Stage::Losing => (Ask::Lost, car.vehicle.plate.0),
+            Stage::Parked | Stage::Booked => return,
         };
         car.questions += 1;
         let is_waited_for = car.job.is_some();
@@ -166,10 +200,55 @@ impl Gate {
     }
 
     fn stays_from(&mut self, at: Ref, entered: Time, cx: &Cx<'_>) {
-        let (Some(key), Some(car)) = (self.stay, self.cars.get_mut(at)) else { return };
+        let (Some(draws), Some(car)) = (&self.draws, self.cars.get_mut(at)) else { return };
         car.stage = Stage::Parked;
-        let stay = self.stays.sample(key, cx.redrawn(car.vehicle.plate.0));
+        let stay = self.stays.sample(draws.stay, cx.redrawn(car.vehicle.plate.0));
         self.pauses.insert((entered + stay, at));
+    }
+
+    /// The spot is promised: the car comes about the time that it has named, or not at all.
+    fn is_booked(&mut self, at: Ref, from: Time, cx: &Cx<'_>) -> Option<Woken> {
+        let (Some(draws), Some(car)) = (&self.draws, self.cars.get_mut(at)) else { return None };
+        let job = car.job.take();
+        self.counts.booked += 1;
+        let identity = cx.redrawn(car.vehicle.plate.0);
+        if chance_ppm(draws.no_show.draw(identity), self.settings.no_shows) {
+            self.counts.no_shows += 1;
+            self.cars.remove(at);
+        } else {
+            car.stage = Stage::Booked;
+            car.has_booked = true;
+            let either_way = self.settings.punctuality;
+            let late = below(draws.arrival.draw(identity), 2 * either_way.as_nanos() + 1);
+            self.pauses.insert((from - either_way + Span::from_nanos(late), at));
+        }
+        let verdict = Verdict::Answer(Answered { missed: false, value: from.as_nanos() });
+        job.map(|job| Woken { jobs: vec![job], verdict: Some(verdict) })
+    }
+
+    /// What a car does when its time has come.
+    fn goes_on(&mut self, at: Ref, cx: &Cx<'_>) {
+        let (Some(draws), Some(car)) = (&self.draws, self.cars.get_mut(at)) else { return };
+        match car.stage {
+            Stage::Booked => {
+                self.counts.came += 1;
+                self.counts.came_booked += 1;
+                car.stage = Stage::Entering { wanted: 0 };
+            }
+            Stage::Parked => {
+                let word = draws.lost.draw(cx.redrawn(car.vehicle.plate.0));
+                let has_lost = chance_ppm(word, self.settings.lost_tickets);
+                self.counts.lost_tickets += u64::from(has_lost);
+                car.stage = if has_lost { Stage::Losing } else { Stage::Quoting };
+            }
+            Stage::Looking
+            | Stage::Entering { .. }
+            | Stage::Confirming
+            | Stage::Booking { .. }
+            | Stage::Losing
+            | Stage::Quoting
+            | Stage::Leaving { .. } => {}
+        }
     }
 
     /// The barrier stays shut.
@@ -207,7 +286,15 @@ impl Gate {
                 self.cars.remove(at);
                 None
             }
-            Stage::Parked => None,
+            Stage::Booking { from } => self.is_booked(at, from, cx),
+            Stage::Losing => {
+                // Printed again.
+                car.ticket = TicketId(value);
+                car.stage = Stage::Quoting;
+                self.ask(at, cx);
+                None
+            }
+            Stage::Parked | Stage::Booked => None,
         }
     }
 
@@ -218,7 +305,17 @@ impl Gate {
         match car.stage {
             Stage::Looking | Stage::Entering { .. } => {
                 self.counts.turned_away += 1;
+                self.counts.turned_away_booked += u64::from(car.has_booked);
                 self.stays_shut(at, Verdict::TurnAway)
+            }
+            Stage::Booking { .. } => {
+                self.counts.bookings_refused += 1;
+                self.stays_shut(at, Verdict::TurnAway)
+            }
+            // The lot has not heard of the car yet: it will.
+            Stage::Losing | Stage::Quoting if self.memory.unreconciled().len() > 0 => {
+                self.pause(at, cx);
+                None
             }
             // The claim was given back before the lot heard of the car; it is told as if the gate had been cut off.
             Stage::Confirming => self.came_in_unheard(at, cx),
@@ -229,26 +326,21 @@ impl Gate {
                 self.ask(at, cx);
                 None
             }
-            Stage::Quoting | Stage::Leaving { .. } => {
+            Stage::Losing | Stage::Quoting | Stage::Leaving { .. } => {
                 self.counts.unsettled += 1;
                 self.cars.remove(at);
                 None
             }
-            Stage::Parked => None,
+            Stage::Parked | Stage::Booked => None,
         }
     }
 
     fn came_in_unheard(&mut self, at: Ref, cx: &mut Cx<'_>) -> Option<Woken> {
         let car = self.cars.get_mut(at)?;
-        let (vehicle, entered) = (car.vehicle, car.entered_at);
-        match self.memory.admit(entered, vehicle) {
-            Ok(ticket) => {
-                car.ticket = ticket;
-                self.stays_from(at, entered, cx);
-                self.tell_soon(cx);
-            }
-            Err(_) => self.pause(at, cx),
-        }
+        let entered = car.entered_at;
+        car.ticket = self.memory.came_in(entered, car.vehicle);
+        self.stays_from(at, entered, cx);
+        self.tell_soon(cx);
         None
     }
 
@@ -268,6 +360,11 @@ impl Gate {
                     self.stays_shut(at, Verdict::Fail)
                 }
             },
+            // It may be promised a spot nevertheless: nobody comes for it.
+            Stage::Booking { .. } => {
+                self.counts.bookings_refused += 1;
+                self.stays_shut(at, Verdict::Fail)
+            }
             Stage::Quoting if self.settings.offline != OfflinePolicy::Refuse => {
                 let (ticket, entered) = (car.ticket, car.entered_at);
                 self.counts.taken_minor += self.memory.let_out(now, ticket, entered, 0);
@@ -277,11 +374,11 @@ impl Gate {
                 None
             }
             // The lot has to hear it, however long that takes; money is taken once.
-            Stage::Confirming | Stage::Quoting | Stage::Leaving { .. } => {
+            Stage::Confirming | Stage::Losing | Stage::Quoting | Stage::Leaving { .. } => {
                 self.pause(at, cx);
                 None
             }
-            Stage::Parked => None,
+            Stage::Parked | Stage::Booked => None,
         }
     }
 
@@ -370,18 +467,25 @@ fn read(plan: &ServicePlan) -> GateSettings {
     settings::gate(&plan.settings).expect("the plan's settings were checked")
 }
 
-fn kind_of(request: &Request, cx: &Cx<'_>) -> VehicleKind {
-    let name = cx.plan().operations.get(request.operation.index()).map(String::as_str);
-    let found = VehicleKind::ALL.into_iter().find(|kind| Some(kind.name()) == name);
-    found.unwrap_or(VehicleKind::Car)
+/// What is before the barrier, and whether it only wants to book: `van`, `reserve`, `reserve-van`.
+fn wish_of(request: &Request, cx: &Cx<'_>) -> (VehicleKind, bool) {
+    let name = cx.plan().operations.get(request.operation.index()).map_or("", String::as_str);
+    let booked = name.strip_prefix("reserve").filter(|rest| rest.is_empty() || rest.starts_with('-'));
+    let kind = booked.map_or(name, |rest| rest.trim_start_matches('-'));
+    let found = VehicleKind::ALL.into_iter().find(|known| known.name() == kind);
+    (found.unwrap_or(VehicleKind::Car), booked.is_some())
 }
 
 impl Behaviour for Gate {
     fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
-        self.counts.came += 1;
-        let vehicle =
-            Vehicle { plate: Plate(request.lineage.raw()), kind: kind_of(request, cx), has_permit: false };
-        let stage = if self.settings.looks_first { Stage::Looking } else { Stage::Entering { wanted: 0 } };
+        let (kind, is_booking) = wish_of(request, cx);
+        let vehicle = Vehicle { plate: Plate(request.lineage.raw()), kind, has_permit: false };
+        let stage = match (is_booking, self.settings.looks_first) {
+            (true, _) => Stage::Booking { from: cx.local_time() + self.settings.book_ahead },
+            (false, true) => Stage::Looking,
+            (false, false) => Stage::Entering { wanted: 0 },
+        };
+        self.counts.came += u64::from(!is_booking);
         let at = self.cars.insert(Car {
             request: *request,
             job: Some(job),
@@ -389,6 +493,7 @@ impl Behaviour for Gate {
             vehicle,
             ticket: TicketId(0),
             entered_at: cx.local_time(),
+            has_booked: false,
             questions: 0,
         });
         self.ask(at, cx);
@@ -396,11 +501,13 @@ impl Behaviour for Gate {
     }
 
     fn start(&mut self, cx: &mut Cx<'_>) {
-        self.stay = Some(cx.key("stay"));
+        let [stay, arrival, no_show, lost] =
+            ["stay", "booked-arrival", "no-show", "lost-ticket"].map(|purpose| cx.key(purpose));
+        self.draws = Some(Draws { stay, arrival, no_show, lost });
         let soon = cx.local_time() + self.settings.tell_every;
         let known: Vec<(Ref, Stage)> = self.cars.iter().map(|(at, car)| (at, car.stage)).collect();
         for (at, stage) in known {
-            if stage != Stage::Parked {
+            if !matches!(stage, Stage::Parked | Stage::Booked) {
                 self.pauses.insert((soon, at));
             }
         }
@@ -447,11 +554,7 @@ impl Behaviour for Gate {
     fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
         while let Some((due, at)) = self.pauses.first().copied().filter(|(due, _)| *due <= local) {
             self.pauses.remove(&(due, at));
-            if let Some(car) = self.cars.get_mut(at)
-                && car.stage == Stage::Parked
-            {
-                car.stage = Stage::Quoting;
-            }
+            self.goes_on(at, cx);
             self.ask(at, cx);
         }
         if self.tell_at.is_some_and(|at| at <= local) {
@@ -474,5 +577,17 @@ impl Behaviour for Gate {
             ("untold", self.memory.unreconciled().len() as u64),
             ("taken_minor", counts.taken_minor),
         ]);
+        if counts.booked + counts.bookings_refused > 0 {
+            out.counts.extend([
+                ("booked", counts.booked),
+                ("bookings_refused", counts.bookings_refused),
+                ("no_shows", counts.no_shows),
+                ("came_booked", counts.came_booked),
+                ("turned_away_booked", counts.turned_away_booked),
+            ]);
+        }
+        if counts.lost_tickets > 0 {
+            out.counts.insert("lost_tickets", counts.lost_tickets);
+        }
     }
 }

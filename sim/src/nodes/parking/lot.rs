@@ -1,17 +1,20 @@
 //! Kind `parking-lot`: the library's lot behind a service's line and workers, and beside it a list of who stands where
 //! that the lot does not see: by it double use of a spot is noticed, whatever the lot believes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use foreshock_systems::parking_lot::{
-    Gate as LotGate, GateId, Input, OfflineEntry, OfflineEvent, Output, ParkingLot, PaymentId, Phase, Plate,
-    Rejected, RequestId, SpotClass, SpotId, TicketId, Vehicle, VehicleKind, Who,
+    Finding, Gate as LotGate, GateId, Input, OfflineEntry, OfflineEvent, Output, ParkingLot, PaymentId,
+    Phase, Plate, Rejected, RequestId, ReservationId, SpotClass, SpotId, TicketId, Vehicle, VehicleKind, Who,
 };
 
+use super::sensors::Sensors;
 use super::settings::{self, LotSettings};
 use super::wire::Ask;
-use super::{BELIEVES_GATES, CHARGES_AGAIN, gates_of, invariant};
+use super::{
+    BELIEVES_GATES, CHARGES_AGAIN, FORGIVES_LOST, GIVES_KEPT_AWAY, HIDES_SENSORS, gates_of, invariant,
+};
 use crate::cluster::{Cx, Durable, Probes, Ref, Request};
 use crate::kernel::time::Time;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
@@ -27,8 +30,19 @@ pub(super) struct Lot {
     fallen: Option<Fallen>,
     /// Who stands where, as a person who walks through the lot would see it. Outlives the process.
     standing: BTreeMap<SpotId, TicketId>,
+    /// The same, by ticket.
+    places: BTreeMap<TicketId, SpotId>,
+    /// Spots on which somebody has come or gone since the sensors were asked.
+    moved: Vec<SpotId>,
+    sensors: Sensors,
+    /// Spots that the lot has said are kept, and for whom.
+    kept: BTreeMap<SpotId, ReservationId>,
+    /// Stays whose tickets are lost.
+    lost: BTreeSet<TicketId>,
     /// What was set aside for each gate, in the order in which it was told.
     allotted: BTreeMap<GateId, Vec<SpotId>>,
+    /// Whom a gate is telling of just now.
+    unseen: Option<TicketId>,
     /// Departures that were booked, by ticket, of a lot that books them again.
     again_minor: u64,
     out: Vec<Output>,
@@ -44,6 +58,11 @@ struct Counts {
     parked_max: u64,
     restarts: u64,
     double_use: u64,
+    reserved_out: u64,
+    broken_promises: u64,
+    lost_tickets: u64,
+    sensor_findings: u64,
+    refused_early: u64,
 }
 
 const PAYMENT_BITS: u32 = 8;
@@ -53,6 +72,8 @@ impl Lot {
         let gates = gates_of(plan, service);
         let mut settings = read(&plan.services[service.index()]);
         settings.config.gates = vec![LotGate { level: 0 }; gates.len().max(1)];
+        let mut sensors = Sensors::default();
+        sensors.follow(&settings);
         Lot {
             settings,
             gates,
@@ -60,7 +81,13 @@ impl Lot {
             lot: None,
             fallen: None,
             standing: BTreeMap::new(),
+            places: BTreeMap::new(),
+            moved: Vec::new(),
+            sensors,
+            kept: BTreeMap::new(),
+            lost: BTreeSet::new(),
             allotted: BTreeMap::new(),
+            unseen: None,
             again_minor: 0,
             out: Vec::new(),
             counts: Counts::default(),
@@ -77,6 +104,8 @@ impl Lot {
         let now = cx.local_time();
         let Some(lot) = &mut self.lot else { return Verdict::Fail };
         lot.expire(now, &mut self.out);
+        self.tell_of_sensors(now);
+        let Some(lot) = &mut self.lot else { return Verdict::Fail };
         let key = request.key;
         let vehicle = |kind: VehicleKind| Vehicle { plate: Plate(key), kind, has_permit: false };
         let done = match ask {
@@ -86,8 +115,23 @@ impl Lot {
             }
             Ask::Enter { kind, .. } => {
                 let enter = Input::Enter { gate, vehicle: vehicle(kind), request: RequestId(key) };
-                lot.handle(now, enter, &mut self.out)
+                let done = lot.handle(now, enter.clone(), &mut self.out);
+                match self.kept.values().next() {
+                    Some(reservation) if self.defect == GIVES_KEPT_AWAY && done == Err(Rejected::Full) => {
+                        let cancel = Input::CancelReservation { reservation: *reservation };
+                        let _ = lot.handle(now, cancel, &mut self.out);
+                        lot.handle(now, enter, &mut self.out)
+                    }
+                    Some(_) | None => done,
+                }
             }
+            Ask::Reserve { kind, from_ns, until_ns } => {
+                let (from, until) = (Time::from_nanos(from_ns), Time::from_nanos(until_ns));
+                let reservation = ReservationId(key);
+                let reserve = Input::Reserve { reservation, vehicle: vehicle(kind), from, until };
+                lot.handle(now, reserve, &mut self.out)
+            }
+            Ask::Lost => return self.lost(now, Plate(key), cx),
             Ask::Entered => lot.handle(now, Input::Entered { ticket: TicketId(key) }, &mut self.out),
             Ask::Quote => lot.handle(now, Input::Quote { who: Who::Ticket(TicketId(key)) }, &mut self.out),
             Ask::Leave { minor, quoted_at_ns, payment } => {
@@ -109,6 +153,7 @@ impl Lot {
                 let spot = spot.checked_sub(1).and_then(|place| spots?.get(place as usize).copied());
                 let ticket = TicketId::offline(gate, u64::from(ticket));
                 let event = OfflineEvent::Entered { ticket, vehicle: vehicle(kind), spot };
+                self.unseen = Some(ticket);
                 lot.handle(now, told(gate, entry, at_ns, event), &mut self.out)
             }
             Ask::WentOut { entry, at_ns, minor } => {
@@ -117,7 +162,37 @@ impl Lot {
             }
         };
         let value = self.look_at_outputs(cx);
+        if let (Ask::Enter { kind, .. }, Err(Rejected::Full)) = (ask, &done) {
+            self.was_full(kind, ReservationId(key), cx);
+        }
         self.verdict(done, value)
+    }
+
+    /// A car was refused: whether it had been promised a spot, and whether one is free that a sensor hides.
+    fn was_full(&mut self, kind: VehicleKind, reservation: ReservationId, cx: &mut Cx<'_>) {
+        if let Some((spot, _)) = self.kept.iter().find(|(_, kept)| **kept == reservation) {
+            let witness = format!("car {} was refused, and spot {} was kept for it", reservation.0, spot.0);
+            cx.violation(invariant::PROMISES, witness);
+        }
+        let Some(lot) = self.lot.as_ref().filter(|_| self.settings.config.trust_sensors) else { return };
+        let class = Vehicle { plate: Plate(0), kind, has_permit: false }.classes()[0];
+        let count = lot.count(class);
+        self.counts.refused_early += u64::from(count.free > count.held + count.allotted);
+    }
+
+    /// The ticket of a car is found by its plate, and printed again.
+    fn lost(&mut self, now: Time, plate: Plate, cx: &mut Cx<'_>) -> Verdict {
+        let Some(lot) = &mut self.lot else { return Verdict::Fail };
+        let ticket = lot.ticket_of(plate);
+        let mut done = ticket.map(|_| ()).ok_or(Rejected::NoSuchTicket);
+        if done.is_ok() && self.defect != FORGIVES_LOST {
+            done = lot.handle(now, Input::DeclareLost { plate }, &mut self.out);
+        }
+        if let Some(ticket) = ticket.filter(|_| done.is_ok()) {
+            self.counts.lost_tickets += u64::from(self.lost.insert(ticket));
+        }
+        self.look_at_outputs(cx);
+        self.verdict(done, ticket.map_or(0, |ticket| ticket.0))
     }
 
     fn verdict(&mut self, done: Result<(), Rejected>, value: u64) -> Verdict {
@@ -130,6 +205,10 @@ impl Lot {
             Err(Rejected::Owes { due_minor }) => {
                 self.counts.owed_more += 1;
                 Verdict::Answer(Answered { missed: true, value: due_minor })
+            }
+            Err(Rejected::ReservedOut) => {
+                self.counts.reserved_out += 1;
+                Verdict::Answer(Answered { missed: true, value: 0 })
             }
             Err(_) => {
                 self.counts.repeated += 1;
@@ -181,37 +260,81 @@ impl Lot {
 
     /// Follows what the lot has said, and looks at its books. What is answered, if anything is, is a number.
     fn look_at_outputs(&mut self, cx: &mut Cx<'_>) -> u64 {
-        let mut value = 0;
-        for output in std::mem::take(&mut self.out) {
-            match output {
-                Output::Admitted { ticket, spot, .. } => {
-                    value = ticket.0;
-                    if let Some(spot) = spot {
-                        self.stands(spot, ticket, cx);
-                    }
+        let (now, mut value) = (cx.local_time(), 0);
+        while !self.out.is_empty() {
+            for output in std::mem::take(&mut self.out) {
+                if let Some(said) = self.look_at(output, now, cx) {
+                    value = said;
                 }
-                Output::Released { ticket } => self.standing.retain(|_, other| *other != ticket),
-                Output::Left { ticket, charged_minor } => {
-                    self.standing.retain(|_, other| *other != ticket);
-                    value = charged_minor;
-                }
-                Output::Quoted { due_minor, .. } => value = due_minor,
-                Output::Allotted { gate, spots } => {
-                    value = spots.len() as u64;
-                    self.allotted.insert(gate, spots);
-                }
-                Output::Reconciled { up_to, .. } => {
-                    value = up_to;
-                    self.walk_through();
-                }
-                Output::Found(_) => self.counts.findings += 1,
-                Output::Paid { .. }
-                | Output::Refund { .. }
-                | Output::Sign { .. }
-                | Output::Reserved { .. } => {}
+            }
+            let Some(lot) = &mut self.lot else { return value };
+            for spot in std::mem::take(&mut self.moved) {
+                let says = self.sensors.says(spot, self.standing.contains_key(&spot));
+                // Of a spot that is there: nothing can be wrong with it.
+                says.into_iter().for_each(|says| _ = lot.handle(now, says, &mut self.out));
             }
         }
-        let Some(lot) = &self.lot else { return value };
+        self.look_at_books(now, cx);
+        value
+    }
+
+    fn look_at(&mut self, output: Output, now: Time, cx: &mut Cx<'_>) -> Option<u64> {
+        match output {
+            Output::Admitted { ticket, spot, .. } => {
+                if let Some(spot) = spot {
+                    self.stands(spot, ticket, cx);
+                }
+                return Some(ticket.0);
+            }
+            Output::Released { ticket } => self.goes(ticket),
+            Output::Left { ticket, charged_minor } => {
+                self.goes(ticket);
+                let flat_minor = self.settings.config.tariff.lost_minor;
+                if self.lost.remove(&ticket) && charged_minor < flat_minor {
+                    let witness = format!(
+                        "{} left for {charged_minor} without a ticket, which costs {flat_minor}",
+                        ticket.0
+                    );
+                    cx.violation(invariant::BOOKS, witness);
+                }
+                return Some(charged_minor);
+            }
+            Output::Quoted { due_minor, .. } => return Some(due_minor),
+            Output::Allotted { gate, spots } => {
+                let count = spots.len() as u64;
+                self.allotted.insert(gate, spots);
+                return Some(count);
+            }
+            Output::Reconciled { up_to, .. } => {
+                self.walk_through(cx);
+                return Some(up_to);
+            }
+            Output::Kept { reservation, spot } => _ = self.kept.insert(spot, reservation),
+            Output::Lapsed { reservation } => self.kept.retain(|_, kept| *kept != reservation),
+            Output::Found(finding) => self.found(&finding, now),
+            Output::Paid { .. } | Output::Refund { .. } | Output::Sign { .. } | Output::Reserved { .. } => {}
+        }
+        None
+    }
+
+    fn found(&mut self, finding: &Finding, now: Time) {
+        match finding {
+            Finding::Sensor { .. } if self.defect == HIDES_SENSORS => return,
+            Finding::Sensor { spot, .. } => {
+                self.counts.sensor_findings += 1;
+                self.sensors.found(now, *spot);
+            }
+            Finding::BrokenReservation { .. } => self.counts.broken_promises += 1,
+            Finding::Overstay { .. }
+            | Finding::Unknown { .. }
+            | Finding::LeftUnseen { .. }
+            | Finding::Excess { .. } => {}
+        }
+        self.counts.findings += 1;
+    }
+
+    fn look_at_books(&mut self, now: Time, cx: &mut Cx<'_>) {
+        let Some(lot) = &self.lot else { return };
         self.counts.parked_max = self.counts.parked_max.max(lot.live());
         if let Err(violation) = lot.audit() {
             cx.violation(invariant::BOOKS, violation.to_string());
@@ -224,16 +347,55 @@ impl Lot {
             );
             cx.violation(invariant::BOOKS, witness);
         }
-        value
+        if let Some(spot) = self.sensors.unnamed(now, |spot| self.standing.contains_key(&spot)) {
+            let witness = format!("the sensor of spot {} lies for longer than the window, unnamed", spot.0);
+            cx.violation(invariant::SENSORS, witness);
+        }
     }
 
-    /// After a gate has told what it did, the lot is walked through: where no ticket is live nobody stands.
-    fn walk_through(&mut self) {
+    /// After a gate has told what it did, the lot is walked through: where no ticket is live nobody stands, and who came
+    /// in unseen stands where the books say.
+    fn walk_through(&mut self, cx: &mut Cx<'_>) {
         let Some(lot) = &self.lot else { return };
-        self.standing.retain(|_, ticket| lot.ticket(*ticket).is_some_and(|ticket| ticket.is_live()));
+        let is_over = |ticket: &TicketId| lot.ticket(*ticket).is_none_or(|ticket| !ticket.is_live());
+        let gone: Vec<TicketId> = self.places.keys().copied().filter(is_over).collect();
+        let ticket = self.unseen.take().and_then(|ticket| lot.ticket(ticket));
+        let stays =
+            ticket.filter(|ticket| ticket.is_live()).and_then(|ticket| Some((ticket.id, ticket.spot?)));
+        gone.into_iter().for_each(|ticket| self.goes(ticket));
+        stays.into_iter().for_each(|(ticket, spot)| self.stands(spot, ticket, cx));
+    }
+
+    /// Sensors that have stuck or were repaired by a change of the settings.
+    fn tell_of_sensors(&mut self, now: Time) {
+        let Some(lot) = &mut self.lot else { return };
+        for news in self.sensors.news() {
+            // Of a spot that is there: nothing can be wrong with it.
+            let _ = lot.handle(now, news, &mut self.out);
+        }
+    }
+
+    /// Who stood there with this ticket does so no more.
+    fn goes(&mut self, ticket: TicketId) {
+        if let Some(spot) = self.places.remove(&ticket)
+            && self.standing.get(&spot) == Some(&ticket)
+        {
+            self.standing.remove(&spot);
+            self.moved.push(spot);
+        }
     }
 
     fn stands(&mut self, spot: SpotId, ticket: TicketId, cx: &mut Cx<'_>) {
+        self.places.insert(ticket, spot);
+        self.moved.push(spot);
+        if let Some(reservation) = self.kept.remove(&spot) {
+            let stay = self.lot.as_ref().and_then(|lot| lot.ticket(ticket));
+            if let Some(stay) = stay.filter(|stay| stay.vehicle.plate.0 != reservation.0) {
+                let (plate, kept_for) = (stay.vehicle.plate.0, reservation.0);
+                let witness = format!("spot {} was kept for {kept_for} and given to {plate}", spot.0);
+                cx.violation(invariant::PROMISES, witness);
+            }
+        }
         match self.standing.insert(spot, ticket) {
             Some(other) if other != ticket => {
                 self.counts.double_use += 1;
@@ -268,6 +430,9 @@ impl Behaviour for Lot {
         let store = AnyStore::open(self.settings.store, disk);
         let lot = ParkingLot::open(self.settings.config.clone(), store);
         self.lot = Some(lot.expect("the plan's settings were checked"));
+        self.sensors.begin_again();
+        self.tell_of_sensors(cx.local_time());
+        self.moved.extend(self.standing.keys());
         self.look_at_outputs(cx);
     }
 
@@ -281,16 +446,29 @@ impl Behaviour for Lot {
         let gates = std::mem::take(&mut self.settings.config.gates);
         self.settings = read(plan);
         self.settings.config.gates = gates;
+        self.sensors.follow(&self.settings);
+        if let Some(lot) = &mut self.lot {
+            // The plan's settings were checked.
+            let _ = lot.set_rules(self.settings.config.clone());
+        }
     }
 
     fn deadline(&self) -> Option<Time> {
-        self.lot.as_ref().and_then(ParkingLot::deadline)
+        let lot = self.lot.as_ref()?;
+        [lot.deadline(), self.sensors.deadline()].into_iter().flatten().min()
     }
 
     fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
         if let Some(lot) = &mut self.lot {
             lot.expire(local, &mut self.out);
+            for spot in self.sensors.visited(local) {
+                let is_occupied = self.standing.contains_key(&spot);
+                self.sensors.was_seen(spot, is_occupied);
+                // Of a spot that is there: nothing can be wrong with it.
+                let _ = lot.handle(local, Input::Inspected { spot, is_occupied }, &mut self.out);
+            }
         }
+        self.tell_of_sensors(local);
         self.look_at_outputs(cx);
         None
     }
@@ -310,6 +488,22 @@ impl Behaviour for Lot {
         out.maxima.insert("parked_max", counts.parked_max);
         let Some(lot) = &self.lot else { return };
         let totals = lot.totals();
+        if totals.reserved + counts.reserved_out > 0 {
+            out.counts.extend([
+                ("promised", totals.reserved),
+                ("honoured", totals.honoured),
+                ("lapsed", totals.lapsed),
+                ("reserved_out", counts.reserved_out),
+                ("broken_promises", counts.broken_promises),
+            ]);
+        }
+        if counts.lost_tickets > 0 {
+            out.counts.insert("lost_tickets", counts.lost_tickets);
+        }
+        if self.settings.has_sensors {
+            out.counts.insert("sensor_findings", counts.sensor_findings);
+            out.counts.insert("refused_early", counts.refused_early);
+        }
         out.counts.extend([
             ("admitted", totals.admitted),
             ("left", totals.left),

@@ -3,6 +3,7 @@
 
 mod gate;
 mod lot;
+mod sensors;
 mod settings;
 mod wire;
 
@@ -20,6 +21,10 @@ pub(crate) mod invariant {
     pub(crate) const BOOKS: &str = "parking_books";
     /// A spot has one car at most.
     pub(crate) const SPOT_ONCE: &str = "parking_spot_once";
+    /// Who has booked, and comes in time, has the spot that was kept.
+    pub(crate) const PROMISES: &str = "parking_promises";
+    /// A sensor that contradicts the tickets for longer than the window is named.
+    pub(crate) const SENSORS: &str = "parking_sensors";
 }
 
 /// The sound lot.
@@ -28,6 +33,12 @@ pub(super) const SOUND: u8 = 0;
 pub(super) const BELIEVES_GATES: u8 = 1;
 /// Books money again when a departure is told again.
 pub(super) const CHARGES_AGAIN: u8 = 2;
+/// Gives a spot that is kept for somebody to whoever comes first.
+pub(super) const GIVES_KEPT_AWAY: u8 = 3;
+/// Lets whoever has lost the ticket go for what the stay costs.
+pub(super) const FORGIVES_LOST: u8 = 4;
+/// Never says which sensor contradicts the tickets.
+pub(super) const HIDES_SENSORS: u8 = 5;
 
 /// Kind `parking-lot`, with a defect or without.
 pub(super) struct ParkingLotKind<const DEFECT: u8>;

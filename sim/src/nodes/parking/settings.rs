@@ -1,6 +1,8 @@
 //! The settings of lots and gates.
 
-use foreshock_systems::parking_lot::{Cap, LatePayment, LotConfig, OfflinePolicy, Spill, SpotClass, Zone};
+use foreshock_systems::parking_lot::{
+    Cap, ConfigError, LatePayment, LotConfig, OfflinePolicy, Spill, SpotClass, Zone,
+};
 use serde_json::{Map, Value};
 
 use crate::kernel::time::Span;
@@ -16,6 +18,13 @@ use foreshock_systems::store::FsyncPolicy;
 pub(super) struct LotSettings {
     pub(super) config: LotConfig,
     pub(super) store: StoreKind,
+    /// Each spot has one that tells whether a car stands there.
+    pub(super) has_sensors: bool,
+    /// The first ones of the compact spots have a sensor that says the same for ever.
+    pub(super) stuck_sensors: u32,
+    pub(super) stuck_says: bool,
+    /// How long after a finding somebody looks at the spot.
+    pub(super) inspect_after: Option<Span>,
 }
 
 fn minor(value: &Value) -> Result<u64, Problem> {
@@ -25,7 +34,7 @@ fn minor(value: &Value) -> Result<u64, Problem> {
     })
 }
 
-const LOT: [Setting<LotSettings>; 16] = [
+const LOT: [Setting<LotSettings>; 26] = [
     ("spots", |settings, value| {
         const HELP: &str = "write `{compact: 40, large: 10}`";
         let written = value.as_object().ok_or_else(|| Problem::new("there are no classes", HELP))?;
@@ -103,6 +112,46 @@ const LOT: [Setting<LotSettings>; 16] = [
         settings.config.reserve[SpotClass::Large.index()] = up_to(value, 100_000)?;
         Ok(())
     }),
+    ("reservable", |settings, value| {
+        settings.config.reservable[SpotClass::Compact.index()] = up_to(value, 100_000)?;
+        Ok(())
+    }),
+    ("hold_before", |settings, value| {
+        settings.config.hold_before = span(value)?;
+        Ok(())
+    }),
+    ("no_show_after", |settings, value| {
+        settings.config.no_show_after = span(value)?;
+        Ok(())
+    }),
+    ("lost_minor", |settings, value| {
+        settings.config.tariff.lost_minor = minor(value)?;
+        Ok(())
+    }),
+    ("sensors", |settings, value| {
+        settings.has_sensors = switch(value)?;
+        Ok(())
+    }),
+    ("trust_sensors", |settings, value| {
+        settings.config.trust_sensors = switch(value)?;
+        Ok(())
+    }),
+    ("sensor_window", |settings, value| {
+        settings.config.sensor_window = lifetime(value)?;
+        Ok(())
+    }),
+    ("stuck_sensors", |settings, value| {
+        settings.stuck_sensors = if value.as_u64() == Some(0) { 0 } else { up_to(value, 100_000)? };
+        Ok(())
+    }),
+    ("stuck_says", |settings, value| {
+        settings.stuck_says = choice(value, &[("occupied", true), ("free", false)])?;
+        Ok(())
+    }),
+    ("inspect_after", |settings, value| {
+        settings.inspect_after = Some(span(value)?);
+        Ok(())
+    }),
     ("store", |settings, value| {
         let wal = StoreKind::Wal(FsyncPolicy::EveryCommit);
         settings.store = choice(value, &[("wal", wal), ("memory", StoreKind::Memory)])?;
@@ -115,14 +164,32 @@ pub(super) fn lot(written: &Map<String, Value>) -> Result<LotSettings, Vec<Wrong
     let settings = LotSettings {
         config: LotConfig::simple([0; SpotClass::COUNT], 200),
         store: StoreKind::Wal(FsyncPolicy::EveryCommit),
+        has_sensors: false,
+        stuck_sensors: 0,
+        stuck_says: true,
+        inspect_after: None,
     };
     let mut read = settings::read("a parking lot", &LOT, settings, written)?;
     // All levels are like the first one.
     if let Some(levels) = written.get("levels").and_then(|levels| up_to(levels, 100).ok()) {
         read.config.levels = vec![read.config.levels[0]; levels as usize];
     }
+    if !read.has_sensors {
+        let needs = ["trust_sensors", "sensor_window", "stuck_sensors", "stuck_says", "inspect_after"];
+        if let Some(setting) = needs.into_iter().find(|setting| written.contains_key(*setting)) {
+            let message = format!("`{setting}` is about sensors, and this lot has none: add `sensors: true`");
+            return Err(vec![(setting.to_string(), message)]);
+        }
+    }
+    if u64::from(read.stuck_sensors) > read.config.capacity(SpotClass::Compact) {
+        let message = "there are not so many compact spots whose sensors could stick".to_string();
+        return Err(vec![("stuck_sensors".to_string(), message)]);
+    }
     match read.config.validate() {
         Ok(()) => Ok(read),
+        Err(error @ ConfigError::ReservesMoreThanThereIs { .. }) => {
+            Err(vec![("reservable".to_string(), error.to_string())])
+        }
         Err(error) => Err(vec![("spots".to_string(), error.to_string())]),
     }
 }
@@ -148,9 +215,17 @@ pub(super) struct GateSettings {
     pub(super) tell_every: Span,
     /// Asks which spot is free first, and then wants that one.
     pub(super) looks_first: bool,
+    /// How long before it comes a car that books a spot says so.
+    pub(super) book_ahead: Span,
+    /// It comes at most so much before or after the time it has named.
+    pub(super) punctuality: Span,
+    /// Of those who book, in parts per million: they do not come.
+    pub(super) no_shows: u32,
+    /// Of those who leave, in parts per million: they cannot find their ticket.
+    pub(super) lost_tickets: u32,
 }
 
-const GATE: [Setting<GateSettings>; 6] = [
+const GATE: [Setting<GateSettings>; 10] = [
     ("stay", |settings, value| {
         settings.stay = lifetime(value)?;
         Ok(())
@@ -185,6 +260,22 @@ const GATE: [Setting<GateSettings>; 6] = [
         settings.looks_first = switch(value)?;
         Ok(())
     }),
+    ("book_ahead", |settings, value| {
+        settings.book_ahead = lifetime(value)?;
+        Ok(())
+    }),
+    ("punctuality", |settings, value| {
+        settings.punctuality = span(value)?;
+        Ok(())
+    }),
+    ("no_shows", |settings, value| {
+        settings.no_shows = share(value)?;
+        Ok(())
+    }),
+    ("lost_tickets", |settings, value| {
+        settings.lost_tickets = share(value)?;
+        Ok(())
+    }),
 ];
 
 /// Reads the settings of a gate.
@@ -196,6 +287,16 @@ pub(super) fn gate(written: &Map<String, Value>) -> Result<GateSettings, Vec<Wro
         allotment: 0,
         tell_every: Span::from_secs(2),
         looks_first: false,
+        book_ahead: Span::from_secs(3_600),
+        punctuality: Span::from_secs(300),
+        no_shows: 0,
+        lost_tickets: 0,
     };
-    settings::read("a parking gate", &GATE, settings, written)
+    let read = settings::read("a parking gate", &GATE, settings, written)?;
+    if read.punctuality > read.book_ahead {
+        let message =
+            "a car would come before it has booked; shorten it, or lengthen `book_ahead`".to_string();
+        return Err(vec![("punctuality".to_string(), message)]);
+    }
+    Ok(read)
 }

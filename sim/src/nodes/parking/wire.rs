@@ -15,6 +15,10 @@ pub(super) enum Ask {
     Quote,
     /// Paid, and gone.
     Leave { minor: u64, quoted_at_ns: u64, payment: u32 },
+    /// A spot for later.
+    Reserve { kind: VehicleKind, from_ns: u64, until_ns: u64 },
+    /// The ticket is lost: the car's plate is the key. Answered with the number of the ticket.
+    Lost,
     /// Spots to give away while it is cut off.
     Allot { count: u32 },
     /// It let a car in while it was cut off: entry and ticket by the gate's numbers; the place of its spot among those
@@ -32,6 +36,8 @@ const LEAVE: u64 = 5;
 const ALLOT: u64 = 6;
 const CAME_IN: u64 = 7;
 const WENT_OUT: u64 = 8;
+const RESERVE: u64 = 9;
+const LOST: u64 = 10;
 
 fn kind_of(word: u64) -> Option<VehicleKind> {
     VehicleKind::ALL.get((word >> 8 & 0xFF) as usize).copied()
@@ -48,6 +54,8 @@ impl Ask {
             Ask::Leave { minor, quoted_at_ns, payment } => {
                 [LEAVE | u64::from(payment) << 32, minor, quoted_at_ns]
             }
+            Ask::Reserve { kind, from_ns, until_ns } => [RESERVE | kind_word(kind), from_ns, until_ns],
+            Ask::Lost => [LOST, 0, 0],
             Ask::Allot { count } => [ALLOT, u64::from(count), 0],
             Ask::CameIn { entry, at_ns, ticket, spot, kind } => {
                 let head = CAME_IN | kind_word(kind) | u64::from(entry) << 32;
@@ -66,6 +74,8 @@ impl Ask {
             ENTERED => Ask::Entered,
             QUOTE => Ask::Quote,
             LEAVE => Ask::Leave { minor: second, quoted_at_ns: third, payment: high },
+            RESERVE => Ask::Reserve { kind: kind_of(head)?, from_ns: second, until_ns: third },
+            LOST => Ask::Lost,
             ALLOT => Ask::Allot { count: second as u32 },
             CAME_IN => Ask::CameIn {
                 entry: high,
@@ -93,6 +103,8 @@ mod tests {
             Ask::Entered,
             Ask::Quote,
             Ask::Leave { minor: 9, quoted_at_ns: u64::MAX, payment: 3 },
+            Ask::Reserve { kind, from_ns: 8, until_ns: 11 },
+            Ask::Lost,
             Ask::Allot { count: 5 },
             Ask::CameIn { entry: 2, at_ns: 5, ticket: 4, spot: 1, kind },
             Ask::WentOut { entry: 3, at_ns: 6, minor: 200 },

@@ -67,6 +67,19 @@ fn with_destination_dispatch_a_rider_boards_the_car_that_was_named() {
 }
 
 #[test]
+fn other_times_hold_from_the_next_step_on_and_the_building_stays() {
+    let mut bank = Bank::new(BankConfig { parking: None, ..BankConfig::office(11, 1, 8) }).expect("a bank");
+    let slow = BankConfig { floor_time: Span::from_secs(5), parking: None, ..BankConfig::office(3, 9, 1) };
+    bank.set_rules(slow).expect("times that can be");
+    arrive(&mut bank, 0, 1, 5, 0);
+    let mut seen = Day::default();
+    drive(&mut bank, at(600), &mut seen);
+    assert_eq!(seen.waits_ms, [4_000 + 5 * 5_000 + 2_500]);
+    let no_time = BankConfig { floor_time: Span::ZERO, ..BankConfig::office(11, 1, 8) };
+    assert_eq!(bank.set_rules(no_time), Err(ConfigError::NoTime));
+}
+
+#[test]
 fn a_car_without_work_goes_where_it_parks() {
     let parking = Some((Floor(4), Span::from_secs(20)));
     let mut bank = Bank::new(BankConfig { parking, ..BankConfig::office(11, 1, 8) }).expect("a bank");
@@ -118,6 +131,12 @@ fn what_cannot_be_is_refused_with_the_reason() {
     assert_eq!(no(BankConfig::office(9, 0, 8)), ConfigError::Cars(0));
     assert_eq!(no(BankConfig::office(9, 1, 0)), ConfigError::NoCapacity);
     assert_eq!(no(BankConfig { floor_time: Span::ZERO, ..BankConfig::office(9, 1, 8) }), ConfigError::NoTime);
+    let zoned = |zones| BankConfig { zones, strategy: Strategy::Destination, ..BankConfig::office(9, 2, 8) };
+    assert_eq!(no(zoned(3)), ConfigError::Zones { zones: 3, most: 2 });
+    let look = BankConfig { strategy: Strategy::Look, ..zoned(2) };
+    assert_eq!(no(look), ConfigError::Zones { zones: 2, most: 2 });
+    let still = Motion { floor_mm: 0, speed_mm_s: 1, acceleration_mm_s2: 1, jerk_mm_s3: 1 };
+    assert_eq!(no(BankConfig { motion: Some(still), ..BankConfig::office(9, 1, 8) }), ConfigError::NoMotion);
     let parking = Some((Floor(9), Span::ZERO));
     assert_eq!(no(BankConfig { parking, ..BankConfig::office(9, 1, 8) }), ConfigError::NoSuchFloor(Floor(9)));
     let mut bank = Bank::new(BankConfig::office(9, 1, 8)).expect("a bank");

@@ -50,6 +50,8 @@ fn inputs() -> impl Strategy<Value = Input> {
         1 => (0u64..9).prop_map(|id| Input::CancelReservation { reservation: ReservationId(id) }),
         1 => (spot(), any::<bool>()).prop_map(|(spot, is_open)| Input::Service { spot, is_open }),
         1 => (spot(), any::<bool>()).prop_map(|(spot, is_occupied)| Input::Sensor { spot, is_occupied }),
+        1 => (spot(), any::<bool>()).prop_map(|(spot, is_occupied)| Input::Inspected { spot, is_occupied }),
+        1 => spot().prop_map(|spot| Input::SensorRepaired { spot }),
         1 => (spot(), 0u64..12).prop_map(|(spot, plate)| Input::PlateSeen { spot, plate: Plate(plate) }),
         1 => (gate(), 0u32..4).prop_map(|(gate, count)| Input::Allot { gate, class: SpotClass::Compact, count }),
         1 => (gate(), vehicles(), prop::option::of(spot()), 0u64..500).prop_map(|(gate, vehicle, spot, charged_minor)| {
@@ -123,7 +125,7 @@ proptest! {
                     prop_assert!(lot.totals().charged_minor >= charged_minor);
                 }
                 Output::Released { .. } | Output::Quoted { .. } | Output::Paid { .. } | Output::Refund { .. }
-                | Output::Sign { .. } | Output::Reserved { .. } | Output::Allotted { .. } | Output::Reconciled { .. }
+                | Output::Sign { .. } | Output::Reserved { .. } | Output::Kept { .. } | Output::Lapsed { .. } | Output::Allotted { .. } | Output::Reconciled { .. }
                 | Output::Found(_) => {}
             }
         }
@@ -135,7 +137,12 @@ proptest! {
 fn each_broken_lot_is_found_out() {
     type Break = fn(&mut ParkingLot<MemoryStore>);
     type Expected = fn(&Violation) -> bool;
-    let cases: [(&str, Break, Expected); 7] = [
+    let cases: [(&str, Break, Expected); 8] = [
+        (
+            "a reservation that nobody remembers",
+            |lot| lot.totals.reserved += 1,
+            |found| matches!(found, Violation::Promises { .. }),
+        ),
         (
             "a spot released twice",
             |lot| lot.spots.put(SpotId(1), Use::Free),

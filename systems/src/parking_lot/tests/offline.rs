@@ -108,3 +108,21 @@ fn money_that_an_offline_gate_took_a_second_time_goes_back() {
     assert_eq!(out[0], Output::Refund { ticket, payment: PaymentId(0), minor: 200 });
     assert_eq!(lot.totals().charged_minor, 200);
 }
+
+#[test]
+fn a_car_that_is_inside_with_a_claim_that_was_given_back_is_written_down_whatever_the_rule() {
+    for rule in [OfflinePolicy::Refuse, OfflinePolicy::Allotment, OfflinePolicy::AdmitAndReconcile] {
+        let mut lot = lot(config());
+        let mut gate = gate(rule, &mut lot, 0);
+        let enter = Input::Enter { gate: GATE, vehicle: car(1), request: RequestId(1) };
+        told(&mut lot, at(0), enter).expect("there is room");
+        lot.expire(at(100), &mut Vec::new());
+        let late = Input::Entered { ticket: TicketId(1) };
+        assert_eq!(told(&mut lot, at(200), late), Err(Rejected::WrongPhase(TicketId(1))), "{rule:?}");
+        let ticket = gate.came_in(at(1), car(1));
+        assert_eq!(gate.came_in(at(1), car(1)), ticket, "once");
+        reconciled(&mut lot, &mut gate);
+        assert_eq!((lot.totals().released, lot.live(), lot.totals().excess), (1, 1, 0), "{rule:?}");
+        assert!(lot.ticket(ticket).is_some_and(|ticket| ticket.spot.is_some()));
+    }
+}

@@ -173,6 +173,53 @@ fn a_sensor_that_sticks_is_named_and_fills_the_lot_early_if_it_is_trusted() {
 }
 
 #[test]
+fn a_sensor_that_somebody_has_found_lying_is_not_listened_to_until_it_is_repaired() {
+    let mut lot = lot(LotConfig { trust_sensors: true, ..LotConfig::simple([0, 1, 0, 0, 0], 200) });
+    let spot = SpotId(0);
+    let says = |is_occupied| Input::Sensor { spot, is_occupied };
+    told(&mut lot, at(0), says(true)).expect("a spot");
+    assert_eq!(told(&mut lot, at(1), enter(1)), Err(Rejected::Full));
+    told(&mut lot, at(2), Input::Inspected { spot, is_occupied: true }).expect("a spot");
+    assert_eq!(told(&mut lot, at(3), enter(1)), Err(Rejected::Full), "the person agrees with it");
+    told(&mut lot, at(4), Input::Inspected { spot, is_occupied: false }).expect("a spot");
+    told(&mut lot, at(5), says(true)).expect("it goes on lying");
+    let ticket = parked(&mut lot, at(6), 1);
+    told(&mut lot, at(7), Input::Exit { gate: GATE, who: Who::Ticket(ticket) }).expect_err("not paid");
+    told(&mut lot, at(8), Input::SensorRepaired { spot }).expect("a spot");
+    told(&mut lot, at(9), says(false)).expect("a spot");
+    let mut out = Vec::new();
+    lot.expire(at(129), &mut out);
+    let finding = Output::Found(Finding::Sensor { spot, says_occupied: false });
+    assert!(out.contains(&finding), "it is listened to again: {out:?}");
+    assert_eq!(
+        told(&mut lot, at(9), Input::SensorRepaired { spot: SpotId(9) }),
+        Err(Rejected::NoSuchSpot(SpotId(9)))
+    );
+}
+
+#[test]
+fn every_promise_is_in_the_books_until_it_is_kept_taken_back_or_over() {
+    let mut lot = lot(LotConfig { reservable: [0, 3, 0, 0, 0], ..LotConfig::simple([0, 3, 0, 0, 0], 200) });
+    for plate in 1..=3 {
+        let reservation = ReservationId(plate);
+        let (from, until) = (at(3_600), at(7_200));
+        told(&mut lot, at(0), Input::Reserve { reservation, vehicle: car(plate), from, until })
+            .expect("free");
+    }
+    let mut out = Vec::new();
+    lot.expire(at(2_700), &mut out);
+    assert_eq!(out.iter().filter(|output| matches!(output, Output::Kept { .. })).count(), 3);
+    parked(&mut lot, at(3_600), 1);
+    told(&mut lot, at(3_600), Input::CancelReservation { reservation: ReservationId(2) }).expect("it stands");
+    out.clear();
+    lot.expire(at(5_400), &mut out);
+    assert!(out.contains(&Output::Lapsed { reservation: ReservationId(3) }));
+    let totals = lot.totals();
+    assert_eq!((totals.reserved, totals.honoured, totals.cancelled, totals.lapsed), (3, 1, 1, 1));
+    assert_eq!(lot.open_reservations(), 0);
+}
+
+#[test]
 fn a_camera_moves_a_stay_to_where_the_car_stands() {
     let mut lot = lot(small());
     let ticket = parked(&mut lot, at(0), 1);
