@@ -67,6 +67,8 @@ mod random_worlds;
 mod redraw;
 #[path = "laws/redraw_kinds.rs"]
 mod redraw_kinds;
+#[path = "laws/settings.rs"]
+mod settings;
 #[path = "laws/shrinking.rs"]
 mod shrinking;
 #[path = "laws/telemetry.rs"]
