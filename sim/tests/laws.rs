@@ -37,6 +37,8 @@ mod generator;
 mod harness;
 #[path = "laws/intended_start.rs"]
 mod intended_start;
+#[path = "laws/job_plans.rs"]
+mod job_plans;
 #[path = "laws/jobs.rs"]
 mod jobs;
 #[path = "laws/keyed_draws.rs"]

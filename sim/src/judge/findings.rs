@@ -74,6 +74,7 @@ const FINDERS: &[(&str, Finder)] = &[
     ("two_leaders", |case| jobs::two_leaders(case.evidence)),
     ("jobs_starved", |case| jobs::starved(case.evidence)),
     ("poison_jobs", |case| jobs::poison(case.evidence)),
+    ("workflows_failed", |case| jobs::workflows_failed(case.evidence)),
     ("stale_writes_refused", |case| jobs::kept_out(case.evidence)),
     ("stale_commits", |case| jobs::fenced(case.evidence)),
     ("bound_moved", |case| limits::bound_moved(case.evidence)),

@@ -220,7 +220,9 @@ impl Kinds {
             .with::<broken_jobs::Unfenced>("test-unfenced-scheduler")
             .with::<broken_jobs::Forgetful>("test-forgetful-scheduler")
             .with::<broken_jobs::Hasty>("test-hasty-scheduler")
+            .with::<broken_jobs::Orderless>("test-orderless-scheduler")
             .with::<broken_jobs::Alone>("test-lone-enqueuer")
+            .with::<broken_jobs::Doubling>("test-doubling-enqueuer")
             .with::<broken::BucketsByRequest>("test-flags-by-request")
             .with::<broken::BucketsAnew>("test-flags-reseeded")
     }
