@@ -5,6 +5,8 @@
 
 #[path = "laws/abandoned_work.rs"]
 mod abandoned_work;
+#[path = "laws/afterwards.rs"]
+mod afterwards;
 #[path = "laws/auth.rs"]
 mod auth;
 #[path = "laws/bookings.rs"]

@@ -52,6 +52,8 @@ const FINDERS: &[(&str, Finder)] = &[
     ("charged_untold", |case| money::charged_untold(case.evidence.measured)),
     ("in_suspense", |case| money::in_suspense(case.evidence.measured)),
     ("outcome_unknown", |case| money::outcome_unknown(case.evidence.measured)),
+    ("settled_by_file", |case| money::settled_by_file(case.evidence.measured)),
+    ("charged_back", |case| money::charged_back(case.evidence.measured)),
     ("status_storm", |case| money::status_storm(case.evidence.measured)),
     ("notified_twice", |case| notifications::twice(case.evidence.measured)),
     ("delivered_though_failed", |case| notifications::untrue_failures(case.evidence.measured)),

@@ -19,7 +19,7 @@ mod metrics;
 mod notification;
 mod optimistic_writer;
 pub(crate) mod parking;
-mod payments;
+pub(crate) mod payments;
 mod queue;
 mod service;
 mod setting_table;
@@ -104,7 +104,7 @@ impl Default for Kinds {
             .with::<config::ConfigServer>("config-server")
             .with::<payments::PaymentClient>("payment-client")
             .with::<payments::Payments>("payments")
-            .with::<payments::PaymentProvider>("payment-provider")
+            .with::<payments::PaymentProvider<{ payments::SOUND }>>("payment-provider")
             .with::<upi::UpiSwitch>("upi-switch")
             .with::<upi::UpiBank<{ upi::SOUND }>>("upi-bank")
             .with::<upi::UpiPsp>("upi-psp")
@@ -188,12 +188,14 @@ impl Kinds {
             )
             .with::<cache::CacheKind<{ cache::KEEPS_EXPIRED }>>("test-cache-keeps-expired")
             .with::<cache::CacheKind<{ cache::DEAF }>>("test-cache-deaf")
+            .with::<payments::PaymentProvider<{ payments::PAYS_BACK_TWICE }>>("test-provider-pays-back-twice")
             .with::<payments::Defective<0>>(defects[0])
             .with::<payments::Defective<1>>(defects[1])
             .with::<payments::Defective<2>>(defects[2])
             .with::<payments::Defective<3>>(defects[3])
             .with::<payments::Defective<4>>(defects[4])
             .with::<payments::Defective<5>>(defects[5])
+            .with::<payments::Defective<6>>(defects[6])
             .with::<booking::BoxOfficeKind<0>>(bookings[0])
             .with::<booking::BoxOfficeKind<1>>(bookings[1])
             .with::<booking::BoxOfficeKind<2>>(bookings[2])
