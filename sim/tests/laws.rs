@@ -7,6 +7,8 @@
 mod abandoned_work;
 #[path = "laws/afterwards.rs"]
 mod afterwards;
+#[path = "laws/alert_pairs.rs"]
+mod alert_pairs;
 #[path = "laws/auth.rs"]
 mod auth;
 #[path = "laws/bookings.rs"]

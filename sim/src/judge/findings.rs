@@ -56,6 +56,7 @@ const FINDERS: &[(&str, Finder)] = &[
     ("charged_back", |case| money::charged_back(case.evidence.measured)),
     ("status_storm", |case| money::status_storm(case.evidence.measured)),
     ("notified_twice", |case| notifications::twice(case.evidence.measured)),
+    ("alerts_told_by_both", |case| notifications::told_by_both(case.evidence.measured)),
     ("delivered_though_failed", |case| notifications::untrue_failures(case.evidence.measured)),
     ("notification_storm", |case| notifications::storm(case.evidence.measured)),
     ("notifications_given_up", |case| notifications::given_up(case.evidence.measured)),

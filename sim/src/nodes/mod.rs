@@ -16,7 +16,7 @@ pub(crate) mod lifts;
 mod limit_store;
 mod logging;
 mod metrics;
-mod notification;
+pub mod notification;
 mod optimistic_writer;
 pub(crate) mod parking;
 pub(crate) mod payments;
@@ -206,6 +206,9 @@ impl Kinds {
             .with::<notification::Notifier<{ notification::DIGESTS_AGAIN }>>("test-notifier-digests-again")
             .with::<notification::Notifier<{ notification::LOSES_WRITES }>>("test-notifier-loses-writes")
             .with::<notification::AlertRouter<{ notification::SWALLOWS }>>("test-alert-router-swallows")
+            .with::<notification::AlertRouter<{ notification::LEAVES_IT_TO_OTHERS }>>(
+                "test-alert-router-leaves-it-to-others",
+            )
             .with::<parking::ParkingLotKind<{ parking::BELIEVES_GATES }>>("test-parking-lot-believes-gates")
             .with::<parking::ParkingLotKind<{ parking::CHARGES_AGAIN }>>("test-parking-lot-charges-again")
             .with::<lifts::ElevatorBank<{ lifts::DELIVERS_EARLY }>>("test-elevator-bank-early")

@@ -39,6 +39,7 @@ const SHORT: &[Planted] = &[
     ("negative/jobs-unfenced", &["long-pause"]),
     ("negative/log-lies", &["power-cut"]),
     ("negative/notification-fsync-never", &["mail-down", "power-lost"]),
+    ("negative/notification-left-to-others", &["first-is-deaf"]),
     ("negative/notification-writes-lost", &["killed"]),
     ("negative/payment-charged-again", &["answers-lost"]),
     ("negative/payment-confirmed-unasked", &["orders-lost"]),
