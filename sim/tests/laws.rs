@@ -5,6 +5,10 @@
 
 #[path = "laws/abandoned_work.rs"]
 mod abandoned_work;
+#[path = "laws/afterwards.rs"]
+mod afterwards;
+#[path = "laws/alert_pairs.rs"]
+mod alert_pairs;
 #[path = "laws/auth.rs"]
 mod auth;
 #[path = "laws/bookings.rs"]
@@ -37,6 +41,8 @@ mod generator;
 mod harness;
 #[path = "laws/intended_start.rs"]
 mod intended_start;
+#[path = "laws/job_plans.rs"]
+mod job_plans;
 #[path = "laws/jobs.rs"]
 mod jobs;
 #[path = "laws/keyed_draws.rs"]
@@ -69,6 +75,8 @@ mod random_worlds;
 mod redraw;
 #[path = "laws/redraw_kinds.rs"]
 mod redraw_kinds;
+#[path = "laws/settings.rs"]
+mod settings;
 #[path = "laws/settings_told.rs"]
 mod settings_told;
 #[path = "laws/shipping.rs"]

@@ -132,6 +132,7 @@ fn empty_core(plan: &Arc<Plan>, seed: Seed, trace: TraceRecorder) -> Core {
         delays_requests: false,
         truth: Truth::new(plan),
         handed: BTreeMap::new(),
+        settlements: BTreeMap::new(),
         hop_key: Key::derive(seed, "hop", "replica"),
         salt: 0,
     }

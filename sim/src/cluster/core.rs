@@ -20,6 +20,7 @@ use crate::kernel::draw::{Key, Seed};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{Recorder, TraceRecorder};
 use crate::nodes::jobs::Body;
+use crate::nodes::payments::SettlementFile;
 use crate::scenario::plan::{EdgeId, Party, Plan, ServiceId};
 
 /// What can be scheduled. Twelve bytes, so that an agenda entry stays within half a cache line.
@@ -250,6 +251,8 @@ pub(crate) struct Core {
     pub(crate) truth: Truth,
     /// Jobs on their way to workers: what they are about, by scheduler, number and lease.
     pub(crate) handed: BTreeMap<(ServiceId, u64, u64), Body>,
+    /// Settlement files on their way, by the provider that wrote them and their number.
+    pub(crate) settlements: BTreeMap<(ServiceId, u64), SettlementFile>,
     /// Chooses the replica of a proxy.
     pub(crate) hop_key: Key,
     /// Mixed into the identity of every draw that is made from now on; 0 leaves chance as the seed has it.

@@ -24,6 +24,7 @@ use crate::measure::{
     OrderPlaced, OutcomeKind, QueuedBody, Released, Violation, WindowTold, brokered, invariant,
 };
 use crate::nodes::jobs::Body;
+use crate::nodes::payments::SettlementFile;
 use crate::scenario::config_scope;
 use crate::scenario::plan::{EdgeId, LimitRule, LinkId, LoadId, Party, Plan, ServiceId};
 
@@ -498,6 +499,36 @@ impl Cx<'_> {
         let recorder = &mut self.engine.core.recorder;
         let broken = recorder.money.moved(movement);
         recorder.books_broken(broken, now);
+    }
+
+    /// At a provider: the payer of a payment at a processor has won a chargeback.
+    pub(crate) fn charged_back(&mut self, processor: ServiceId, intent: u64, minor: i64) {
+        let now = self.engine.now;
+        let recorder = &mut self.engine.core.recorder;
+        let broken = recorder.money.charged_back((processor, intent), minor);
+        recorder.books_broken(broken, now);
+    }
+
+    /// At a provider: the processor has taken the word of that chargeback.
+    pub(crate) fn chargeback_told(&mut self, processor: ServiceId, intent: u64, minor: i64) {
+        self.engine.core.recorder.money.chargeback_told((processor, intent), minor);
+    }
+
+    /// At a provider: the call that names a settlement file brings it along.
+    pub(crate) fn file_settlement(&mut self, number: u64, file: SettlementFile) {
+        let provider = self.service();
+        self.engine.core.settlements.insert((provider, number), file);
+    }
+
+    /// At a provider: whoever was sent a file has it, or will not get it.
+    pub(crate) fn forget_settlement(&mut self, number: u64) {
+        let provider = self.service();
+        self.engine.core.settlements.remove(&(provider, number));
+    }
+
+    /// At a processor: the file that a provider's call has named.
+    pub(crate) fn settlement(&self, provider: ServiceId, number: u64) -> Option<SettlementFile> {
+        self.engine.core.settlements.get(&(provider, number)).cloned()
     }
 
     /// This bank has carried out a leg of a transfer.

@@ -6,6 +6,7 @@ use super::slab::{Ref, Slab};
 use crate::nodes::broker::Mail;
 use crate::nodes::config::Told;
 use crate::nodes::flags::{FlagsAsked, FlagsTold};
+use crate::nodes::notification::PeerMail;
 use crate::nodes::telemetry::Report;
 
 /// What a node tells another. One variant for each thing that nodes talk about.
@@ -28,6 +29,8 @@ pub enum Note {
     Config(Box<Told>),
     /// What the parties of a message broker say to each other.
     Broker(Box<Mail>),
+    /// What routers of alerts tell each other.
+    Peers(Box<PeerMail>),
 }
 
 impl Note {
@@ -39,6 +42,7 @@ impl Note {
             Note::TelemetryTaken { .. } | Note::FlagsAsked(_) => 0,
             Note::Config(told) => told.memory_bytes(),
             Note::Broker(mail) => mail.memory_bytes(),
+            Note::Peers(mail) => mail.memory_bytes(),
         }
     }
 }

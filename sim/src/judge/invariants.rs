@@ -3,8 +3,9 @@
 use super::{Evidence, channels, flags, money, monitoring, notifications};
 use crate::kernel::time::Time;
 use crate::measure::{
-    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, auth_invariant,
-    booked, brokered, cache_invariant, config_invariant, invariant, log_invariant, notified, queued,
+    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_IN_ORDER, JOBS_NOT_LOST, JOBS_TICKED_ONCE,
+    auth_invariant, booked, brokered, cache_invariant, config_invariant, invariant, log_invariant, notified,
+    queued,
 };
 use crate::nodes::booking::invariant as selling;
 use crate::nodes::lifts::invariant as lifts;
@@ -66,6 +67,7 @@ const INVARIANTS_OF_PARTS: &[(Invariant, Concerns)] = &[
     watched_jobs(JOBS_FENCED),
     watched_jobs(JOBS_TICKED_ONCE),
     watched_jobs(JOBS_CONSISTENT),
+    (Invariant { id: JOBS_IN_ORDER, check: no_more }, has_workflows),
     watched_config(config_invariant::ORDERED),
     watched_config(config_invariant::UNIQUE),
     watched_config(config_invariant::ATOMIC),
@@ -140,6 +142,10 @@ const INVARIANTS_OF_PARTS: &[(Invariant, Concerns)] = &[
     (Invariant { id: lifts::ONCE, check: no_more }, has_lifts),
     (Invariant { id: lifts::BOUNDED, check: no_more }, has_lifts),
 ];
+
+fn has_workflows(evidence: &Evidence<'_>) -> bool {
+    evidence.measured.jobs.iter().any(|jobs| jobs.workflows.is_some())
+}
 
 /// An invariant on jobs: the books that are kept beside every scheduler see it broken as it happens, so the finished run
 /// has nothing to add.

@@ -119,6 +119,22 @@ pub(super) fn poison(evidence: &Evidence<'_>) -> Vec<String> {
     })
 }
 
+/// Workflows of which a step failed.
+pub(super) fn workflows_failed(evidence: &Evidence<'_>) -> Vec<String> {
+    of_each(evidence, |name| {
+        let (failed, all) = (count(evidence, name, "workflows_failed"), count(evidence, name, "workflows"));
+        (failed > 0).then(|| {
+            format!(
+                "{} of {} workflows of `{name}` failed: {} jobs were given up, and {} that come after them never ran",
+                grouped(failed),
+                grouped(all),
+                grouped(count(evidence, name, "dead")),
+                grouped(count(evidence, name, "cancelled"))
+            )
+        })
+    })
+}
+
 /// Enqueuers that led at the same time.
 pub(super) fn two_leaders(evidence: &Evidence<'_>) -> Vec<String> {
     of_each(evidence, |name| {
@@ -169,7 +185,9 @@ mod tests {
             ("bill.wait_p99_us", 1),
             ("two_leaders_us", 5),
         ];
-        for find in [lost, again, starved, fenced, stale_effects, kept_out, poison, two_leaders] {
+        for find in
+            [lost, again, starved, fenced, stale_effects, kept_out, poison, workflows_failed, two_leaders]
+        {
             assert_eq!(told(&fine, find), Vec::<String>::new());
         }
     }
@@ -188,8 +206,12 @@ mod tests {
             ("mail.wait_p99_us", 60_000_000),
             ("bill.wait_p99_us", 5_000),
             ("mail.live", 17),
+            ("workflows", 30),
+            ("workflows_failed", 7),
+            ("dead", 7),
+            ("cancelled", 12),
         ];
-        let cases: [(Find, &str); 8] = [
+        let cases: [(Find, &str); 9] = [
             (lost, "that they are in: 1 234, over"),
             (again, "that were completed: 8"),
             (starved, "waited 60 s"),
@@ -198,6 +220,7 @@ mod tests {
             (stale_effects, "took 2 writes"),
             (kept_out, "refused 6 writes"),
             (poison, "set 4 jobs aside"),
+            (workflows_failed, "7 of 30 workflows"),
         ];
         for (find, words) in cases {
             let found = told(&trouble, find);

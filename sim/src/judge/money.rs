@@ -93,6 +93,36 @@ pub(super) fn outcome_unknown(measured: &Measured) -> Vec<String> {
     unknown.collect()
 }
 
+/// Outcomes that only a settlement file could tell.
+pub(super) fn settled_by_file(measured: &Measured) -> Vec<String> {
+    let systems = measured.systems.iter();
+    let found = systems.filter_map(|(processor, counts)| {
+        let resolved = counts.get("settlement_resolved").copied().filter(|count| *count > 0)?;
+        Some(format!(
+            "`{processor}` learned from the settlement file what became of {} operations of which nobody had told",
+            grouped(resolved)
+        ))
+    });
+    found.collect()
+}
+
+/// What payers' banks took back.
+pub(super) fn charged_back(measured: &Measured) -> Vec<String> {
+    let systems = measured.systems.iter();
+    let back = systems.filter_map(|(provider, counts)| {
+        let opened = counts.get("disputes_opened").copied().filter(|count| *count > 0)?;
+        let count = |name: &str| grouped(counts.get(name).copied().unwrap_or(0));
+        Some(format!(
+            "payers disputed {} payments at `{provider}`: {} were charged back, {} minor units, and the merchant won {}",
+            grouped(opened),
+            count("disputes_lost"),
+            count("charged_back_minor"),
+            count("disputes_won"),
+        ))
+    });
+    back.collect()
+}
+
 /// From this many status checks for each payment on, it is a storm.
 const STORM_PER_PAYMENT: u64 = 3;
 

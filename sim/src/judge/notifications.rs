@@ -45,6 +45,19 @@ fn of_each(
     told.collect()
 }
 
+/// Alerts that two routers told which stand in for each other.
+pub(super) fn told_by_both(measured: &Measured) -> Vec<String> {
+    of_each(measured, |service, count| {
+        let both = count("alerts_told_by_both");
+        (both > 0).then(|| {
+            format!(
+                "{} alerts were told by both: `{service}` told them although a router that stands in for it had",
+                grouped(both)
+            )
+        })
+    })
+}
+
 /// People who got the same more than once.
 pub(super) fn twice(measured: &Measured) -> Vec<String> {
     of_each(measured, |service, count| {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::workflows::{PlannedStep, Workflows};
 use crate::kernel::time::{Span, Time};
 
 /// No job that was promised is gone.
@@ -13,6 +14,8 @@ pub const JOBS_COMPLETED_ONCE: &str = "jobs_completed_once";
 pub const JOBS_FENCED: &str = "jobs_fenced";
 /// No tick of a schedule is enqueued twice.
 pub const JOBS_TICKED_ONCE: &str = "jobs_ticked_once";
+/// No step of a workflow starts before what it comes after has completed, or ended if it runs after a failure.
+pub const JOBS_IN_ORDER: &str = "jobs_in_order";
 
 /// A scheduler's own audit finds nothing.
 pub const JOBS_CONSISTENT: &str = "jobs_consistent";
@@ -32,6 +35,25 @@ pub(crate) struct StoredJob {
     /// The scheduler's own number.
     pub(crate) job: u64,
     pub(crate) has_ended: bool,
+}
+
+/// A tick as the books note it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BookedTick {
+    pub(crate) schedule: u32,
+    /// By the clock of whoever named it.
+    pub(crate) at: Time,
+    /// The second on the wall of a schedule that enqueues each time of day once.
+    pub(crate) wall_s: Option<i64>,
+}
+
+/// Remembers what was enqueued; whether it was not before.
+fn is_first<T: Ord>(seen: &mut BTreeSet<T>, at: T) -> bool {
+    let is_new = seen.insert(at);
+    if seen.len() > REMEMBERED_TICKS {
+        seen.pop_first();
+    }
+    is_new
 }
 
 /// Where a job truly is.
@@ -68,6 +90,9 @@ pub(crate) struct JobBook {
     /// Jobs that a schedule enqueued, by the scheduler's number.
     of_ticks: BTreeMap<u64, u64>,
     ticks: BTreeMap<u32, BTreeSet<u64>>,
+    /// Times of day that a schedule may enqueue only once.
+    walls: BTreeMap<u32, BTreeSet<i64>>,
+    workflows: Workflows,
     believers: BTreeSet<u32>,
     /// Since when there are two believers or more.
     contested_since: Option<Time>,
@@ -89,6 +114,21 @@ pub struct JobsMeasured {
     pub ticked_again: u64,
     /// How long two nodes or more believed to lead.
     pub two_leaders: Span,
+    /// What came of workflows, if there were any.
+    pub workflows: Option<WorkflowsMeasured>,
+}
+
+/// What came of the workflows of one scheduler.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkflowsMeasured {
+    /// All steps completed.
+    pub completed: u64,
+    /// All steps ended, and not all of them well.
+    pub failed: u64,
+    /// Not ended at the end of the run.
+    pub open: u64,
+    /// Steps that started before their turn.
+    pub out_of_order: u64,
 }
 
 impl JobBook {
@@ -100,6 +140,8 @@ impl JobBook {
             first: 0,
             of_ticks: BTreeMap::new(),
             ticks: BTreeMap::new(),
+            walls: BTreeMap::new(),
+            workflows: Workflows::default(),
             believers: BTreeSet::new(),
             contested_since: None,
             measured: JobsMeasured::default(),
@@ -158,8 +200,20 @@ impl JobBook {
                 return self.again(format!("job {serial} was given to a worker after it had been completed"));
             }
         };
-        (token <= latest)
-            .then(|| self.unfenced(format!("job {serial}: lease {token} was given after lease {latest}")))
+        if token <= latest {
+            return Some(
+                self.unfenced(format!("job {serial}: lease {token} was given after lease {latest}")),
+            );
+        }
+        let witness = self.workflows.started(serial)?;
+        Some(Broken { invariant: JOBS_IN_ORDER, witness })
+    }
+
+    /// A scheduler has taken jobs that depend on each other.
+    pub(crate) fn workflow_begun(&mut self, steps: Vec<PlannedStep>) {
+        if self.is_kept {
+            self.workflows.begun(steps);
+        }
     }
 
     /// A scheduler has taken a commit of a worker that ran `ran` under this lease for the job `serial`.
@@ -199,6 +253,7 @@ impl JobBook {
         if let Some(record) = self.record(serial) {
             record.standing = standing;
         }
+        self.workflows.ended(serial, standing == Standing::Completed);
         let has_ended = |record: &Record| matches!(record.standing, Standing::Completed | Standing::Closed);
         while self.records.front().is_some_and(has_ended) {
             self.records.pop_front();
@@ -206,27 +261,27 @@ impl JobBook {
         }
     }
 
-    /// A scheduler has enqueued the tick of a schedule at `at` as its own job `job`, which has the serial number
-    /// `serial`.
-    pub(crate) fn ticked(&mut self, schedule: u32, at: Time, job: u64, serial: u64) -> Option<Broken> {
+    /// A scheduler has enqueued the tick of a schedule as its own job `job`, which has the serial number `serial`.
+    pub(crate) fn ticked(&mut self, tick: BookedTick, job: u64, serial: u64) -> Option<Broken> {
         self.of_ticks.insert(job, serial);
         if !self.is_kept {
             return None;
         }
-        let seen = self.ticks.entry(schedule).or_default();
-        let is_new = seen.insert(at.as_nanos());
-        if seen.len() > REMEMBERED_TICKS {
-            seen.pop_first();
-        }
-        (!is_new).then(|| {
-            self.measured.ticked_again += 1;
-            Broken {
-                invariant: JOBS_TICKED_ONCE,
-                witness: format!(
-                    "the tick of schedule {schedule} at {at} was enqueued again, as job {serial}"
-                ),
+        let BookedTick { schedule, at, wall_s } = tick;
+        let is_new = is_first(self.ticks.entry(schedule).or_default(), at.as_nanos());
+        let is_new_on_wall = wall_s.is_none_or(|at| is_first(self.walls.entry(schedule).or_default(), at));
+        let witness = match (is_new, is_new_on_wall) {
+            (true, true) => return None,
+            (false, _) => {
+                format!("the tick of schedule {schedule} at {at} was enqueued again, as job {serial}")
             }
-        })
+            (true, false) => format!(
+                "the time of day of schedule {schedule} at {at} was enqueued before, an hour of the wall clock \
+                 earlier: job {serial} is one too many"
+            ),
+        };
+        self.measured.ticked_again += 1;
+        Some(Broken { invariant: JOBS_TICKED_ONCE, witness })
     }
 
     /// The serial number of a job that a schedule has enqueued.
@@ -254,6 +309,7 @@ impl JobBook {
         let stored = self.in_order(stored);
         let mut lost = Vec::new();
         for (serial, record) in (self.first..).zip(&mut self.records) {
+            let before = record.standing;
             let found = stored.binary_search_by_key(&serial, |job| job.0).ok().map(|at| stored[at].1);
             record.standing = match (record.standing, found) {
                 (Standing::Open | Standing::Committing, Some(false)) => Standing::Open,
@@ -267,6 +323,9 @@ impl JobBook {
                 }
                 (ended @ (Standing::Completed | Standing::Closed), _) => ended,
             };
+            if record.standing != before && record.standing != Standing::Open {
+                self.workflows.ended(serial, record.standing == Standing::Completed);
+            }
         }
         self.lost(&lost, "the restart")
     }
@@ -325,21 +384,35 @@ impl JobBook {
             self.measured.two_leaders += now.since(since);
         }
         self.measured.service = service;
+        self.measured.workflows = (!self.workflows.is_empty()).then_some(WorkflowsMeasured {
+            completed: self.workflows.completed,
+            failed: self.workflows.failed,
+            open: self.workflows.open(),
+            out_of_order: self.workflows.out_of_order,
+        });
         self.measured
     }
 }
 
 impl JobsMeasured {
     /// Under the names of the report.
-    pub(crate) fn counts(&self) -> [(String, u64); 5] {
-        [
+    pub(crate) fn counts(&self) -> Vec<(String, u64)> {
+        let workflows = self.workflows.iter().flat_map(|workflows| {
+            [
+                ("workflows_completed", workflows.completed),
+                ("workflows_failed", workflows.failed),
+                ("workflows_open", workflows.open),
+                ("out_of_order", workflows.out_of_order),
+            ]
+        });
+        let always = [
             ("lost", self.lost),
             ("completed_again", self.completed_again),
             ("unfenced_commits", self.unfenced),
             ("ticked_again", self.ticked_again),
             ("two_leaders_us", self.two_leaders.as_nanos() / 1_000),
-        ]
-        .map(|(name, count)| (name.to_string(), count))
+        ];
+        always.into_iter().chain(workflows).map(|(name, count)| (name.to_string(), count)).collect()
     }
 }
 
@@ -432,14 +505,26 @@ mod tests {
     fn ticks_count_once_and_two_leaders_for_as_long_as_there_are_two() {
         let at = |second: u64| Time::from_nanos(second * 1_000_000_000);
         let mut book = JobBook::new(true);
-        assert_eq!(book.ticked(0, at(1), 1, 0), None);
-        assert_eq!(book.ticked(1, at(1), 2, 1), None);
-        assert_eq!(invariant(book.ticked(0, at(1), 3, 2)), Some(JOBS_TICKED_ONCE));
+        let tick = |schedule, second| BookedTick { schedule, at: at(second), wall_s: None };
+        assert_eq!(book.ticked(tick(0, 1), 1, 0), None);
+        assert_eq!(book.ticked(tick(1, 1), 2, 1), None);
+        assert_eq!(invariant(book.ticked(tick(0, 1), 3, 2)), Some(JOBS_TICKED_ONCE));
         book.believes(1, true, at(1));
         book.believes(2, true, at(5));
         book.believes(1, false, at(7));
         book.believes(1, true, at(9));
         assert_eq!(book.finish(String::new(), at(10)).two_leaders, Span::from_secs(3));
+    }
+
+    #[test]
+    fn a_time_of_day_that_comes_twice_is_enqueued_once_where_that_was_promised() {
+        let at = |hour: u64| Time::from_nanos(hour * 3_600_000_000_000);
+        let mut book = JobBook::new(true);
+        let tick = |hour, wall_s| BookedTick { schedule: 0, at: at(hour), wall_s };
+        assert_eq!(book.ticked(tick(1, Some(7_200)), 1, 0), None);
+        assert_eq!(book.ticked(tick(2, None), 2, 1), None);
+        assert_eq!(invariant(book.ticked(tick(3, Some(7_200)), 3, 2)), Some(JOBS_TICKED_ONCE));
+        assert_eq!(book.ticked(tick(4, Some(10_800)), 4, 3), None);
     }
 
     #[test]

@@ -21,12 +21,14 @@ mod queues;
 mod recorder;
 mod trace;
 mod watch;
+mod workflows;
 
 pub use bookings::BookingsMeasured;
 pub use configs::ConfigsMeasured;
 pub use flags::{CopiesMeasured, EvaluationsMeasured, FlagsMeasured};
 pub use jobs::{
-    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_NOT_LOST, JOBS_TICKED_ONCE, JobsMeasured,
+    JOBS_COMPLETED_ONCE, JOBS_CONSISTENT, JOBS_FENCED, JOBS_IN_ORDER, JOBS_NOT_LOST, JOBS_TICKED_ONCE,
+    JobsMeasured, WorkflowsMeasured,
 };
 pub use measured::{
     BreakerMeasured, ConcurrencyMeasured, EdgeInterval, EdgeMeasured, EntryMeasured, LimitMeasured,
@@ -51,7 +53,7 @@ pub(crate) use caches::cache_invariant;
 pub(crate) use configs::{ConfigBook, Released, config_invariant};
 pub(crate) use flags::FlagSeen;
 pub(crate) use histogram::Durations;
-pub(crate) use jobs::{Broken, JobBook, StoredJob};
+pub(crate) use jobs::{BookedTick, Broken, JobBook, StoredJob};
 pub(crate) use limits::LimitKey;
 pub(crate) use log_books::{LogFiles, Taken, Written};
 pub(crate) use logs::log_invariant;
@@ -63,3 +65,4 @@ pub(crate) use recorder::{
     AttemptSent, BoundVerdict, CallVerdict, Departure, EndState, Recorder, ServiceLevels,
 };
 pub(crate) use trace::TraceRecorder;
+pub(crate) use workflows::PlannedStep;

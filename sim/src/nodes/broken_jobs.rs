@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::Kind;
-use super::jobs::{Flaw, JobEnqueuerKind, JobSchedulerKind, enqueuer, scheduler};
+use super::jobs::{Flaw, JobEnqueuerKind, JobSchedulerKind, Mistake, enqueuer, scheduler};
 use crate::cluster::Node;
 use crate::scenario::plan::{JobsRole, KindTraits, Plan, ServiceId};
 
@@ -37,21 +37,34 @@ flawed_schedulers! {
     Forgetful(ForgetsAJob);
     /// Answers before what it says is durable.
     Hasty(AnswersEarly);
+    /// Enqueues the steps of a workflow as if none came after another.
+    Orderless(IgnoresOrder);
 }
 
-/// Enqueues every tick by itself, as cron on every machine does.
-pub(super) struct Alone;
+macro_rules! mistaken_enqueuers {
+    ($( $(#[$doc:meta])* $name:ident($mistake:ident); )*) => {$(
+        $(#[$doc])*
+        pub(super) struct $name;
 
-impl Kind for Alone {
-    fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
-        JobEnqueuerKind::check_settings(settings)
-    }
+        impl Kind for $name {
+            fn check_settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
+                JobEnqueuerKind::check_settings(settings)
+            }
 
-    fn traits() -> KindTraits {
-        KindTraits { jobs: JobsRole::Enqueues, ..KindTraits::default() }
-    }
+            fn traits() -> KindTraits {
+                KindTraits { jobs: JobsRole::Enqueues, ..KindTraits::default() }
+            }
 
-    fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        enqueuer(service, plan, true)
-    }
+            fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
+                enqueuer(service, plan, Mistake::$mistake)
+            }
+        }
+    )*};
+}
+
+mistaken_enqueuers! {
+    /// Enqueues every tick by itself, as cron on every machine does.
+    Alone(NeverAsks);
+    /// Enqueues half past two again when the clocks have been put back to two.
+    Doubling(TicksTwice);
 }

@@ -16,10 +16,10 @@ pub(crate) mod lifts;
 mod limit_store;
 mod logging;
 mod metrics;
-mod notification;
+pub mod notification;
 mod optimistic_writer;
 pub(crate) mod parking;
-mod payments;
+pub(crate) mod payments;
 mod queue;
 mod service;
 mod setting_table;
@@ -104,7 +104,7 @@ impl Default for Kinds {
             .with::<config::ConfigServer>("config-server")
             .with::<payments::PaymentClient>("payment-client")
             .with::<payments::Payments>("payments")
-            .with::<payments::PaymentProvider>("payment-provider")
+            .with::<payments::PaymentProvider<{ payments::SOUND }>>("payment-provider")
             .with::<upi::UpiSwitch>("upi-switch")
             .with::<upi::UpiBank<{ upi::SOUND }>>("upi-bank")
             .with::<upi::UpiPsp>("upi-psp")
@@ -191,12 +191,14 @@ impl Kinds {
             )
             .with::<cache::CacheKind<{ cache::KEEPS_EXPIRED }>>("test-cache-keeps-expired")
             .with::<cache::CacheKind<{ cache::DEAF }>>("test-cache-deaf")
+            .with::<payments::PaymentProvider<{ payments::PAYS_BACK_TWICE }>>("test-provider-pays-back-twice")
             .with::<payments::Defective<0>>(defects[0])
             .with::<payments::Defective<1>>(defects[1])
             .with::<payments::Defective<2>>(defects[2])
             .with::<payments::Defective<3>>(defects[3])
             .with::<payments::Defective<4>>(defects[4])
             .with::<payments::Defective<5>>(defects[5])
+            .with::<payments::Defective<6>>(defects[6])
             .with::<booking::BoxOfficeKind<0>>(bookings[0])
             .with::<booking::BoxOfficeKind<1>>(bookings[1])
             .with::<booking::BoxOfficeKind<2>>(bookings[2])
@@ -208,6 +210,9 @@ impl Kinds {
             .with::<notification::Notifier<{ notification::DIGESTS_AGAIN }>>("test-notifier-digests-again")
             .with::<notification::Notifier<{ notification::LOSES_WRITES }>>("test-notifier-loses-writes")
             .with::<notification::AlertRouter<{ notification::SWALLOWS }>>("test-alert-router-swallows")
+            .with::<notification::AlertRouter<{ notification::LEAVES_IT_TO_OTHERS }>>(
+                "test-alert-router-leaves-it-to-others",
+            )
             .with::<parking::ParkingLotKind<{ parking::BELIEVES_GATES }>>("test-parking-lot-believes-gates")
             .with::<parking::ParkingLotKind<{ parking::CHARGES_AGAIN }>>("test-parking-lot-charges-again")
             .with::<parking::ParkingLotKind<{ parking::GIVES_KEPT_AWAY }>>("test-parking-lot-gives-kept-away")
@@ -234,7 +239,9 @@ impl Kinds {
             .with::<broken_jobs::Unfenced>("test-unfenced-scheduler")
             .with::<broken_jobs::Forgetful>("test-forgetful-scheduler")
             .with::<broken_jobs::Hasty>("test-hasty-scheduler")
+            .with::<broken_jobs::Orderless>("test-orderless-scheduler")
             .with::<broken_jobs::Alone>("test-lone-enqueuer")
+            .with::<broken_jobs::Doubling>("test-doubling-enqueuer")
             .with::<broken::BucketsByRequest>("test-flags-by-request")
             .with::<broken::BucketsAnew>("test-flags-reseeded")
     }

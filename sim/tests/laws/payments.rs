@@ -337,6 +337,16 @@ fn what_cannot_be_is_refused_with_a_reason_and_a_place() {
             "kind: payment-provider\n    decline: 60%\n    hard_decline: 50%\n",
             "more than all",
         ),
+        (
+            "kind: payment-provider\n",
+            "kind: payment-provider\n    disputes_won: 50%\n",
+            "has no effect without `disputes`",
+        ),
+        (
+            "kind: payment-provider\n    workers: unlimited\n    service_time: 10ms\n    calls:",
+            "kind: payment-provider\n    settlement_every: 1m\n    pools: {} # calls:",
+            "tells the processor, and this provider calls none",
+        ),
         ("kind: payments\n", "kind: upi-switch\n", "a switch has no setting `check_interval`"),
     ];
     let sound = format!("version: 1\nname: case\n{}", merchant("", "", "", BUYERS));

@@ -42,6 +42,7 @@ const SHORT: &[Planted] = &[
     ("negative/log-store-answers-early", &["power-cut"]),
     ("negative/log-store-takes-again", &["shipper-dies"]),
     ("negative/notification-fsync-never", &["mail-down", "power-lost"]),
+    ("negative/notification-left-to-others", &["first-is-deaf"]),
     ("negative/notification-writes-lost", &["killed"]),
     ("negative/payment-charged-again", &["answers-lost"]),
     ("negative/payment-confirmed-unasked", &["orders-lost"]),

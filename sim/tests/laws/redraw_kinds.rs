@@ -209,6 +209,17 @@ fn cases() -> Vec<Case> {
             ("what takes an acquirer longer", "webhook_delay", "pending: 50%, webhook_delay"),
             ("whose answer an acquirer loses", "webhook_delay", "answer_lost: 50%, webhook_delay"),
             ("when an acquirer tells", "webhook_delay", "webhook_jitter: 2s, webhook_delay"),
+            ("who disputes", "webhook_delay", "disputes: 50%, disputed_after: 0s, webhook_delay"),
+            (
+                "when a payer disputes",
+                "webhook_delay",
+                "disputes: 100%, disputed_after: 0s, dispute_jitter: 5s, webhook_delay",
+            ),
+            (
+                "who wins a dispute",
+                "webhook_delay",
+                "disputes: 100%, disputed_after: 0s, disputes_won: 50%, webhook_delay",
+            ),
             ("what a power cut leaves of payments", "fsync: every_commit", "fsync: never"),
         ],
     );

@@ -19,6 +19,8 @@ pub struct BookedPayment {
     pub maybe_captured_minor: i64,
     /// Asked for and not known: may have been given back.
     pub maybe_refunded_minor: i64,
+    /// Known to be charged back.
+    pub charged_back_minor: i64,
 }
 
 /// What a node has in its store.
@@ -82,6 +84,16 @@ fn difference(intent: u64, truth: &PaymentBook, known: &BookedPayment) -> Option
     let fits = |truth: i64, known: i64, maybe: i64| known <= truth && truth <= known.saturating_add(maybe);
     let is_captured = fits(truth.captured_minor, known.captured_minor, known.maybe_captured_minor);
     let is_refunded = fits(truth.refunded_minor, known.refunded_minor, known.maybe_refunded_minor);
+    // A chargeback that nobody has told of yet is not in the store.
+    let is_charged_back =
+        (truth.charged_back_told_minor..=truth.charged_back_minor).contains(&known.charged_back_minor);
+    if is_captured && is_refunded && !is_charged_back {
+        let witness = format!(
+            "payment {intent} of order {:016x}: {} was charged back and {} of it told, the store has {}",
+            truth.order, truth.charged_back_minor, truth.charged_back_told_minor, known.charged_back_minor
+        );
+        return Some((invariant::CONSERVED, witness));
+    }
     (!is_captured || !is_refunded).then(|| {
         let witness = format!(
             "payment {intent} of order {:016x}: {} was taken and {} given back, the store has {} and {}",

@@ -76,6 +76,29 @@ pub(super) struct PaymentBook {
     authorized_minor: i64,
     pub(super) captured_minor: i64,
     pub(super) refunded_minor: i64,
+    /// Taken back by the payer's bank.
+    pub(super) charged_back_minor: i64,
+    /// Of that, what the processor has taken the word of.
+    pub(super) charged_back_told_minor: i64,
+}
+
+impl PaymentBook {
+    /// What is wrong if the payer got more back than was taken.
+    fn too_much_back(&self, intent: u64) -> Option<Broken> {
+        let PaymentBook { authorized_minor, captured_minor, refunded_minor, charged_back_minor, .. } = self;
+        let back = refunded_minor.saturating_add(*charged_back_minor);
+        let told = match charged_back_minor {
+            0 => String::new(),
+            back => format!(", {back} charged back"),
+        };
+        (back > *captured_minor).then(|| {
+            let witness = format!(
+                "payment {intent}: more is given back than was captured; authorized {authorized_minor}, captured \
+                 {captured_minor}, refunded {refunded_minor}{told}"
+            );
+            (invariant::WITHIN_CAPTURED, witness)
+        })
+    }
 }
 
 /// What was counted at one service.
@@ -170,6 +193,7 @@ impl Cards {
             payment.refunded_minor = payment.refunded_minor.saturating_add(minor);
         }
         let mut broken = Vec::new();
+        let too_much_back = payment.too_much_back(intent);
         let (authorized, captured, refunded) =
             (payment.authorized_minor, payment.captured_minor, payment.refunded_minor);
         let made_at = payment.made_at;
@@ -181,9 +205,7 @@ impl Cards {
         if captured > authorized {
             broken.push((invariant::WITHIN_AUTHORIZED, told("more is captured than was authorized")));
         }
-        if refunded > captured {
-            broken.push((invariant::WITHIN_CAPTURED, told("more is given back than was captured")));
-        }
+        broken.extend(too_much_back);
         let Some(book) = self.orders.get_mut(&order) else { return broken };
         if kind.gives_back() {
             book.net_minor = book.net_minor.saturating_sub(minor);
@@ -198,6 +220,21 @@ impl Cards {
             }
         }
         broken
+    }
+
+    pub(super) fn charged_back(&mut self, (processor, intent): (ServiceId, u64), minor: i64) -> Vec<Broken> {
+        let payment = self.payments.entry((processor.0, intent)).or_default();
+        payment.charged_back_minor = payment.charged_back_minor.saturating_add(minor);
+        let (order, broken) = (payment.order, payment.too_much_back(intent));
+        if let Some(book) = self.orders.get_mut(&order) {
+            book.net_minor = book.net_minor.saturating_sub(minor);
+        }
+        broken.into_iter().collect()
+    }
+
+    pub(super) fn chargeback_told(&mut self, (processor, intent): (ServiceId, u64), minor: i64) {
+        let payment = self.payments.entry((processor.0, intent)).or_default();
+        payment.charged_back_told_minor = payment.charged_back_told_minor.saturating_add(minor);
     }
 
     /// Two payments of one order were charged: by the client's policy, by the age of its key, or by a defect.
@@ -248,6 +285,10 @@ impl Cards {
             let counts = processors.entry(ServiceId(*processor)).or_default();
             *counts.entry("true_captured_minor").or_default() += payment.captured_minor.unsigned_abs();
             *counts.entry("true_refunded_minor").or_default() += payment.refunded_minor.unsigned_abs();
+            if payment.charged_back_minor > 0 {
+                *counts.entry("true_charged_back_minor").or_default() +=
+                    payment.charged_back_minor.unsigned_abs();
+            }
         }
         for (service, counts) in clients.into_iter().chain(processors) {
             measured.systems.entry(name(service)).or_default().extend(counts);

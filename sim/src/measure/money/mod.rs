@@ -30,7 +30,7 @@ pub(crate) mod invariant {
     pub(crate) const CHARGED_ONCE: &str = "charged_once";
     /// At each payment no more is captured than was authorized.
     pub(crate) const WITHIN_AUTHORIZED: &str = "captured_within_authorized";
-    /// At each payment no more is given back than was captured.
+    /// At each payment no more is given back, by refunds and chargebacks together, than was captured.
     pub(crate) const WITHIN_CAPTURED: &str = "refunded_within_captured";
     /// All debits of a ledger are all its credits, after every step.
     pub(crate) const BALANCED: &str = "ledger_balanced";
@@ -98,6 +98,16 @@ impl Money {
             return Vec::new();
         }
         self.cards.get_or_insert_default().moved(movement)
+    }
+
+    pub(crate) fn charged_back(&mut self, payment: (ServiceId, u64), minor: i64) -> Vec<Broken> {
+        self.cards.as_mut().map_or_else(Vec::new, |cards| cards.charged_back(payment, minor))
+    }
+
+    pub(crate) fn chargeback_told(&mut self, payment: (ServiceId, u64), minor: i64) {
+        if let Some(cards) = &mut self.cards {
+            cards.chargeback_told(payment, minor);
+        }
     }
 
     pub(crate) fn leg_done(&mut self, leg: &LegDone) -> Vec<Broken> {

@@ -1,9 +1,10 @@
 //! Alerts that a router has heard of, and who was told. One entry for each alert, no history.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Broken, MOST_WITNESSES, notified};
 use crate::kernel::time::{Span, Time};
+use crate::scenario::plan::ServiceId;
 
 /// An alert as it was last heard of.
 struct Heard {
@@ -27,6 +28,10 @@ pub(super) struct AlertBook {
     notifications: u64,
     attempts: u64,
     duplicates: u64,
+    /// Routers that stand in for this one.
+    pub(super) peers: Vec<ServiceId>,
+    /// Alerts told by it although a peer had told them.
+    pub(super) told_by_both: u64,
 }
 
 impl AlertBook {
@@ -52,11 +57,20 @@ impl AlertBook {
         self.attempts += 1;
     }
 
-    /// A receiver knows that some fire and that others are over.
-    pub(super) fn told(&mut self, firing: &[u64], resolved: &[u64], now: Time) {
+    /// Whether a receiver knows from it that an alert fires.
+    pub(super) fn is_known(&self, alert: u64) -> bool {
+        self.alerts.get(&alert).is_some_and(|heard| heard.is_known)
+    }
+
+    /// A receiver knows that some fire and that others are over. Those that it did not know from here.
+    pub(super) fn told(&mut self, firing: &[u64], resolved: &[u64], now: Time) -> Vec<u64> {
+        let mut news = Vec::new();
         for alert in firing {
-            if let Some(heard) = self.alerts.get_mut(alert) {
-                self.told += u64::from(!std::mem::replace(&mut heard.is_known, true));
+            if let Some(heard) = self.alerts.get_mut(alert)
+                && !std::mem::replace(&mut heard.is_known, true)
+            {
+                self.told += 1;
+                news.push(*alert);
             }
         }
         for alert in resolved {
@@ -67,6 +81,7 @@ impl AlertBook {
                 }
             }
         }
+        news
     }
 
     /// They are said not to be told: the next tick decides anew.
@@ -85,12 +100,9 @@ impl AlertBook {
     }
 
     /// Alerts that still fire and of which nobody was told in time.
-    pub(super) fn untold(&self, excused: &BTreeSet<u64>, now: Time) -> Vec<Broken> {
+    pub(super) fn untold(&self, is_excused: impl Fn(u64) -> bool, now: Time) -> Vec<Broken> {
         let late = self.alerts.iter().filter(|(alert, heard)| {
-            !heard.is_known
-                && heard.ends_at > now
-                && heard.since + heard.within < now
-                && !excused.contains(alert)
+            !heard.is_known && heard.ends_at > now && heard.since + heard.within < now && !is_excused(**alert)
         });
         let witness = late.map(|(alert, heard)| {
             let fires = now.since(heard.since);
@@ -109,6 +121,7 @@ impl AlertBook {
             ("notification_attempts", self.attempts),
             ("true_duplicates", self.duplicates),
         ];
-        counts.map(|(count, value)| (count.to_string(), value)).into()
+        let of_peers = (!self.peers.is_empty()).then_some(("alerts_told_by_both", self.told_by_both));
+        counts.into_iter().chain(of_peers).map(|(count, value)| (count.to_string(), value)).collect()
     }
 }

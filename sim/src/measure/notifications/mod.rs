@@ -53,6 +53,8 @@ pub(crate) enum NoticeFact {
     NotifierStarts,
     /// A router has come up: what it had heard before is gone.
     RouterStarts,
+    /// These routers stand in for it, and it for them.
+    RouterPeers(Vec<ServiceId>),
     /// A notifier is asked.
     Asked(Asked),
     /// A notifier has promised to tell of a trigger, in this message.
@@ -123,6 +125,7 @@ impl Notifications {
                 self.notifiers.entry(service).or_default();
             }
             NoticeFact::RouterStarts => self.routers.entry(service).or_default().restarted(),
+            NoticeFact::RouterPeers(peers) => self.routers.entry(service).or_default().peers = peers,
             NoticeFact::Delivered { key } => {
                 if let Some(router) = self.routers.get_mut(&service) {
                     router.delivered(key);
@@ -150,13 +153,21 @@ impl Notifications {
                 self.routers.entry(service).or_default().sent(is_first);
             }
             NoticeFact::AlertsTold { firing, resolved } => {
-                self.routers.entry(service).or_default().told(&firing, &resolved, now);
+                let news = self.routers.entry(service).or_default().told(&firing, &resolved, now);
+                let by_both = news.iter().filter(|alert| self.is_known_to_peers(service, **alert)).count();
+                self.routers.entry(service).or_default().told_by_both += by_both as u64;
             }
             NoticeFact::AlertsFailed(alerts) => {
                 self.routers.entry(service).or_default().failed(&alerts, now);
             }
         }
         Vec::new()
+    }
+
+    /// Whether a receiver knows that an alert fires, from a router that stands in for this one.
+    fn is_known_to_peers(&self, service: ServiceId, alert: u64) -> bool {
+        let peers = self.routers.get(&service).map_or(&[][..], |router| &router.peers);
+        peers.iter().any(|peer| self.routers.get(peer).is_some_and(|router| router.is_known(alert)))
     }
 
     /// What was counted, by service, and what is wrong at the end. A process that is down has its store to be asked
@@ -184,8 +195,10 @@ impl Notifications {
                     broken.extend(notifier.untold());
                 }
                 NoticeProbe::Router { excused } if *is_up => {
-                    let Some(router) = self.routers.get_mut(service) else { continue };
-                    broken.extend(router.untold(excused, now));
+                    let Some(router) = self.routers.get(service) else { continue };
+                    let is_excused =
+                        |alert| excused.contains(&alert) || self.is_known_to_peers(*service, alert);
+                    broken.extend(router.untold(is_excused, now));
                 }
                 NoticeProbe::Notifier(_) | NoticeProbe::Router { .. } => {}
             }

@@ -60,7 +60,7 @@ const SETTINGS: [Setting<Settings>; 7] = [
         settings.stale_for = Some(span(value)?).filter(|span| !span.is_zero());
         Ok(())
     }),
-    ("retry_after", |settings, value| {
+    ("fetch_again_after", |settings, value| {
         settings.retry_after = lifetime(value)?;
         Ok(())
     }),

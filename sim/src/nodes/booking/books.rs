@@ -103,5 +103,6 @@ fn booked<U, D>(booking: &Booking<U, D>) -> BookedPayment {
         refunded_minor: booking.refunded_minor,
         maybe_captured_minor: if is_open { booking.deposit_minor } else { 0 },
         maybe_refunded_minor: booking.to_refund_minor(),
+        charged_back_minor: 0,
     }
 }

@@ -21,7 +21,7 @@ use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request};
 use crate::kernel::draw::{Key, Lineage, below, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{BookingFact, KeyPolicy, OrderEnd, OrderPlaced, OutcomeKind, booked};
-use crate::nodes::payments::wire::{self, ToProcessor, ToProvider, Told};
+use crate::nodes::payments::wire::{self, News, ToProcessor, ToProvider, Told};
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
 use crate::nodes::store::{AnyStore, Fallen};
 use crate::scenario::plan::{EdgeId, LoadId, ServicePlan};
@@ -307,7 +307,9 @@ impl<F: Front> Selling<F> {
         if !known {
             return Verdict::TurnAway; // it will be told again
         }
-        self.word(asked, told.outcome, cx);
+        // A desk keeps no money: it has no book in which a chargeback could stand.
+        let News::Outcome(outcome) = told.news else { return Verdict::Fail };
+        self.word(asked, outcome, cx);
         Verdict::Answer(Answered::default())
     }
 
@@ -521,8 +523,10 @@ impl<F: Front> Behaviour for Selling<F> {
         if let Some(said) = channel::said(request.arguments) {
             return self.channel(BookingId(request.key), said, cx);
         }
-        if let Some(ToProcessor::Told(told)) = wire::to_processor(request.key, request.arguments) {
-            return self.told(&told, cx);
+        match wire::to_processor(request.key, request.arguments) {
+            Some(ToProcessor::Told(told)) => return self.told(&told, cx),
+            Some(ToProcessor::File(_)) => return Verdict::Fail,
+            Some(ToProcessor::Asked(_)) | None => {}
         }
         self.come(request, job, cx);
         let place = self.woken.iter().position(|(at, _)| *at == job);

@@ -52,7 +52,7 @@ const SETTINGS: [Setting; 17] = [
         settings.loading.cache.eviction = eviction(value)?;
         Ok(())
     }),
-    ("admission", |settings, value| {
+    ("admits", |settings, value| {
         settings.loading.cache.admission = admission(value)?;
         Ok(())
     }),

@@ -202,7 +202,8 @@ impl FlagClient {
                 | Note::TelemetryTaken { .. }
                 | Note::FlagsAsked(_)
                 | Note::Config(_)
-                | Note::Broker(_),
+                | Note::Broker(_)
+                | Note::Peers(_),
             )
             | None => return,
         };

@@ -1,6 +1,8 @@
 //! What a job scheduler has counted, for the report. Decides nothing.
 
-use foreshock_systems::job_scheduler::{EndReason, JobState, KindId, TickOutcome};
+use foreshock_systems::job_scheduler::{EndReason, JobState, KindId, ScheduleId, TickOutcome};
+
+use super::settings::ScheduleSettings;
 
 use crate::cluster::Probes;
 use crate::kernel::time::Span;
@@ -13,6 +15,7 @@ const DIGITS: u8 = 2;
 /// was then done again, is counted both times.
 pub(super) struct Counts {
     pub(super) enqueued: u64,
+    pub(super) workflows: u64,
     pub(super) duplicates: u64,
     pub(super) refused: u64,
     started: u64,
@@ -38,6 +41,18 @@ pub(super) struct Counts {
     wait: Option<Box<Durations>>,
     /// By operation.
     by_kind: Vec<KindCounts>,
+    /// By schedule; of those that tick by the clock on a wall.
+    by_wall: Vec<WallCounts>,
+}
+
+/// What came of the ticks of a schedule that ticks by the clock on a wall.
+#[derive(Clone, Copy, Default)]
+struct WallCounts {
+    /// Whether anything was noted before: the first note says where the schedule begins and is no tick.
+    has_begun: bool,
+    enqueued: u64,
+    missed: u64,
+    late_max_ns: u64,
 }
 
 #[derive(Default)]
@@ -49,9 +64,10 @@ struct KindCounts {
 }
 
 impl Counts {
-    pub(super) fn new(kinds: usize) -> Counts {
+    pub(super) fn new(kinds: usize, schedules: usize) -> Counts {
         Counts {
             enqueued: 0,
+            workflows: 0,
             duplicates: 0,
             refused: 0,
             started: 0,
@@ -75,6 +91,7 @@ impl Counts {
             attempts_max: 0,
             wait: None,
             by_kind: (0..kinds).map(|_| KindCounts::default()).collect(),
+            by_wall: vec![WallCounts::default(); schedules],
         }
     }
 
@@ -111,7 +128,11 @@ impl Counts {
         }
     }
 
-    pub(super) fn ticked(&mut self, outcome: TickOutcome) {
+    /// `wall`: the schedule and how late it was, if it ticks by the clock on a wall.
+    pub(super) fn ticked(&mut self, outcome: TickOutcome, wall: Option<(ScheduleId, Span)>) {
+        if let Some((schedule, late)) = wall {
+            self.ticked_by_wall(outcome, schedule, late);
+        }
         match outcome {
             TickOutcome::Enqueued(_) => {
                 self.ticks_enqueued += 1;
@@ -122,7 +143,32 @@ impl Counts {
         }
     }
 
-    pub(super) fn probe(&self, operations: &[String], out: &mut Probes) {
+    fn ticked_by_wall(&mut self, outcome: TickOutcome, schedule: ScheduleId, late: Span) {
+        let at = usize::from(schedule.0);
+        if at >= self.by_wall.len() {
+            self.by_wall.resize(at + 1, WallCounts::default());
+        }
+        let counts = &mut self.by_wall[at];
+        match outcome {
+            TickOutcome::Enqueued(_) => {
+                counts.enqueued += 1;
+                counts.late_max_ns = counts.late_max_ns.max(late.as_nanos());
+            }
+            TickOutcome::Missed => counts.missed += u64::from(counts.has_begun),
+            TickOutcome::Overlapped | TickOutcome::QueueFull => {}
+        }
+        counts.has_begun = true;
+    }
+
+    pub(super) fn probe(&self, operations: &[String], schedules: &[ScheduleSettings], out: &mut Probes) {
+        for (schedule, counts) in schedules.iter().zip(&self.by_wall) {
+            if schedule.ticks.is_by_wall() {
+                let name = &schedule.name;
+                out.named.insert(format!("{name}.ticks_enqueued"), counts.enqueued);
+                out.named.insert(format!("{name}.ticks_missed"), counts.missed);
+                out.named.insert(format!("{name}.late_max_us"), counts.late_max_ns / 1_000);
+            }
+        }
         let always = [
             ("enqueued", self.enqueued),
             ("duplicates", self.duplicates),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use foreshock_systems::job_scheduler::periodic::{Enqueuer as Library, EnqueuerConfig, Every, Periodic};
+use foreshock_systems::job_scheduler::periodic::{Calendar, Enqueuer as Library, EnqueuerConfig, Periodic};
 use foreshock_systems::job_scheduler::{
     Input, Leadership, NodeId as LeaderId, Outbox, Output, Rejected, ScheduleId, Term,
 };
@@ -41,6 +41,17 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
     if wrong.is_empty() { Ok(read) } else { Err(wrong) }
 }
 
+/// What an enqueuer of the family `negative/` does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::nodes) enum Mistake {
+    /// Nothing.
+    None,
+    /// It enqueues without asking who leads.
+    NeverAsks,
+    /// It enqueues a time of day twice that the clock on the wall shows twice.
+    TicksTwice,
+}
+
 /// How long after its instant a tick is still on time.
 const GRACE: Span = Span::from_secs(1);
 /// How old a missed tick may be and still be looked at.
@@ -50,8 +61,7 @@ const LOOK_BACK: Span = Span::from_secs(86_400);
 pub(super) struct Enqueuer {
     service: ServiceId,
     plan: Arc<Plan>,
-    /// Whether it enqueues without asking who leads: the mistake of a broken variant.
-    is_alone: bool,
+    mistake: Mistake,
     /// The scheduler's, as they were when it started.
     schedules: Vec<ScheduleSettings>,
     /// `None` while it does not run.
@@ -85,11 +95,11 @@ struct Coming {
 }
 
 impl Enqueuer {
-    pub(super) fn new(service: ServiceId, plan: &Arc<Plan>, is_alone: bool) -> Enqueuer {
+    pub(super) fn new(service: ServiceId, plan: &Arc<Plan>, mistake: Mistake) -> Enqueuer {
         Enqueuer {
             service,
             plan: Arc::clone(plan),
-            is_alone,
+            mistake,
             schedules: Vec::new(),
             library: None,
             node: 0,
@@ -113,15 +123,22 @@ impl Enqueuer {
         self.plan.edges[self.edge().index()].callee
     }
 
-    /// The scheduler's schedules and how long its leaders lead.
-    fn written(&self) -> (Vec<ScheduleSettings>, Span) {
+    /// The scheduler's schedules, how long its leaders lead, and when the run begins.
+    fn written(&self) -> (Vec<ScheduleSettings>, Span, i64) {
         let settings = &self.plan.services[self.scheduler().index()].settings;
         let read = super::settings::read(settings).expect("the plan's settings were checked");
-        (read.schedules, read.leader_lease)
+        (read.schedules, read.leader_lease, read.begins_unix_s)
+    }
+
+    fn calendar(&self, schedule: &ScheduleSettings, begins_unix_s: i64) -> Box<dyn Calendar + Send> {
+        match self.mistake {
+            Mistake::TicksTwice => schedule.ticks.doubled().calendar(begins_unix_s),
+            Mistake::None | Mistake::NeverAsks => schedule.ticks.calendar(begins_unix_s),
+        }
     }
 
     fn opened(&mut self, now: Time) -> Library {
-        let (schedules, lease) = self.written();
+        let (schedules, lease, begins_unix_s) = self.written();
         let own = read(&self.plan.services[self.service.index()].settings)
             .expect("the plan's settings were checked");
         let config = EnqueuerConfig {
@@ -131,7 +148,7 @@ impl Enqueuer {
         };
         let periodics = (0u16..).zip(&schedules).map(|(id, schedule)| Periodic {
             schedule: ScheduleId(id),
-            calendar: Box::new(Every { period: schedule.every, offset: schedule.offset }),
+            calendar: self.calendar(schedule, begins_unix_s),
             misfire: schedule.misfire,
             grace: GRACE,
             look_back: LOOK_BACK,
@@ -146,7 +163,7 @@ impl Enqueuer {
         let mut all: Vec<Input> = inputs.drain().collect();
         while !all.is_empty() {
             for input in std::mem::take(&mut all) {
-                match (&input, self.is_alone) {
+                match (&input, self.mistake == Mistake::NeverAsks) {
                     (Input::Campaign { .. }, true) => all.extend(self.lead_alone(cx)),
                     (Input::Campaign { .. }, false) => {
                         self.campaigns += 1;

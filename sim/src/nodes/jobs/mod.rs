@@ -3,6 +3,7 @@
 //! jobs is in the books of the harness (`measure/jobs`), which none of them sees.
 
 mod body;
+mod calendar;
 mod counts;
 mod enqueuer;
 mod scheduler;
@@ -10,12 +11,14 @@ mod settings;
 mod sink;
 mod words;
 mod worker;
+mod workflow;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 pub(crate) use self::body::Body;
+pub(super) use self::enqueuer::Mistake;
 pub(super) use self::scheduler::Flaw;
 use super::{Kind, service};
 use crate::cluster::Node;
@@ -87,13 +90,13 @@ impl Kind for JobEnqueuerKind {
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        enqueuer(service, plan, false)
+        enqueuer(service, plan, Mistake::None)
     }
 }
 
-/// An enqueuer that asks who leads, or one that does not.
-pub(super) fn enqueuer(service: ServiceId, plan: &Arc<Plan>, is_alone: bool) -> Box<dyn Node> {
-    Box::new(enqueuer::Enqueuer::new(service, plan, is_alone))
+/// An enqueuer with a mistake, or without.
+pub(super) fn enqueuer(service: ServiceId, plan: &Arc<Plan>, mistake: Mistake) -> Box<dyn Node> {
+    Box::new(enqueuer::Enqueuer::new(service, plan, mistake))
 }
 
 /// Kind `job-sink`.

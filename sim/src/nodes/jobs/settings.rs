@@ -11,7 +11,9 @@ use foreshock_systems::rate_limiter::RateLimitConfig;
 use foreshock_systems::retry::{BackoffConfig, BackoffKind, Jitter};
 use serde_json::{Map, Value};
 
+use super::calendar::{CALENDAR_KEYS, Ticks, Walls, begins, ticks};
 use super::words::MOST_ATTEMPTS;
+use super::workflow::{WorkflowSettings, workflow};
 use crate::kernel::time::Span;
 use crate::nodes::settings::{Reader, Wrong};
 use crate::nodes::store::StoreKind;
@@ -32,7 +34,11 @@ pub(super) struct Settings {
     pub(super) pools: Vec<(String, Vec<(QueueId, u32)>)>,
     /// In the order of their ids.
     pub(super) schedules: Vec<ScheduleSettings>,
+    /// By name.
+    workflows: Vec<WorkflowSettings>,
     pub(super) leader_lease: Span,
+    /// When the run begins, in seconds since 1970.
+    pub(super) begins_unix_s: i64,
     keep: Span,
     keep_dead: Span,
 }
@@ -50,15 +56,25 @@ struct JobSettings {
 pub(super) struct ScheduleSettings {
     pub(super) name: String,
     pub(super) operation: String,
-    pub(super) every: Span,
-    pub(super) offset: Span,
+    pub(super) ticks: Ticks,
     pub(super) misfire: Misfire,
     overlap: Overlap,
     jitter: Span,
 }
 
-const KEYS: [&str; 9] =
-    ["store", "fsync", "queues", "jobs", "worker_pools", "schedules", "leader_lease", "keep", "keep_dead"];
+const KEYS: [&str; 11] = [
+    "store",
+    "fsync",
+    "queues",
+    "jobs",
+    "worker_pools",
+    "schedules",
+    "workflows",
+    "begins_unix_s",
+    "leader_lease",
+    "keep",
+    "keep_dead",
+];
 const QUEUE_KEYS: [&str; 4] = ["max_running", "max_live", "order", "aging"];
 const JOB_KEYS: [&str; 13] = [
     "queue",
@@ -75,10 +91,8 @@ const JOB_KEYS: [&str; 13] = [
     "once_per_key",
     "jitter",
 ];
-const SCHEDULE_KEYS: [&str; 6] = ["operation", "every", "offset", "misfire", "overlap", "jitter"];
+const SCHEDULE_KEYS: [&str; 4] = ["operation", "misfire", "overlap", "jitter"];
 
-/// Shortest time between two ticks of a schedule.
-const LEAST_PERIOD: Span = Span::from_millis(10);
 /// Most queues, pools and schedules each.
 const MOST_NAMED: usize = 1_000;
 
@@ -87,7 +101,7 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
     let mut wrong = Wrong::new();
     let mut reader = Reader { map: settings, at: String::new(), wrong: &mut wrong };
     reader.refuse_unknown(&KEYS, "kind `job-scheduler`");
-    for key in ["queues", "worker_pools", "schedules"] {
+    for key in ["queues", "worker_pools", "schedules", "workflows"] {
         if settings.get(key).and_then(Value::as_object).is_some_and(|named| named.len() > MOST_NAMED) {
             reader.wrong_at(key, format!("has too many entries; the most is {MOST_NAMED}"));
         }
@@ -108,6 +122,8 @@ pub(super) fn read(settings: &Map<String, Value>) -> Result<Settings, Wrong> {
             "write `schedules: {digest: {operation: mail, every: 1m}}`",
             schedule,
         ),
+        workflows: workflows(&mut reader),
+        begins_unix_s: begins(&mut reader),
         leader_lease: reader.positive_span("leader_lease").unwrap_or(Span::from_secs(15)),
         keep: reader.span("keep").unwrap_or(Span::from_secs(60)),
         keep_dead: reader.span("keep_dead").unwrap_or(Span::from_secs(86_400)),
@@ -253,23 +269,16 @@ fn pools(queues: &[String], reader: &mut Reader<'_>) -> Vec<(String, Vec<(QueueI
 }
 
 fn schedule(name: &str, reader: &mut Reader<'_>) -> Option<ScheduleSettings> {
-    reader.refuse_unknown(&SCHEDULE_KEYS, "a schedule");
+    reader.refuse_unknown(&[SCHEDULE_KEYS.as_slice(), &CALENDAR_KEYS].concat(), "a schedule");
     let operation = reader.map.get("operation").and_then(Value::as_str).map(str::to_string);
     if operation.is_none() {
         reader.missing("says nothing about what is enqueued; add `operation: mail`");
     }
-    let every = reader.positive_span("every");
-    if every.is_none() && !reader.map.contains_key("every") {
-        reader.missing("never ticks; add `every: 1m`");
-    }
-    if every.is_some_and(|every| every < LEAST_PERIOD) {
-        reader.wrong_at("every", format!("is too often; {LEAST_PERIOD} is the least"));
-    }
+    let ticks = ticks(reader);
     Some(ScheduleSettings {
         name: name.to_string(),
         operation: operation?,
-        every: every?,
-        offset: reader.span("offset").unwrap_or(Span::ZERO),
+        ticks: ticks?,
         misfire: misfire(reader),
         overlap: reader
             .choice(
@@ -284,6 +293,17 @@ fn schedule(name: &str, reader: &mut Reader<'_>) -> Option<ScheduleSettings> {
             .unwrap_or_default(),
         jitter: reader.span("jitter").unwrap_or(Span::ZERO),
     })
+}
+
+fn workflows(reader: &mut Reader<'_>) -> Vec<WorkflowSettings> {
+    let all =
+        reader.mappings("workflows", "write `workflows: {order: {chain: [reserve, charge]}}`", workflow);
+    let Some(jobs) = reader.map.get("jobs").and_then(Value::as_object) else { return all };
+    for workflow in all.iter().filter(|workflow| jobs.contains_key(&workflow.name)) {
+        let message = "is a workflow: write settings for the operations of its steps instead";
+        reader.wrong_at(&format!("jobs.{}", workflow.name), message);
+    }
+    all
 }
 
 fn misfire(reader: &mut Reader<'_>) -> Misfire {
@@ -339,6 +359,21 @@ impl Settings {
 
     fn job(&self, operation: &str) -> &JobSettings {
         self.jobs.get(operation).unwrap_or(&self.other)
+    }
+
+    /// The workflow that an operation stands for.
+    pub(super) fn workflow(&self, operation: &str) -> Option<&WorkflowSettings> {
+        self.workflows.iter().find(|workflow| workflow.name == operation)
+    }
+
+    /// Whether any request enqueues more than one job.
+    pub(super) fn has_workflows(&self) -> bool {
+        !self.workflows.is_empty()
+    }
+
+    /// The clocks on the walls of the schedules.
+    pub(super) fn walls(&self) -> Walls {
+        Walls::new(self.schedules.iter().map(|schedule| &schedule.ticks), self.begins_unix_s)
     }
 
     /// Whether the same key of an operation enqueues once.

@@ -3,6 +3,7 @@
 
 mod notifier;
 mod notifier_settings;
+mod peers;
 mod people;
 mod provider;
 mod router;
@@ -18,6 +19,8 @@ use crate::cluster::Node;
 use crate::scenario::Around;
 use crate::scenario::plan::{KindTraits, Plan, ServiceId};
 
+pub use self::peers::PeerMail;
+
 /// No defect.
 pub(super) const SOUND: u8 = 0;
 /// For tests of the books that have to notice: every so often it takes for delivered what it never sent.
@@ -28,6 +31,9 @@ pub(super) const IGNORES_OPT_OUTS: u8 = 2;
 pub(super) const DIGESTS_AGAIN: u8 = 3;
 /// It loses a part of what it writes.
 pub(super) const LOSES_WRITES: u8 = 4;
+
+/// It leaves everything to the routers before it, whatever they do.
+pub(super) const LEAVES_IT_TO_OTHERS: u8 = 5;
 
 /// Of a defect that strikes now and then: every so many times.
 const NOW_AND_THEN: u64 = 50;

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use foreshock_systems::notification::dispatch::{
     Alert, Dispatcher, Input, Notification, NotificationId, Output, Rejected,
 };
-use foreshock_systems::notification::{InhibitRule, Labels};
+use foreshock_systems::notification::{InhibitRule, Labels, PeerId};
 use foreshock_systems::store::SimDisk;
 
+use super::peers::{PeerMail, Peers};
 use super::router_settings::{self, Settings};
-use super::{NOW_AND_THEN, SWALLOWS, wire};
+use super::{LEAVES_IT_TO_OTHERS, NOW_AND_THEN, SWALLOWS, wire};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request, Slab};
 use crate::kernel::draw::{Lineage, name_hash};
 use crate::kernel::time::{Span, Time};
@@ -47,12 +48,15 @@ struct Counts {
     told_firing: u64,
     most_in_one: u64,
     crashes: u64,
+    gossip_sent: u64,
+    gossip_heard: u64,
 }
 
 pub(super) struct Router {
     service: ServiceId,
     plan: Arc<Plan>,
     settings: Settings,
+    peers: Peers,
     /// To receivers, by their names.
     edges: BTreeMap<String, EdgeId>,
     first: String,
@@ -78,11 +82,16 @@ impl Router {
     pub(super) fn new(service: ServiceId, plan: &Arc<Plan>, defect: u8) -> Router {
         let own = &plan.services[service.index()];
         let name = |edge: EdgeId| plan.services[plan.edges[edge.index()].callee.index()].name.clone();
+        let settings = read(own);
         let edges = calls_of(plan, service);
+        let peers = Peers::new(service, settings.peers.as_ref(), &edges, plan);
+        let is_receiver = |edge: &EdgeId| !peers.has(plan.edges[edge.index()].callee);
+        let edges: Vec<EdgeId> = edges.into_iter().filter(is_receiver).collect();
         Router {
             service,
             plan: Arc::clone(plan),
-            settings: read(own),
+            settings,
+            peers,
             first: edges.first().map_or_else(String::new, |edge| name(*edge)),
             edges: edges.into_iter().map(|edge| (name(edge), edge)).collect(),
             dispatcher: None,
@@ -102,7 +111,8 @@ impl Router {
 
     fn open(&mut self, disk: Option<SimDisk>) {
         let store = AnyStore::open(self.settings.store, disk);
-        let config = self.settings.config(&self.first, self.retries);
+        let mut config = self.settings.config(&self.first, self.retries);
+        config.cluster = self.settings.peers.as_ref().map(|settings| self.peers.cluster(settings));
         let opened = Dispatcher::open(store, config, self.seen);
         let mut dispatcher = opened.expect("the plan's settings were checked");
         let mut out = Vec::new();
@@ -117,7 +127,7 @@ impl Router {
             .iter()
             .map(|(_, route)| route.options.group_wait.max(route.options.group_interval));
         // A failed attempt may need a tick of its own.
-        self.within = waits.max().unwrap_or(Span::ZERO) + Span::from_secs(1);
+        self.within = waits.max().unwrap_or(Span::ZERO) + self.wait_for_peers() + Span::from_secs(1);
         self.dispatcher = Some(dispatcher);
     }
 
@@ -140,13 +150,31 @@ impl Router {
                         cx.notice(self.service, NoticeFact::AlertsFailed(alerts));
                     }
                 }
-                Output::Gossip { .. } => {}
+                Output::Gossip { to, gossip } => {
+                    self.counts.gossip_sent += 1;
+                    self.peers.send(to, gossip, cx);
+                }
             }
         }
     }
 
+    /// How long it waits at most for those before it to tell, once it is its turn to look.
+    fn wait_for_peers(&self) -> Span {
+        let Some(settings) = &self.settings.peers else { return Span::ZERO };
+        settings.peer_timeout.saturating_mul(settings.names.len() as u64)
+    }
+
+    /// The mistake of a broken variant: that it is not the first is enough for it.
+    fn leaves_it_to_others(&self) -> bool {
+        let cluster = self.dispatcher.as_ref().and_then(Dispatcher::cluster);
+        self.defect == LEAVES_IT_TO_OTHERS && cluster.is_some_and(|cluster| cluster.position(self.seen) > 0)
+    }
+
     fn notify(&mut self, notification: &Notification, cx: &mut Cx<'_>) {
         let Some(edge) = self.edges.get(&notification.receiver).copied() else { return };
+        if self.leaves_it_to_others() {
+            return;
+        }
         let is_first = notification.attempt == 1;
         let alerts: Vec<u64> = notification.firing.iter().map(|alert| alert.labels.fingerprint()).collect();
         let resolved = notification.resolved.iter().map(|alert| alert.labels.fingerprint()).collect();
@@ -253,6 +281,9 @@ impl Behaviour for Router {
 
     fn start(&mut self, cx: &mut Cx<'_>) {
         cx.notice(self.service, NoticeFact::RouterStarts);
+        if self.settings.peers.is_some() {
+            cx.notice(self.service, NoticeFact::RouterPeers(self.peers.services()));
+        }
         self.retries = cx.key("retries").draw(cx.redrawn(0));
         self.seen = cx.local_time();
         if self.dispatcher.is_none() {
@@ -274,6 +305,12 @@ impl Behaviour for Router {
         if settings == self.settings {
             return;
         }
+        self.peers = Peers::new(
+            self.service,
+            settings.peers.as_ref(),
+            &calls_of(&self.plan, self.service),
+            &self.plan,
+        );
         self.settings = settings;
         // As a reload does it: routes and groups are made anew of the alerts that fire, who was told what stays known.
         let Some(dispatcher) = self.dispatcher.take() else { return };
@@ -291,6 +328,13 @@ impl Behaviour for Router {
 
     fn calls_itself(&self) -> bool {
         true
+    }
+
+    fn peer_told(&mut self, mail: PeerMail, cx: &mut Cx<'_>) {
+        self.counts.gossip_heard += 1;
+        let input = Input::Gossip { from: PeerId(mail.from.0), gossip: mail.gossip };
+        // A simulated disk that is on takes every write.
+        let _ = self.handle(input, cx);
     }
 
     fn call_done(&mut self, done: &Done, cx: &mut Cx<'_>) -> Option<Woken> {
@@ -339,6 +383,10 @@ impl Behaviour for Router {
             ("told_firing", counts.told_firing),
             ("crashes", counts.crashes),
         ]);
+        if self.settings.peers.is_some() {
+            out.counts.insert("gossip_sent", counts.gossip_sent);
+            out.counts.insert("gossip_heard", counts.gossip_heard);
+        }
         out.maxima.insert("most_alerts_in_one", counts.most_in_one);
         let Some(dispatcher) = &self.dispatcher else { return };
         out.counts.insert("groups", dispatcher.group_count() as u64);

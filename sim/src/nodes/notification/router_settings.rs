@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use foreshock_systems::notification::dispatch::DispatchConfig;
 use foreshock_systems::notification::{
-    GroupBy, InhibitRule, Labels, Matchers, RouteConfig, RouteTree, Silence,
+    ClusterConfig, GroupBy, HaMode, InhibitRule, Labels, Matchers, PeerId, RouteConfig, RouteTree, Silence,
 };
 use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
+use super::peers::PeerSettings;
 use crate::kernel::time::{Span, Time};
 use crate::nodes::settings::{Reader, Wrong};
 use crate::nodes::store::StoreKind;
@@ -33,9 +34,11 @@ pub(super) struct Settings {
     attempts: u32,
     retry_base: Span,
     retry_cap: Span,
+    /// `None`: it is alone.
+    pub(super) peers: Option<PeerSettings>,
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 16] = [
     "store",
     "key_labels",
     "alerts",
@@ -47,7 +50,16 @@ const KEYS: [&str; 11] = [
     "attempts",
     "retry_base",
     "retry_cap",
+    "peers",
+    "peer_timeout",
+    "gossip_interval",
+    "failure_timeout",
+    "ha",
 ];
+/// Settings that say something of peers.
+const PEER_KEYS: [&str; 4] = ["peer_timeout", "gossip_interval", "failure_timeout", "ha"];
+/// Most peers of a router.
+const MOST_PEERS: usize = 32;
 const ROUTE_KEYS: [&str; 8] = [
     "receiver",
     "match",
@@ -103,6 +115,7 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Wrong> {
         attempts: reader.value("attempts", Positive::read).map_or(10, |attempts| attempts.0),
         retry_base,
         retry_cap,
+        peers: peers(&mut reader),
     };
     if wrong.is_empty()
         && let Err(error) = RouteTree::new(&read.with_receiver("somebody"))
@@ -110,6 +123,34 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Wrong> {
         wrong.push(("route".to_string(), error.to_string()));
     }
     if wrong.is_empty() { Ok(read) } else { Err(wrong) }
+}
+
+fn peers(reader: &mut Reader<'_>) -> Option<PeerSettings> {
+    let Some(names) = texts(reader, "peers") else {
+        for key in PEER_KEYS.into_iter().filter(|key| reader.map.contains_key(*key)) {
+            reader.wrong_at(key, "has no effect without `peers`; add `peers: [alerts-2]`");
+        }
+        return None;
+    };
+    if names.is_empty() || names.len() > MOST_PEERS {
+        reader.wrong_at("peers", format!("names nobody, or too many; from 1 to {MOST_PEERS} are possible"));
+        return None;
+    }
+    let usual = ClusterConfig::new(PeerId(0), Vec::new());
+    let choices = [("at_least_once", HaMode::AtLeastOnce), ("single_leader", HaMode::SingleLeader)];
+    let settings = PeerSettings {
+        names,
+        peer_timeout: reader.span("peer_timeout").unwrap_or(usual.peer_timeout),
+        gossip_interval: reader.positive_span("gossip_interval").unwrap_or(usual.gossip_interval),
+        failure_timeout: reader.positive_span("failure_timeout").unwrap_or(usual.failure_timeout),
+        mode: reader.choice("ha", &choices).unwrap_or_default(),
+    };
+    if settings.failure_timeout <= settings.gossip_interval {
+        let message =
+            format!("is not longer than `gossip_interval`, which is {}; raise it", settings.gossip_interval);
+        reader.wrong_at("failure_timeout", message);
+    }
+    Some(settings)
 }
 
 fn key_labels(reader: &mut Reader<'_>) -> BTreeMap<String, u64> {
@@ -252,8 +293,27 @@ pub(super) fn check_around(written: &Map<String, Value>, around: &Around<'_>) ->
         let help = suggest::help(name, &operations).map_or_else(String::new, |help| format!("; {help}"));
         wrong.push((format!("alerts.{name}"), format!("no request is of the operation `{name}`{help}")));
     }
-    let callees: Vec<&str> = around.callees.iter().map(|(name, _)| *name).collect();
-    let Some(first) = callees.first() else { return wrong };
+    let called: Vec<&str> = around.callees.iter().map(|(name, _)| *name).collect();
+    let peers = settings.peers.as_ref().map_or(&[][..], |peers| &peers.names);
+    for name in peers.iter().filter(|name| !called.contains(&name.as_str())) {
+        let help = suggest::help(name, &called).map_or_else(String::new, |help| format!("; {help}"));
+        wrong.push(("peers".to_string(), format!("the peer `{name}` is not called{help}")));
+    }
+    for (name, theirs) in around.callees.iter().filter(|(name, _)| peers.iter().any(|peer| peer == name)) {
+        if !theirs.contains_key("peers") {
+            let message = format!("`{name}` does not know of it: add `peers` there as well");
+            wrong.push(("peers".to_string(), message));
+        }
+    }
+    let callees: Vec<&str> =
+        called.into_iter().filter(|name| !peers.iter().any(|peer| peer == name)).collect();
+    let Some(first) = callees.first() else {
+        if !peers.is_empty() {
+            let message = "are all that it calls: there is nobody to be told; add a receiver to `calls`";
+            wrong.push(("peers".to_string(), message.to_string()));
+        }
+        return wrong;
+    };
     let mut unknown = Vec::new();
     receivers(&settings.with_receiver(first), &callees, &mut unknown);
     for name in unknown {

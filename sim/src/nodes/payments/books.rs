@@ -1,7 +1,7 @@
 //! What a processor has in its store, for the books that no node sees, and what it counts itself. Decides nothing.
 
 use foreshock_systems::payment::audit::audit;
-use foreshock_systems::payment::{Intent, OperationState, Processor};
+use foreshock_systems::payment::{DisputePhase, Intent, OperationState, Processor, ReconcileReport};
 
 use crate::cluster::Probes;
 use crate::measure::{BookedPayment, MoneyProbe};
@@ -22,6 +22,30 @@ pub(super) struct Counts {
     pub(super) failovers: u64,
     pub(super) contradictions: u64,
     pub(super) crashes: u64,
+    pub(super) settlement: SettlementCounts,
+}
+
+/// What came of settlement files.
+#[derive(Default)]
+pub(super) struct SettlementCounts {
+    files: u64,
+    matched: u64,
+    resolved: u64,
+    mismatched: u64,
+    not_ours: u64,
+    /// Known to be moved, and in no file up to the last one.
+    missing: u64,
+}
+
+impl SettlementCounts {
+    pub(super) fn reconciled(&mut self, report: &ReconcileReport) {
+        self.files += 1;
+        self.matched += report.matched;
+        self.resolved += report.resolved.len() as u64;
+        self.mismatched += report.mismatched.len() as u64;
+        self.not_ours += report.not_ours.len() as u64;
+        self.missing = report.missing.len() as u64;
+    }
 }
 
 impl Counts {
@@ -40,6 +64,17 @@ impl Counts {
             ("contradictions", self.contradictions),
             ("crashes", self.crashes),
         ]);
+        let settlement = &self.settlement;
+        if settlement.files > 0 {
+            out.counts.extend([
+                ("settlement_files", settlement.files),
+                ("settlement_matched", settlement.matched),
+                ("settlement_resolved", settlement.resolved),
+                ("settlement_mismatched", settlement.mismatched),
+                ("settlement_not_ours", settlement.not_ours),
+                ("settlement_missing", settlement.missing),
+            ]);
+        }
     }
 }
 
@@ -61,13 +96,33 @@ pub(super) fn probe(processor: &Processor<AnyStore>, out: &mut Probes) -> MoneyP
         out.counts.insert("booked_captured_minor", sum(|payment| payment.captured_minor));
         out.counts.insert("booked_refunded_minor", sum(|payment| payment.refunded_minor));
         out.counts.insert("in_doubt_minor", sum(|payment| payment.maybe_captured_minor));
+        let charged_back = sum(|payment| payment.charged_back_minor);
+        if charged_back > 0 {
+            out.counts.insert("booked_charged_back_minor", charged_back);
+        }
+        let held = held_minor(processor);
+        if held > 0 {
+            out.counts.insert("disputed_minor", held);
+        }
     }
     probe
+}
+
+/// What disputes hold back that are not decided.
+fn held_minor(processor: &Processor<AnyStore>) -> u64 {
+    let mut held: u64 = 0;
+    processor.intents(&mut |intent| {
+        let open = intent.disputes.iter().filter(|dispute| dispute.phase == DisputePhase::Opened);
+        held = open.fold(held, |held, dispute| held.saturating_add(dispute.minor.unsigned_abs()));
+    });
+    held
 }
 
 /// A payment as it is in the store.
 fn booked(intent: &Intent) -> BookedPayment {
     let mut booked = BookedPayment { intent: intent.id.0, ..BookedPayment::default() };
+    let lost = intent.disputes.iter().filter(|dispute| dispute.phase == DisputePhase::Lost);
+    booked.charged_back_minor = lost.fold(0, |sum: i64, dispute| sum.saturating_add(dispute.minor));
     for operation in &intent.operations {
         let (known, maybe) = match operation.state {
             OperationState::Succeeded => (operation.minor, 0),

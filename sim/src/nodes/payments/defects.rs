@@ -9,13 +9,14 @@ use crate::cluster::Node;
 use crate::scenario::plan::{KindTraits, Plan, ServiceId};
 
 /// Every defect there is, with the name of the kind that has it.
-pub(in crate::nodes) const DEFECTS: [(&str, Defect); 6] = [
+pub(in crate::nodes) const DEFECTS: [(&str, Defect); 7] = [
     ("test-payments-charge-again", Defect::ChargesAgain),
     ("test-payments-take-too-much", Defect::TakesTooMuch),
     ("test-payments-refund-twice", Defect::RefundsTwice),
     ("test-payments-lose-balances", Defect::LosesBalances),
     ("test-payments-confirm-unasked", Defect::ConfirmsUnasked),
     ("test-payments-ignore-keys", Defect::IgnoresKeys),
+    ("test-payments-ignore-disputes", Defect::IgnoresDisputes),
 ];
 
 /// Kind `payments` with a defect of the table.

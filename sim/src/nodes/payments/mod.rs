@@ -1,6 +1,7 @@
 //! Card payments: kind `payment-client` turns requests into orders and pays them, kind `payments` is the merchant's
 //! processor, kind `payment-provider` an acquirer beyond it. They know each other only by calls and webhooks.
 
+mod afterwards;
 mod books;
 mod client;
 mod defects;
@@ -15,8 +16,10 @@ use serde_json::{Map, Value};
 
 use super::{Kind, service};
 use crate::cluster::Node;
+use crate::scenario::Around;
 use crate::scenario::plan::{EdgeId, KindTraits, Plan, ServiceId};
 
+pub(crate) use self::afterwards::SettlementFile;
 pub(super) use self::defects::{DEFECTS, Defective};
 use self::processor::Defect;
 
@@ -42,12 +45,21 @@ fn processor_node(service: ServiceId, plan: &Arc<Plan>, defect: Option<Defect>) 
     service::node(service, plan, behaviour)
 }
 
-/// Kind `payment-provider`.
-pub(super) struct PaymentProvider;
+/// A provider that does what it should.
+pub(super) const SOUND: u8 = 0;
+/// A provider that gives back what the payer's bank has taken back already.
+pub(super) const PAYS_BACK_TWICE: u8 = 1;
 
-impl Kind for PaymentProvider {
+/// Kind `payment-provider`.
+pub(super) struct PaymentProvider<const DEFECT: u8>;
+
+impl<const DEFECT: u8> Kind for PaymentProvider<DEFECT> {
     fn check_settings(written: &Map<String, Value>) -> Vec<(String, String)> {
         settings::provider(written).err().unwrap_or_default()
+    }
+
+    fn check_around(written: &Map<String, Value>, around: &Around<'_>) -> Vec<(String, String)> {
+        settings::provider_around(written, around)
     }
 
     fn traits() -> KindTraits {
@@ -55,7 +67,7 @@ impl Kind for PaymentProvider {
     }
 
     fn build(service: ServiceId, _replica: u32, plan: &Arc<Plan>) -> Box<dyn Node> {
-        let behaviour = provider::Provider::new(service, plan);
+        let behaviour = provider::Provider::new(service, plan, PAYS_BACK_TWICE == DEFECT);
         service::node(service, plan, behaviour)
     }
 }

@@ -13,7 +13,7 @@ use foreshock_systems::payment::{
 use super::books::{self, Counts};
 use super::calls_of;
 use super::settings::{self, ProcessorSettings};
-use super::wire::{self, Ask, Asked, ToProcessor, ToProvider, Told};
+use super::wire::{self, Ask, Asked, News, ToProcessor, ToProvider, Told};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request};
 use crate::kernel::draw::{Lineage, name_hash};
 use crate::kernel::time::Time;
@@ -37,6 +37,8 @@ pub(in crate::nodes) enum Defect {
     ConfirmsUnasked,
     /// Takes every request for a new one, whatever its key.
     IgnoresKeys,
+    /// Thanks for the word of a chargeback, and forgets it.
+    IgnoresDisputes,
 }
 
 /// Names that a defect makes up have this bit.
@@ -274,12 +276,17 @@ impl Payments {
     /// A provider tells. An event that is not taken is an error, and will be delivered again.
     fn told(&mut self, request: &Request, told: &Told, cx: &mut Cx<'_>) -> Verdict {
         self.counts.webhooks += 1;
-        let from = cx.plan().edges[request.edge.index()].caller;
-        let place =
-            self.edges.iter().position(|edge| Party::Service(cx.plan().edges[edge.index()].callee) == from);
-        let Some(place) = place else { return Verdict::Fail };
+        let Some((place, _)) = self.provider_of(request, cx) else { return Verdict::Fail };
         let operation = OperationId { intent: IntentId(told.intent), serial: told.serial };
-        let subject = EventSubject::Operation { operation, outcome: told.outcome };
+        let subject = match told.news {
+            News::Outcome(outcome) => EventSubject::Operation { operation, outcome },
+            News::Dispute { .. } if self.defect == Some(Defect::IgnoresDisputes) => {
+                return Verdict::Answer(Answered::default());
+            }
+            News::Dispute { minor, phase } => {
+                EventSubject::Dispute { dispute: u64::from(told.serial), operation, minor, phase }
+            }
+        };
         let body = ProviderEvent { id: u64::from(told.event), subject }.encode();
         let signed_at = Time::from_nanos(u64::from(told.signed_at_s) * 1_000_000_000);
         let signature = self.secrets[place].sign(signed_at, &body);
@@ -292,6 +299,31 @@ impl Payments {
                 self.counts.webhooks_refused += 1;
                 Verdict::Fail
             }
+        }
+    }
+
+    /// Which of its providers has called: its place and its service.
+    fn provider_of(&self, request: &Request, cx: &Cx<'_>) -> Option<(usize, ServiceId)> {
+        let Party::Service(from) = cx.plan().edges[request.edge.index()].caller else { return None };
+        let place = self.edges.iter().position(|edge| cx.plan().edges[edge.index()].callee == from);
+        place.map(|place| (place, from))
+    }
+
+    /// A provider has written down what it moved. What is taken twice does no harm.
+    fn settled(&mut self, request: &Request, number: u64, cx: &mut Cx<'_>) -> Verdict {
+        let Some((place, from)) = self.provider_of(request, cx) else { return Verdict::Fail };
+        let (Some(file), Some(mut processor)) = (cx.settlement(from, number), self.processor.take()) else {
+            return Verdict::Fail;
+        };
+        let mut out = Vec::new();
+        let report = processor.reconcile(cx.local_time(), ProviderId(place as u32), &file, &mut out);
+        self.after_step(processor, out, cx);
+        match report {
+            Ok(report) => {
+                self.counts.settlement.reconciled(&report);
+                Verdict::Answer(Answered::default())
+            }
+            Err(_) => Verdict::Fail,
         }
     }
 
@@ -364,6 +396,7 @@ impl Behaviour for Payments {
                 Verdict::Fail
             }
             Some(ToProcessor::Told(told)) => self.told(request, &told, cx),
+            Some(ToProcessor::File(number)) => self.settled(request, number, cx),
             Some(ToProcessor::Asked(asked)) => {
                 self.asked(request, job, &asked, cx);
                 self.answer_of(job).unwrap_or(Verdict::Wait)

@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foreshock_systems::payment::{Decline, OperationKind, Outcome};
+use foreshock_systems::payment::{Decline, DisputePhase, OperationKind, Outcome};
 
+use super::afterwards::{Dispute, Settlement, UnderWay};
 use super::calls_of;
 use super::settings::{self, ProviderSettings};
-use super::wire::{ToProvider, Told, outcome_value};
-use crate::cluster::{CallSpec, Cx, Done, Probes, Ref, Request};
+use super::wire::{News, ToProvider, Told, file_arguments, outcome_value};
+use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request};
 use crate::kernel::draw::{Key, Lineage, below, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{Movement, OutcomeKind};
@@ -32,6 +33,7 @@ struct Known {
     is_settled: bool,
     /// Events told of it.
     events: u32,
+    dispute: Option<Dispute>,
 }
 
 #[derive(Clone, Copy)]
@@ -39,7 +41,11 @@ enum Due {
     /// What was pending is decided.
     Settle(Name),
     /// An event goes out.
-    Tell { name: Name, outcome: Outcome, event: u32, copy: u32 },
+    Tell { name: Name, news: News, event: u32, copy: u32 },
+    /// The payer disputes a capture.
+    Dispute(Name),
+    /// A dispute is decided.
+    Decide(Name),
 }
 
 #[derive(Clone, Copy)]
@@ -48,6 +54,9 @@ struct Draws {
     pending: Key,
     lost: Key,
     delay: Key,
+    disputed: Key,
+    dispute_delay: Key,
+    dispute_won: Key,
 }
 
 #[derive(Default)]
@@ -60,6 +69,14 @@ struct Counts {
     answers_lost: u64,
     webhooks_sent: u64,
     webhooks_given_up: u64,
+    disputes_opened: u64,
+    disputes_won: u64,
+    disputes_lost: u64,
+    charged_back_minor: u64,
+    refunds_refused: u64,
+    files_sent: u64,
+    files_refused: u64,
+    lines_taken: u64,
 }
 
 pub(super) struct Provider {
@@ -72,10 +89,18 @@ pub(super) struct Provider {
     timers: u64,
     draws: Option<Draws>,
     counts: Counts,
+    settlement: Settlement,
+    /// By the word of the call.
+    under_way: BTreeMap<u64, UnderWay>,
+    words: u64,
+    /// What a crash has cut off.
+    cut_off: Vec<UnderWay>,
+    service_hash: u64,
+    pays_back_twice: bool,
 }
 
 impl Provider {
-    pub(super) fn new(service: ServiceId, plan: &Arc<Plan>) -> Provider {
+    pub(super) fn new(service: ServiceId, plan: &Arc<Plan>, pays_back_twice: bool) -> Provider {
         let told = calls_of(plan, service).into_iter().map(|edge| (plan.edges[edge.index()].callee, edge));
         Provider {
             settings: read(&plan.services[service.index()]),
@@ -86,7 +111,17 @@ impl Provider {
             timers: 0,
             draws: None,
             counts: Counts::default(),
+            settlement: Settlement::default(),
+            under_way: BTreeMap::new(),
+            words: 0,
+            cut_off: Vec::new(),
+            service_hash: name_hash(&plan.services[service.index()].name),
+            pays_back_twice,
         }
+    }
+
+    fn tells(&self, processor: ServiceId) -> bool {
+        self.told.iter().any(|(service, _)| *service == processor)
     }
 
     fn execute(
@@ -103,7 +138,12 @@ impl Provider {
         }
         let Some(draws) = self.draws else { return Outcome::NotFound };
         self.counts.executed += 1;
-        let outcome = self.decide(draws, name, kind, minor, cx.redrawn(request.key));
+        let outcome = if kind.gives_back() && self.is_taken_back(name, minor) {
+            self.counts.refunds_refused += 1;
+            Outcome::Declined(Decline::Hard)
+        } else {
+            self.decide(draws, name, kind, minor, cx.redrawn(request.key))
+        };
         let word = draws.pending.draw2(cx.redrawn(request.key), u64::from(name.2));
         let is_pending = chance_ppm(word, self.settings.pending_ppm);
         let known = Known {
@@ -115,10 +155,11 @@ impl Provider {
             load: request.load,
             is_settled: !is_pending,
             events: 0,
+            dispute: None,
         };
         self.known.insert(name, known);
         if is_pending {
-            self.tell(name, Outcome::Pending, cx);
+            self.tell(name, News::Outcome(Outcome::Pending), cx);
             let at = cx.local_time() + self.settings.settles_after;
             self.arm(at, Due::Settle(name));
             return Outcome::Pending;
@@ -153,13 +194,19 @@ impl Provider {
         let Known { kind, outcome, order, .. } = *known;
         if let Outcome::Succeeded { minor } = outcome {
             cx.money_moved(&Movement { processor: name.0, intent: name.1, order, kind, minor });
+            if self.settings.settlement_every.is_some() && (kind.takes_money() || kind.gives_back()) {
+                self.settlement.moved(name, minor);
+            }
+            if self.settings.disputes_ppm > 0 && kind.takes_money() && self.tells(name.0) {
+                self.maybe_disputed(name, order, cx);
+            }
         }
-        self.tell(name, outcome, cx);
+        self.tell(name, News::Outcome(outcome), cx);
     }
 
     /// Plans the webhooks of an event.
-    fn tell(&mut self, name: Name, outcome: Outcome, cx: &Cx<'_>) {
-        if !self.told.iter().any(|(service, _)| *service == name.0) {
+    fn tell(&mut self, name: Name, news: News, cx: &Cx<'_>) {
+        if !self.tells(name.0) {
             return;
         }
         let (Some(draws), Some(known)) = (self.draws, self.known.get_mut(&name)) else { return };
@@ -174,7 +221,7 @@ impl Provider {
                 self.settings.webhook_jitter.as_nanos().max(1),
             );
             let at = local + self.settings.webhook_delay + Span::from_nanos(jitter);
-            self.arm(at, Due::Tell { name, outcome, event, copy: nth << 8 | copy });
+            self.arm(at, Due::Tell { name, news, event, copy: nth << 8 | copy });
         }
     }
 
@@ -183,22 +230,145 @@ impl Provider {
         self.due.insert((at, self.timers), due);
     }
 
-    fn send(&mut self, name: Name, outcome: Outcome, event: u32, copy: u32, cx: &mut Cx<'_>) {
-        let Some((_, edge)) = self.told.iter().find(|(service, _)| *service == name.0) else { return };
-        let Some(known) = self.known.get(&name) else { return };
+    fn edge_to(&self, processor: ServiceId) -> Option<EdgeId> {
+        self.told.iter().find(|(service, _)| *service == processor).map(|(_, edge)| *edge)
+    }
+
+    fn send(&mut self, name: Name, news: News, (event, copy): (u32, u32), cx: &mut Cx<'_>) {
+        let Some(edge) = self.edge_to(name.0) else { return };
+        let Some(known) = self.known.get(&name).copied() else { return };
         self.counts.webhooks_sent += 1;
+        let token = match news {
+            News::Dispute { phase: DisputePhase::Lost, .. } => {
+                self.expect(UnderWay::Lost { processor: name.0, intent: name.1, serial: name.2 })
+            }
+            News::Dispute { .. } | News::Outcome(_) => 0,
+        };
         let signed_at_s = (cx.local_time().as_nanos() / 1_000_000_000) as u32;
-        let (key, arguments) = Told { intent: name.1, serial: name.2, outcome, event, signed_at_s }.words();
+        let (key, arguments) = Told { intent: name.1, serial: name.2, news, event, signed_at_s }.words();
         cx.call(
             CallSpec {
                 copy,
                 load: known.load,
                 key,
                 arguments,
-                ..CallSpec::of_its_own(*edge, known.lineage.call(name_hash("webhook"), name.2), cx.now())
+                token,
+                ..CallSpec::of_its_own(edge, known.lineage.call(name_hash("webhook"), name.2), cx.now())
             },
             Ref::NONE,
         );
+    }
+
+    /// A word under which a call is known again.
+    fn expect(&mut self, what: UnderWay) -> u64 {
+        self.words += 1;
+        self.under_way.insert(self.words, what);
+        self.words
+    }
+
+    /// Whether a refund would give back what a dispute holds back, or has taken back already.
+    fn is_taken_back(&self, name: Name, minor: i64) -> bool {
+        let is_disputed = |known: &Known| known.dispute.is_some_and(|dispute| dispute.gone_minor() > 0);
+        self.operations_of(name).any(is_disputed) && minor > self.left_minor(name) && !self.pays_back_twice
+    }
+
+    /// All that was asked for about one payment.
+    fn operations_of(&self, (processor, intent, _): Name) -> impl Iterator<Item = &Known> {
+        self.known.range((processor, intent, 0)..=(processor, intent, u32::MAX)).map(|(_, known)| known)
+    }
+
+    /// What is left of a payment at this provider, less what is given back or held back by a dispute.
+    fn left_minor(&self, name: Name) -> i64 {
+        let mut left = 0_i64;
+        for known in self.operations_of(name) {
+            let Outcome::Succeeded { minor } = known.outcome else { continue };
+            if known.kind.takes_money() {
+                let gone = known.dispute.map_or(0, |dispute| dispute.gone_minor());
+                left = left.saturating_add(minor).saturating_sub(gone);
+            } else if known.kind.gives_back() {
+                left = left.saturating_sub(minor);
+            }
+        }
+        left
+    }
+
+    /// Whether the payer will dispute a capture is drawn when it is made.
+    fn maybe_disputed(&mut self, name: Name, order: u64, cx: &Cx<'_>) {
+        let Some(draws) = self.draws else { return };
+        let identity = cx.redrawn(order);
+        if !chance_ppm(draws.disputed.draw2(identity, u64::from(name.2)), self.settings.disputes_ppm) {
+            return;
+        }
+        let jitter_ns = self.settings.dispute_jitter.as_nanos();
+        let jitter = below(draws.dispute_delay.draw2(identity, u64::from(name.2)), jitter_ns.max(1));
+        let at = cx.local_time() + self.settings.disputed_after + Span::from_nanos(jitter);
+        self.arm(at, Due::Dispute(name));
+    }
+
+    /// A payer disputes what is left of a capture: what was given back already is not worth a dispute.
+    fn disputed(&mut self, name: Name, cx: &mut Cx<'_>) {
+        let left = self.left_minor(name);
+        let Some(known) = self.known.get_mut(&name) else { return };
+        let minor = left.min(known.minor);
+        if minor < 1 || known.dispute.is_some() {
+            return;
+        }
+        let phase = DisputePhase::Opened;
+        known.dispute = Some(Dispute { minor, phase, is_told: false });
+        self.counts.disputes_opened += 1;
+        self.arm(cx.local_time() + self.settings.decided_after, Due::Decide(name));
+        self.tell(name, News::Dispute { minor, phase }, cx);
+    }
+
+    fn dispute_decided(&mut self, name: Name, cx: &mut Cx<'_>) {
+        let (Some(draws), Some(known)) = (self.draws, self.known.get_mut(&name)) else { return };
+        let Some(dispute) = &mut known.dispute else { return };
+        let word = draws.dispute_won.draw2(cx.redrawn(known.order), u64::from(name.2));
+        let minor = dispute.minor;
+        if chance_ppm(word, self.settings.disputes_won_ppm) {
+            dispute.phase = DisputePhase::Won;
+            self.counts.disputes_won += 1;
+        } else {
+            dispute.phase = DisputePhase::Lost;
+            self.counts.disputes_lost += 1;
+            self.counts.charged_back_minor += minor.unsigned_abs();
+            cx.charged_back(name.0, name.1, minor);
+        }
+        let news = News::Dispute { minor, phase: dispute.phase };
+        self.tell(name, news, cx);
+    }
+
+    /// Nobody knows what became of something that was under way in a crash.
+    fn tell_again(&mut self, what: UnderWay, cx: &mut Cx<'_>) {
+        match what {
+            UnderWay::File { processor, number } => {
+                cx.forget_settlement(number);
+                self.settlement.ended(processor, number, false);
+            }
+            UnderWay::Lost { processor, intent, serial } => {
+                let name = (processor, intent, serial);
+                let dispute = self.known.get(&name).and_then(|known| known.dispute);
+                if let Some(Dispute { minor, phase, is_told: false }) = dispute {
+                    self.tell(name, News::Dispute { minor, phase }, cx);
+                }
+            }
+        }
+    }
+
+    /// Sends every processor the file of what was moved for it.
+    fn send_files(&mut self, local: Time, cx: &mut Cx<'_>) {
+        for (processor, number, file) in self.settlement.round(local) {
+            let Some(edge) = self.edge_to(processor) else { continue };
+            self.counts.files_sent += 1;
+            cx.file_settlement(number, file);
+            let token = self.expect(UnderWay::File { processor, number });
+            let lineage = Lineage::root(self.service_hash ^ name_hash("settlement"), number);
+            let arguments = file_arguments(number);
+            cx.call(
+                CallSpec { key: number, arguments, token, ..CallSpec::of_its_own(edge, lineage, cx.now()) },
+                Ref::NONE,
+            );
+        }
     }
 }
 
@@ -241,32 +411,68 @@ impl Behaviour for Provider {
             pending: cx.key("pending"),
             lost: cx.key("answer_lost"),
             delay: cx.key("webhook_delay"),
+            disputed: cx.key("disputed"),
+            dispute_delay: cx.key("dispute_delay"),
+            dispute_won: cx.key("dispute_won"),
         });
+        self.settlement.begin(cx.local_time());
+        for what in std::mem::take(&mut self.cut_off) {
+            self.tell_again(what, cx);
+        }
     }
 
     fn reconfigure(&mut self, plan: &ServicePlan) {
         self.settings = read(plan);
     }
 
+    fn crash(&mut self, _keep: Durable) {
+        self.cut_off.extend(std::mem::take(&mut self.under_way).into_values());
+    }
+
     fn calls_itself(&self) -> bool {
         true
     }
 
-    fn call_done(&mut self, done: &Done, _cx: &mut Cx<'_>) -> Option<Woken> {
-        self.counts.webhooks_given_up += u64::from(done.outcome != OutcomeKind::Ok);
+    fn call_done(&mut self, done: &Done, cx: &mut Cx<'_>) -> Option<Woken> {
+        let is_taken = done.outcome == OutcomeKind::Ok;
+        match self.under_way.remove(&done.token) {
+            Some(UnderWay::File { processor, number }) => {
+                cx.forget_settlement(number);
+                let lines = self.settlement.ended(processor, number, is_taken);
+                self.counts.files_refused += u64::from(!is_taken);
+                self.counts.lines_taken += if is_taken { lines } else { 0 };
+            }
+            Some(UnderWay::Lost { processor, intent, serial }) => {
+                self.counts.webhooks_given_up += u64::from(!is_taken);
+                let known = self.known.get_mut(&(processor, intent, serial)).filter(|_| is_taken);
+                let dispute = known.and_then(|known| known.dispute.as_mut());
+                if let Some(dispute) = dispute.filter(|dispute| !dispute.is_told) {
+                    dispute.is_told = true;
+                    cx.chargeback_told(processor, intent, dispute.minor);
+                }
+            }
+            None => self.counts.webhooks_given_up += u64::from(!is_taken),
+        }
         None
     }
 
     fn deadline(&self) -> Option<Time> {
-        self.due.first_key_value().map(|((at, _), _)| *at)
+        let due = self.due.first_key_value().map(|((at, _), _)| *at);
+        let file = self.settlement.due(self.settings.settlement_every);
+        due.into_iter().chain(file).min()
     }
 
     fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= local) {
             match entry.remove() {
                 Due::Settle(name) => self.settled(name, cx),
-                Due::Tell { name, outcome, event, copy } => self.send(name, outcome, event, copy, cx),
+                Due::Tell { name, news, event, copy } => self.send(name, news, (event, copy), cx),
+                Due::Dispute(name) => self.disputed(name, cx),
+                Due::Decide(name) => self.dispute_decided(name, cx),
             }
+        }
+        if self.settlement.due(self.settings.settlement_every).is_some_and(|due| due <= local) {
+            self.send_files(local, cx);
         }
         None
     }
@@ -283,6 +489,17 @@ impl Behaviour for Provider {
             ("webhooks_sent", counts.webhooks_sent),
             ("webhooks_given_up", counts.webhooks_given_up),
         ]);
+        let where_there_are_any = [
+            ("disputes_opened", counts.disputes_opened),
+            ("disputes_won", counts.disputes_won),
+            ("disputes_lost", counts.disputes_lost),
+            ("charged_back_minor", counts.charged_back_minor),
+            ("refunds_refused", counts.refunds_refused),
+            ("files_sent", counts.files_sent),
+            ("files_refused", counts.files_refused),
+            ("lines_taken", counts.lines_taken),
+        ];
+        out.counts.extend(where_there_are_any.into_iter().filter(|(_, count)| *count > 0));
         let taken = |known: &&Known| known.is_settled && matches!(known.outcome, Outcome::Succeeded { .. });
         let sum = |of: fn(OperationKind) -> bool| {
             let known = self.known.values().filter(taken).filter(|known| of(known.kind));

@@ -10,6 +10,7 @@ use crate::nodes::setting_table::{
     self as settings, Setting, Wrong, choice, lifetime, positive, range, share, span, up_to,
 };
 use crate::nodes::store::StoreKind;
+use crate::scenario::Around;
 
 /// Settings of kind `payments`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,9 +105,19 @@ pub(super) struct ProviderSettings {
     pub(super) webhook_delay: Span,
     pub(super) webhook_jitter: Span,
     pub(super) webhook_copies: u32,
+    /// Of what was captured.
+    pub(super) disputes_ppm: u32,
+    pub(super) disputed_after: Span,
+    /// Up to so much later, by chance.
+    pub(super) dispute_jitter: Span,
+    pub(super) decided_after: Span,
+    /// Of disputes: the merchant keeps the money.
+    pub(super) disputes_won_ppm: u32,
+    /// From one settlement file to the next; `None`: there are none.
+    pub(super) settlement_every: Option<Span>,
 }
 
-const PROVIDER: [Setting<ProviderSettings>; 9] = [
+const PROVIDER: [Setting<ProviderSettings>; 15] = [
     ("decline", |settings, value| {
         settings.decline_ppm = share(value)?;
         Ok(())
@@ -143,6 +154,30 @@ const PROVIDER: [Setting<ProviderSettings>; 9] = [
         settings.webhook_copies = up_to(value, 100)?;
         Ok(())
     }),
+    ("disputes", |settings, value| {
+        settings.disputes_ppm = share(value)?;
+        Ok(())
+    }),
+    ("disputed_after", |settings, value| {
+        settings.disputed_after = span(value)?;
+        Ok(())
+    }),
+    ("dispute_jitter", |settings, value| {
+        settings.dispute_jitter = span(value)?;
+        Ok(())
+    }),
+    ("decided_after", |settings, value| {
+        settings.decided_after = lifetime(value)?;
+        Ok(())
+    }),
+    ("disputes_won", |settings, value| {
+        settings.disputes_won_ppm = share(value)?;
+        Ok(())
+    }),
+    ("settlement_every", |settings, value| {
+        settings.settlement_every = Some(lifetime(value)?);
+        Ok(())
+    }),
 ];
 
 /// The settings of a provider, or everything that is wrong with them.
@@ -157,6 +192,12 @@ pub(super) fn provider(written: &Map<String, Value>) -> Result<ProviderSettings,
         webhook_delay: Span::from_millis(100),
         webhook_jitter: Span::ZERO,
         webhook_copies: 1,
+        disputes_ppm: 0,
+        disputed_after: Span::from_secs(30),
+        dispute_jitter: Span::ZERO,
+        decided_after: Span::from_secs(60),
+        disputes_won_ppm: 0,
+        settlement_every: None,
     };
     let settings = settings::read("a payment provider", &PROVIDER, settings, written)?;
     let refused = [settings.decline_ppm, settings.hard_decline_ppm, settings.not_processed_ppm];
@@ -165,7 +206,24 @@ pub(super) fn provider(written: &Map<String, Value>) -> Result<ProviderSettings,
                        at most 100% together";
         return Err(vec![("decline".to_string(), message.to_string())]);
     }
-    Ok(settings)
+    let of_disputes = ["disputed_after", "dispute_jitter", "decided_after", "disputes_won"];
+    let idle: Vec<Wrong> = of_disputes
+        .iter()
+        .filter(|key| written.contains_key(**key) && !written.contains_key("disputes"))
+        .map(|key| ((*key).to_string(), "has no effect without `disputes`; add `disputes: 1%`".to_string()))
+        .collect();
+    if idle.is_empty() { Ok(settings) } else { Err(idle) }
+}
+
+/// What a provider tells needs somebody who is told.
+pub(super) fn provider_around(written: &Map<String, Value>, around: &Around<'_>) -> Vec<Wrong> {
+    if !around.callees.is_empty() {
+        return Vec::new();
+    }
+    let told = ["disputes", "settlement_every"].into_iter().filter(|key| written.contains_key(*key));
+    let help =
+        "tells the processor, and this provider calls none; add `calls: [{to: payments, timeout: 2s}]`";
+    told.map(|key| (key.to_string(), help.to_string())).collect()
 }
 
 /// Settings of kind `payment-client`.
@@ -296,6 +354,14 @@ mod tests {
                 "decline: more than all of the operations are refused; `decline`, `hard_decline` and `not_processed` are \
                  at most 100% together"
             ]
+        );
+        assert_eq!(
+            wrong(provider, &json!({"disputes_won": "40%", "settlement_every": "0s"})),
+            ["settlement_every: no time at all; use a longer one, or leave it out"]
+        );
+        assert_eq!(
+            wrong(provider, &json!({"disputes_won": "40%"})),
+            ["disputes_won: has no effect without `disputes`; add `disputes: 1%`"]
         );
     }
 }

@@ -1,6 +1,6 @@
 //! What clients, processors and providers of payments say to each other, as the words of a request and of its answer.
 
-use foreshock_systems::payment::{Decline, OperationKind, Outcome};
+use foreshock_systems::payment::{Decline, DisputePhase, OperationKind, Outcome};
 
 /// What a client asks of a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +32,21 @@ pub(in crate::nodes) struct Asked {
     pub(in crate::nodes) minor: i64,
 }
 
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::nodes) enum News {
+    /// What became of an operation.
+    Outcome(Outcome),
+    /// A chargeback of it, of which there is one at most.
+    Dispute { minor: i64, phase: DisputePhase },
+}
+
 /// A provider's event as it is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::nodes) struct Told {
     pub(in crate::nodes) intent: u64,
     pub(in crate::nodes) serial: u32,
-    pub(in crate::nodes) outcome: Outcome,
+    pub(in crate::nodes) news: News,
     /// Its number at the provider.
     pub(in crate::nodes) event: u32,
     /// When it was signed, by the provider's clock.
@@ -49,6 +58,8 @@ pub(in crate::nodes) struct Told {
 pub(in crate::nodes) enum ToProcessor {
     Asked(Asked),
     Told(Told),
+    /// There is a settlement file with this number.
+    File(u64),
 }
 
 /// What comes to a provider.
@@ -67,6 +78,15 @@ const CONFIRM: u64 = 3;
 const CAPTURE: u64 = 4;
 const REFUND: u64 = 5;
 const EVENT: u64 = 9;
+const FILE: u64 = 10;
+/// Tags of an event that are no outcomes: a chargeback's phases come after it.
+const DISPUTE: u64 = 16;
+const PHASES: [DisputePhase; 3] = [DisputePhase::Opened, DisputePhase::Won, DisputePhase::Lost];
+
+/// Arguments that name a settlement file.
+pub(in crate::nodes) const fn file_arguments(number: u64) -> [u64; 3] {
+    [FILE, number, 0]
+}
 
 impl Asked {
     pub(in crate::nodes) fn arguments(self) -> [u64; 3] {
@@ -88,7 +108,10 @@ impl Asked {
 impl Told {
     /// Key and arguments.
     pub(in crate::nodes) fn words(self) -> (u64, [u64; 3]) {
-        let (tag, minor) = outcome_parts(self.outcome);
+        let (tag, minor) = match self.news {
+            News::Outcome(outcome) => outcome_parts(outcome),
+            News::Dispute { minor, phase } => (DISPUTE + phase as u64, minor.max(0).unsigned_abs()),
+        };
         let head = EVENT | tag << 8 | u64::from(self.serial) << 32;
         (self.intent, [head, minor, u64::from(self.event) << 32 | u64::from(self.signed_at_s)])
     }
@@ -105,10 +128,11 @@ pub(in crate::nodes) fn to_processor(key: u64, arguments: [u64; 3]) -> Option<To
         CAPTURE => Ask::Capture,
         REFUND => Ask::Refund,
         EVENT => {
-            let outcome = outcome_of(head >> 8 & 0xFF, second)?;
+            let news = news_of(head >> 8 & 0xFF, second)?;
             let (event, signed_at_s) = ((third >> 32) as u32, third as u32);
-            return Some(ToProcessor::Told(Told { intent: key, serial: high, outcome, event, signed_at_s }));
+            return Some(ToProcessor::Told(Told { intent: key, serial: high, news, event, signed_at_s }));
         }
+        FILE => return Some(ToProcessor::File(second)),
         _ => return None,
     };
     let merchant = (head >> 16) as u16;
@@ -189,6 +213,12 @@ fn outcome_of(tag: u64, minor: u64) -> Option<Outcome> {
     })
 }
 
+fn news_of(tag: u64, minor: u64) -> Option<News> {
+    let Some(phase) = tag.checked_sub(DISPUTE) else { return outcome_of(tag, minor).map(News::Outcome) };
+    let phase = *PHASES.get(usize::try_from(phase).ok()?)?;
+    Some(News::Dispute { minor: i64::try_from(minor).ok()?, phase })
+}
+
 /// An outcome as the value of an answer.
 pub(in crate::nodes) const fn outcome_value(outcome: Outcome) -> u64 {
     let (tag, minor) = outcome_parts(outcome);
@@ -226,11 +256,19 @@ mod tests {
             assert_eq!(to_processor(7, asked.arguments()), Some(ToProcessor::Asked(asked)));
         }
         for outcome in OUTCOMES {
-            let told = Told { intent: 5, serial: 999, outcome, event: u32::MAX, signed_at_s: 12 };
+            let news = News::Outcome(outcome);
+            let told = Told { intent: 5, serial: 999, news, event: u32::MAX, signed_at_s: 12 };
             let (key, arguments) = told.words();
             assert_eq!(to_processor(key, arguments), Some(ToProcessor::Told(told)));
             assert_eq!(outcome_told(outcome_value(outcome)), Some(outcome));
         }
+        for phase in PHASES {
+            let news = News::Dispute { minor: 1 << 40, phase };
+            let told = Told { intent: 5, serial: 1, news, event: 7, signed_at_s: u32::MAX };
+            let (key, arguments) = told.words();
+            assert_eq!(to_processor(key, arguments), Some(ToProcessor::Told(told)));
+        }
+        assert_eq!(to_processor(0, file_arguments(u64::MAX)), Some(ToProcessor::File(u64::MAX)));
         for execute in (0..8).map(kind_of).chain([None]) {
             let order = ToProvider { intent: u64::MAX, serial: u32::MAX, execute, minor: 0 };
             assert_eq!(ToProvider::of(order.arguments()), Some(order));
@@ -241,6 +279,7 @@ mod tests {
     fn other_words_are_not_understood() {
         assert_eq!(to_processor(0, [0; 3]), None);
         assert_eq!(to_processor(0, [EVENT | 7 << 8, 0, 0]), None);
+        assert_eq!(to_processor(0, [EVENT | (DISPUTE + 3) << 8, 0, 0]), None);
         assert_eq!(ToProvider::of([0; 3]), None);
         assert_eq!(outcome_told(7), None);
     }

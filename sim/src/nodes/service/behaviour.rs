@@ -4,6 +4,7 @@
 use crate::cluster::{Cx, Done, Durable, Fill, Filled, Probes, Ref, Request};
 use crate::kernel::time::{Span, Time};
 use crate::nodes::broker::Mail;
+use crate::nodes::notification::PeerMail;
 use crate::scenario::plan::{EntryId, ServicePlan};
 
 /// What a kind has to say, beside that it is done.
@@ -91,6 +92,8 @@ pub(in crate::nodes) trait Behaviour {
     fn note(&mut self, _mail: Mail, _cx: &mut Cx<'_>) -> Option<Woken> {
         None
     }
+    /// A router of alerts that it is a peer of has said something.
+    fn peer_told(&mut self, _mail: PeerMail, _cx: &mut Cx<'_>) {}
     /// Whether a request is answered at the door, before it takes a place or a worker.
     fn answer_at_door(&mut self, _request: &Request, _cx: &mut Cx<'_>) -> Option<Answered> {
         None

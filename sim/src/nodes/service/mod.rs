@@ -26,6 +26,7 @@ use super::alarm::Alarm;
 use super::broker::Mail;
 use super::config::{ConfigClient, Told};
 use super::flags::{Bucketing, FlagClient};
+use super::notification::PeerMail;
 use super::telemetry::Agent;
 use super::tokens::{ALARM, CONFIG, FLAGS, FLUSH};
 use crate::cluster::{
@@ -542,6 +543,13 @@ impl ServiceNode {
                 let woken = self.behaviour.as_mut().and_then(|behaviour| behaviour.note(mail, cx));
                 if let Some(woken) = woken {
                     self.wake_jobs(woken, None, cx);
+                }
+                None
+            }
+            Some(Note::Peers(mail)) => {
+                let mail = PeerMail::clone(mail);
+                if let Some(behaviour) = &mut self.behaviour {
+                    behaviour.peer_told(mail, cx);
                 }
                 None
             }

@@ -173,7 +173,7 @@ const BANK: [Setting<BankSettings>; 2] = [
         settings.accounts = up_to(value, 100_000)?;
         Ok(())
     }),
-    ("balance", |settings, value| {
+    ("opening_balance", |settings, value| {
         settings.balance_minor = up_to(value, 1_000_000_000)?;
         Ok(())
     }),
@@ -249,7 +249,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            wrong(read_bank, &json!({"accounts": 0, "balance": "1_000"})),
+            wrong(read_bank, &json!({"accounts": 0, "opening_balance": "1_000"})),
             ["accounts: must be at least 1, found `0`"]
         );
     }

@@ -47,6 +47,15 @@ impl Checker<'_> {
             self.error_at_key(path, "too many operations for kinds of jobs".to_string(), help);
         }
         self.check_named_operations(path, raw, &["jobs"]);
+        self.check_workflows(path, raw);
+    }
+
+    /// A workflow that no load asks for would never be enqueued.
+    fn check_workflows(&mut self, path: &Path, raw: &RawService) {
+        let named = raw.settings.get("workflows").and_then(Value::as_object);
+        for workflow in named.map_or_else(Vec::new, |named| named.keys().cloned().collect()) {
+            self.operation(&path.key("workflows").key(&workflow), &workflow);
+        }
     }
 
     fn check_worker(&mut self, path: &Path, index: usize, raw: &RawService) {

@@ -62,16 +62,11 @@ impl Names {
                 names.operation_declared(operation);
             }
         }
-        for service in document.get("services").map_or(Vec::new(), Node::keys) {
-            let schedules = document.get("services").and_then(|services| services.get(service));
-            let schedules = schedules.and_then(|service| service.get("schedules"));
-            for schedule in schedules.map_or(Vec::new(), Node::keys) {
-                let schedule = schedules.and_then(|schedules| schedules.get(schedule));
-                if let Some(operation) =
-                    schedule.and_then(|schedule| schedule.get("operation")).and_then(scalar)
-                {
-                    names.operation_declared(&operation);
-                }
+        let services = document.get("services");
+        for service in services.map_or(Vec::new(), Node::keys) {
+            let service = services.and_then(|services| services.get(service));
+            for operation in service.map_or(Vec::new(), operations_of_jobs) {
+                names.operation_declared(&operation);
             }
         }
         names
@@ -125,6 +120,27 @@ impl Names {
             .map(|(name, _)| name.as_str())
             .collect()
     }
+}
+
+/// What the schedules and the workflows of a service enqueue.
+fn operations_of_jobs(service: &Node) -> Vec<String> {
+    let mut operations = Vec::new();
+    let schedules = service.get("schedules");
+    for schedule in schedules.map_or(Vec::new(), Node::keys) {
+        let schedule = schedules.and_then(|schedules| schedules.get(schedule));
+        operations.extend(schedule.and_then(|schedule| schedule.get("operation")).and_then(scalar));
+    }
+    let workflows = service.get("workflows");
+    for workflow in workflows.map_or(Vec::new(), Node::keys) {
+        let Some(workflow) = workflows.and_then(|workflows| workflows.get(workflow)) else { continue };
+        operations.extend(workflow.get("chain").map_or(&[][..], Node::items).iter().filter_map(scalar));
+        let steps = workflow.get("steps");
+        for step in steps.map_or(Vec::new(), Node::keys) {
+            let named = steps.and_then(|steps| steps.get(step)).and_then(|step| step.get("operation"));
+            operations.extend(named.map_or_else(|| Some(step.to_string()), scalar));
+        }
+    }
+    operations
 }
 
 fn named_items(document: &Node, list: &str, key: &str) -> Vec<String> {

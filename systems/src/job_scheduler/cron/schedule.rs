@@ -88,6 +88,11 @@ impl CronSchedule {
         None
     }
 
+    /// Whether it ticks at fixed times of the day, and not at intervals.
+    pub fn is_at_a_fixed_time(&self) -> bool {
+        self.fixed
+    }
+
     /// Whether it ticks at an instant, in seconds since 1970.
     pub fn ticks_at_unix_s(&self, at: i64) -> bool {
         self.next_unix_s(at.saturating_sub(1)) == Some(at)

@@ -24,13 +24,7 @@ impl JobServer {
         tick: Option<(u16, Time)>,
         cx: &mut Cx<'_>,
     ) -> Verdict {
-        let name = &self.plan.operations[request.operation.index()];
-        // The network may bring a request twice; a key may stand for one.
-        let number = if self.settings.once_per_key(name) {
-            name_hash(name) ^ request.key
-        } else {
-            request.lineage.raw()
-        };
+        let number = self.number_of(request);
         let serial = cx.job_book(self.service).wanted();
         let body = Body {
             serial,
@@ -47,7 +41,7 @@ impl JobServer {
         let (result, said) = self.ask(Input::Enqueue(new), cx);
         if let (Some((schedule, at)), Some(job)) = (tick, said.job) {
             self.counts.ticks_enqueued += 1;
-            let broken = cx.job_book(self.service).ticked(u32::from(schedule), at, job.0, serial);
+            let broken = cx.job_book(self.service).ticked(self.walls.booked(schedule, at), job.0, serial);
             report(broken, cx);
         }
         let verdict = match (result, said.job.or(said.duplicate)) {
@@ -67,6 +61,12 @@ impl JobServer {
             None => cx.job_book(self.service).refused(serial),
         }
         self.conclude(job, verdict, cx)
+    }
+
+    /// The network may bring a request twice; a key may stand for one.
+    pub(super) fn number_of(&self, request: &Request) -> u64 {
+        let name = &self.plan.operations[request.operation.index()];
+        if self.settings.once_per_key(name) { name_hash(name) ^ request.key } else { request.lineage.raw() }
     }
 
     pub(super) fn fetch(

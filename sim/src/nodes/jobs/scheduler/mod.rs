@@ -5,6 +5,7 @@
 //! requests wait for it.
 
 mod asks;
+mod workflows;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use foreshock_systems::job_scheduler::{
 use foreshock_systems::store::{Batch, CommitNumber, Store};
 
 use super::body::Body;
+use super::calendar::Walls;
 use super::counts::Counts;
 use super::settings::{Settings, read};
 use super::words::Ask;
@@ -37,6 +39,8 @@ pub(in crate::nodes) enum Flaw {
     ForgetsAJob,
     /// It answers before what it says is durable.
     AnswersEarly,
+    /// It enqueues the steps of a workflow as if none came after another.
+    IgnoresOrder,
 }
 
 /// Something that has happened, with the job's serial number: to be told, and written in the books, when it is durable.
@@ -61,6 +65,7 @@ pub(super) struct JobServer {
     service: ServiceId,
     plan: Arc<Plan>,
     settings: Settings,
+    walls: Walls,
     flaw: Flaw,
     /// `None` before the first start.
     engine: Option<Scheduler<AnyStore>>,
@@ -83,6 +88,8 @@ impl JobServer {
         JobServer {
             service,
             plan: Arc::clone(plan),
+            walls: settings.walls(),
+            counts: Counts::new(plan.operations.len(), settings.schedules.len()),
             settings,
             flaw,
             engine: None,
@@ -92,7 +99,6 @@ impl JobServer {
             held: VecDeque::new(),
             ready: VecDeque::new(),
             seen: Time::ZERO,
-            counts: Counts::new(plan.operations.len()),
         }
     }
 
@@ -114,10 +120,11 @@ impl JobServer {
         let Some(engine) = &self.engine else { return said };
         for output in self.out.drain() {
             match output {
-                Output::Enqueued { job } => said.job = Some(job),
+                // Of a workflow the first one stands for all.
+                Output::Enqueued { job } => said.job = said.job.or(Some(job)),
                 Output::Duplicate { job } => {
                     self.counts.duplicates += 1;
-                    said.duplicate = Some(job);
+                    said.duplicate = said.duplicate.or(Some(job));
                 }
                 Output::Started(given) => {
                     let Some(body) = engine
@@ -152,12 +159,13 @@ impl JobServer {
                     said.term = leadership.term.0;
                 }
                 Output::Ticked { schedule, at, outcome } => {
-                    self.counts.ticked(outcome);
+                    let late = self.seen.since(at);
+                    self.counts.ticked(outcome, self.walls.has(schedule.0).then_some((schedule, late)));
                     if let TickOutcome::Enqueued(job) = outcome {
                         let book = cx.job_book(self.service);
                         let serial = book.wanted();
                         self.entries.push(Entry::Promised(serial));
-                        said.broken = book.ticked(u32::from(schedule.0), at, job.0, serial);
+                        said.broken = book.ticked(self.walls.booked(schedule.0, at), job.0, serial);
                     }
                 }
                 Output::Ready { .. }
@@ -232,6 +240,7 @@ impl Behaviour for JobServer {
     fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
         self.seen = cx.local_time();
         match Ask::of(request.arguments) {
+            Ask::Enqueue if self.is_workflow(request) => self.enqueue_workflow(request, job, cx),
             Ask::Enqueue => self.enqueue(request, job, None, cx),
             Ask::TickAlone { schedule, at } => self.enqueue(request, job, Some((schedule, at)), cx),
             Ask::Fetch { worker, pool } => self.fetch(request, (worker, pool), job, cx),
@@ -276,15 +285,15 @@ impl Behaviour for JobServer {
         if settings == self.settings {
             return;
         }
-        let Some(engine) = &mut self.engine else {
-            self.settings = settings;
-            return;
-        };
-        let config = settings.config(&self.plan.operations, engine.config().seed);
-        // Lists that got shorter are not followed: jobs may still refer to what was in them.
-        if engine.reconfigure(config, self.seen).is_ok() {
-            self.settings = settings;
+        if let Some(engine) = &mut self.engine {
+            let config = settings.config(&self.plan.operations, engine.config().seed);
+            // Lists that got shorter are not followed: jobs may still refer to what was in them.
+            if engine.reconfigure(config, self.seen).is_err() {
+                return;
+            }
         }
+        self.walls = settings.walls();
+        self.settings = settings;
     }
 
     fn deadline(&self) -> Option<Time> {
@@ -311,9 +320,14 @@ impl Behaviour for JobServer {
     }
 
     fn probe(&self, out: &mut Probes) {
-        self.counts.probe(&self.plan.operations, out);
+        self.counts.probe(&self.plan.operations, &self.settings.schedules, out);
         let Some(engine) = &self.engine else { return };
         out.counts.insert("live", engine.totals().live);
+        if self.settings.has_workflows() {
+            let waiting = engine.jobs().filter(|job| job.state == JobState::Pending).count();
+            out.counts.insert("steps_waiting", waiting as u64);
+            out.counts.insert("workflows", self.counts.workflows);
+        }
         let mut live = vec![0; self.plan.operations.len()];
         for job in engine.jobs().filter(|job| !job.state.is_terminal()) {
             live[usize::from(job.kind.0)] += 1;
