@@ -108,6 +108,8 @@ pub struct MoneyMeasured {
 pub(crate) struct Cards {
     orders: Index<u64, OrderBook>,
     pub(super) payments: Index<(u32, u64), PaymentBook>,
+    /// Captured and refunded by payments that their processor does not keep any more.
+    archived: BTreeMap<ServiceId, (u64, u64)>,
     key_ttls: BTreeMap<ServiceId, Span>,
     by_new_key: BTreeMap<ServiceId, (u64, i64)>,
     by_expiry: BTreeMap<ServiceId, (u64, i64, Span)>,
@@ -200,6 +202,15 @@ impl Cards {
         broken
     }
 
+    /// A payment is not kept any more: what it came to.
+    pub(super) fn archived(&mut self, (processor, intent): (ServiceId, u64)) -> PaymentBook {
+        let payment = self.payments.swap_remove(&(processor.0, intent)).unwrap_or_default();
+        let (captured, refunded) = self.archived.entry(processor).or_default();
+        *captured = captured.saturating_add(payment.captured_minor.unsigned_abs());
+        *refunded = refunded.saturating_add(payment.refunded_minor.unsigned_abs());
+        payment
+    }
+
     /// Two payments of one order were charged: by the client's policy, by the age of its key, or by a defect.
     fn doubled(&mut self, order: u64, processor: ServiceId, made_at: Option<Time>) -> Option<Broken> {
         let book = self.orders.get_mut(&order)?;
@@ -248,6 +259,11 @@ impl Cards {
             let counts = processors.entry(ServiceId(*processor)).or_default();
             *counts.entry("true_captured_minor").or_default() += payment.captured_minor.unsigned_abs();
             *counts.entry("true_refunded_minor").or_default() += payment.refunded_minor.unsigned_abs();
+        }
+        for (processor, (captured_minor, refunded_minor)) in &self.archived {
+            let counts = processors.entry(*processor).or_default();
+            *counts.entry("true_captured_minor").or_default() += captured_minor;
+            *counts.entry("true_refunded_minor").or_default() += refunded_minor;
         }
         for (service, counts) in clients.into_iter().chain(processors) {
             measured.systems.entry(name(service)).or_default().extend(counts);

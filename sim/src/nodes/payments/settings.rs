@@ -20,7 +20,7 @@ pub(super) struct ProcessorSettings {
     pub(super) store: StoreKind,
 }
 
-const PROCESSOR: [Setting<ProcessorSettings>; 11] = [
+const PROCESSOR: [Setting<ProcessorSettings>; 12] = [
     ("key_ttl", |settings, value| {
         settings.config.keys.ttl = lifetime(value)?;
         Ok(())
@@ -48,6 +48,10 @@ const PROCESSOR: [Setting<ProcessorSettings>; 11] = [
     }),
     ("inbox_ttl", |settings, value| {
         settings.config.inbox_ttl = lifetime(value)?;
+        Ok(())
+    }),
+    ("keep", |settings, value| {
+        settings.config.keep = lifetime(value)?;
         Ok(())
     }),
     ("max_attempts", |settings, value| {
@@ -104,9 +108,11 @@ pub(super) struct ProviderSettings {
     pub(super) webhook_delay: Span,
     pub(super) webhook_jitter: Span,
     pub(super) webhook_copies: u32,
+    /// How long it knows what it has done.
+    pub(super) keep: Span,
 }
 
-const PROVIDER: [Setting<ProviderSettings>; 9] = [
+const PROVIDER: [Setting<ProviderSettings>; 10] = [
     ("decline", |settings, value| {
         settings.decline_ppm = share(value)?;
         Ok(())
@@ -143,6 +149,10 @@ const PROVIDER: [Setting<ProviderSettings>; 9] = [
         settings.webhook_copies = up_to(value, 100)?;
         Ok(())
     }),
+    ("keep", |settings, value| {
+        settings.keep = lifetime(value)?;
+        Ok(())
+    }),
 ];
 
 /// The settings of a provider, or everything that is wrong with them.
@@ -157,6 +167,7 @@ pub(super) fn provider(written: &Map<String, Value>) -> Result<ProviderSettings,
         webhook_delay: Span::from_millis(100),
         webhook_jitter: Span::ZERO,
         webhook_copies: 1,
+        keep: ProcessorConfig::default().keep,
     };
     let settings = settings::read("a payment provider", &PROVIDER, settings, written)?;
     let refused = [settings.decline_ppm, settings.hard_decline_ppm, settings.not_processed_ppm];
