@@ -20,8 +20,9 @@ use crate::kernel::agenda::Handle;
 use crate::kernel::draw::{Key, Lineage, Seed, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{
-    BookingFact, Departure, FlagSeen, JobBook, LegDone, LimitKey, MoneyProbe, Movement, NoticeFact, OrderEnd,
-    OrderPlaced, OutcomeKind, QueuedBody, Released, Violation, WindowTold, brokered, invariant,
+    BookedPayment, BookingFact, Departure, FlagSeen, JobBook, LegDone, LimitKey, MoneyProbe, Movement,
+    NoticeFact, OrderEnd, OrderPlaced, OutcomeKind, QueuedBody, Released, Violation, WindowTold, brokered,
+    invariant,
 };
 use crate::nodes::jobs::Body;
 use crate::nodes::payments::SettlementFile;
@@ -491,6 +492,14 @@ impl Cx<'_> {
         // By its own clock, which is the one that its keys grow old by.
         let (service, now) = (self.service(), self.local_time());
         self.engine.core.recorder.money.payment_made((service, intent), order, now);
+    }
+
+    /// This processor does not keep a payment any more; this is what it came to.
+    pub(crate) fn payment_archived(&mut self, booked: &BookedPayment) {
+        let (service, now) = (self.service(), self.engine.now);
+        let recorder = &mut self.engine.core.recorder;
+        let broken = recorder.money.archived(service, booked);
+        recorder.books_broken(broken, now);
     }
 
     /// This provider has moved money.

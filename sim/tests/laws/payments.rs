@@ -55,6 +55,38 @@ fn a_lost_answer_costs_a_payer_nothing_under_one_key_and_twice_the_price_under_a
 }
 
 #[test]
+fn payments_that_are_put_away_change_nothing_that_is_counted_whether_the_processor_dies_or_not() {
+    let crash =
+        "timeline: [{at: 6s, for: 400ms, id: crash, fault: {crash: {service: payments, mode: host}}}]";
+    for rest in ["", crash] {
+        let rest = format!("{BUYERS}\n{rest}");
+        let shop = "    refund: 20%\n    attempts: 10";
+        let for_long = ran(&merchant(shop, "", "", &rest));
+        let brief = "    payment_ttl: 20s\n    keep: 5s";
+        let briefly = ran(&merchant(shop, brief, "    keep: 30s", &rest));
+        for outcome in [&for_long, &briefly] {
+            assert!(broken(outcome).is_empty(), "{:?}", broken(outcome));
+        }
+        for (system, count) in [
+            ("shop", "paid"),
+            ("shop", "refunded"),
+            ("shop", "payers_down_minor"),
+            ("payments", "payments"),
+            ("payments", "booked_captured_minor"),
+            ("payments", "booked_refunded_minor"),
+            ("payments", "in_doubt_minor"),
+            ("payments", "true_captured_minor"),
+            ("payments", "true_refunded_minor"),
+            ("acquirer", "taken_minor"),
+            ("acquirer", "given_back_minor"),
+        ] {
+            let (long, brief) = (shown(&for_long, system, count), shown(&briefly, system, count));
+            assert_eq!(long, brief, "{system}.{count}");
+        }
+    }
+}
+
+#[test]
 fn a_duplicate_is_charged_by_exactly_the_try_that_outlives_its_key() {
     let lossy =
         "timeline: [{at: 2s, for: 5s, id: lost, fault: {loss: {link: payments -> shop, share: 30%}}}]";

@@ -16,6 +16,7 @@ mod fence; // the other end of a fencing token
 mod job; // a job, and what has become of it
 mod message; // what a scheduler is asked and what it answers
 mod outbox; // what should happen next
+mod pages; // what is kept by job
 pub mod periodic; // enqueues by the calendar
 mod ready; // in which order available jobs are given out
 mod row; // the durable state, and how it lies in a store

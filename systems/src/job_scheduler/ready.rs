@@ -11,14 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Ageing makes all ranks fall equally fast, so that their order never changes while jobs wait: a rank is the instant
 /// from which a job of the highest priority would have had to wait to be its equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Rank {
+struct Rank {
     /// 0 if strict; else the instant above, in nanoseconds, or in steps where tenants take turns.
     class: u128,
     priority: u8,
     /// The tenant's turn; 0 where tenants take none.
     turn: u64,
     since: Time,
-    pub(super) id: JobId,
+    id: JobId,
 }
 
 /// The available jobs of one queue.
@@ -39,26 +39,15 @@ impl Ready {
         self.len
     }
 
-    /// Adds a job and says where it stands.
-    pub(super) fn insert(&mut self, job: &Job, queue: &QueueConfig) -> Rank {
+    /// Adds a job and says which turn it got.
+    pub(super) fn insert(&mut self, job: &Job, queue: &QueueConfig) -> u64 {
         let turn = match queue.fairness {
             Fairness::Fifo => 0,
             Fairness::Tenants => self.next_turn(job.priority, job.tenant),
         };
-        let since = u128::from(job.due_at.as_nanos());
-        let class = match (queue.order, queue.fairness) {
-            (PriorityOrder::Strict, _) => 0,
-            (PriorityOrder::Aging { step }, Fairness::Fifo) => {
-                since + u128::from(step.as_nanos()) * u128::from(job.priority)
-            }
-            (PriorityOrder::Aging { step }, Fairness::Tenants) => {
-                since / u128::from(step.as_nanos().max(1)) + u128::from(job.priority)
-            }
-        };
-        let rank = Rank { class, priority: job.priority, turn, since: job.due_at, id: job.id };
-        self.by_kind.entry(job.kind).or_default().insert(rank);
+        self.by_kind.entry(job.kind).or_default().insert(rank(job, turn, queue));
         self.len += 1;
-        rank
+        turn
     }
 
     fn next_turn(&mut self, priority: u8, tenant: TenantId) -> u64 {
@@ -68,35 +57,48 @@ impl Ready {
         *turn
     }
 
-    /// Takes a job out: it was given away, or it is no longer available.
-    pub(super) fn remove(&mut self, job: &Job, rank: Rank, given: bool) {
+    /// Takes a job out that was given this turn: it was given away, or it is no longer available.
+    pub(super) fn remove(&mut self, job: &Job, turn: u64, queue: &QueueConfig, given: bool) {
         if let Some(ranks) = self.by_kind.get_mut(&job.kind) {
-            self.len -= usize::from(ranks.remove(&rank));
-            if ranks.is_empty() {
-                self.by_kind.remove(&job.kind);
-            }
+            // A kind stays when its last job goes: the next one is not far.
+            self.len -= usize::from(ranks.remove(&rank(job, turn, queue)));
         }
-        if rank.turn == 0 {
+        if turn == 0 {
             return;
         }
         if given {
             let taken = self.taken.entry(job.priority).or_default();
-            *taken = (*taken).max(rank.turn);
+            *taken = (*taken).max(turn);
         }
         let tenant = (job.priority, job.tenant);
-        if self.turns.get(&tenant) == Some(&rank.turn) {
+        if self.turns.get(&tenant) == Some(&turn) {
             self.turns.remove(&tenant);
         }
     }
 
     /// The first job of the kinds that may start.
     pub(super) fn first(&self, mut may_start: impl FnMut(KindId) -> bool) -> Option<JobId> {
-        let heads = self.by_kind.iter().filter(|(kind, _)| may_start(**kind));
-        heads.filter_map(|(_, ranks)| ranks.first()).min().map(|rank| rank.id)
+        let heads = self.by_kind.iter().filter_map(|(kind, ranks)| Some((*kind, ranks.first()?)));
+        heads.filter(|(kind, _)| may_start(*kind)).map(|(_, rank)| rank).min().map(|rank| rank.id)
     }
 
     /// Kinds that have a job in it.
     pub(super) fn kinds(&self) -> impl Iterator<Item = KindId> + '_ {
-        self.by_kind.keys().copied()
+        self.by_kind.iter().filter(|(_, ranks)| !ranks.is_empty()).map(|(kind, _)| *kind)
     }
+}
+
+/// Where a job stands that was given this turn.
+fn rank(job: &Job, turn: u64, queue: &QueueConfig) -> Rank {
+    let since = u128::from(job.due_at.as_nanos());
+    let class = match (queue.order, queue.fairness) {
+        (PriorityOrder::Strict, _) => 0,
+        (PriorityOrder::Aging { step }, Fairness::Fifo) => {
+            since + u128::from(step.as_nanos()) * u128::from(job.priority)
+        }
+        (PriorityOrder::Aging { step }, Fairness::Tenants) => {
+            since / u128::from(step.as_nanos().max(1)) + u128::from(job.priority)
+        }
+    };
+    Rank { class, priority: job.priority, turn, since: job.due_at, id: job.id }
 }

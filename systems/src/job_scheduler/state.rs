@@ -4,11 +4,11 @@
 use super::config::{Retention, SchedulerConfig};
 use super::job::*;
 use super::message::Leadership;
-use super::ready::{Rank, Ready};
+use super::pages::Pages;
+use super::ready::Ready;
 use super::row::{Counts, Row};
 use super::unique::UniqueKey;
 use crate::time::{Span, Time};
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is due for a job, in the order it happens at the same instant: a job whose deadline comes with its turn does
@@ -24,7 +24,8 @@ pub(super) enum Due {
 #[derive(Clone, Debug)]
 struct Slot {
     job: Box<Job>,
-    rank: Option<Rank>,
+    /// The tenant's turn that it was given when it became available; 0 if it is not, or where tenants take none.
+    turn: u64,
 }
 
 /// One queue's jobs.
@@ -41,7 +42,7 @@ pub(super) struct QueueState {
 /// Everything a scheduler knows.
 #[derive(Clone, Debug)]
 pub(super) struct State {
-    jobs: BTreeMap<JobId, Slot>,
+    jobs: Pages<Slot>,
     pub(super) queues: Vec<QueueState>,
     pub(super) running_by_kind: Vec<u32>,
     timers: BTreeSet<(Time, Due, JobId)>,
@@ -50,7 +51,6 @@ pub(super) struct State {
     /// Parent and child, while the child waits.
     children: BTreeSet<(JobId, JobId)>,
     live_by_schedule: BTreeSet<(ScheduleId, JobId)>,
-    running: BTreeSet<JobId>,
     pub(super) live: u64,
     pub(super) terminal: u64,
     pub(super) counts: Counts,
@@ -61,7 +61,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(config: &SchedulerConfig) -> State {
         State {
-            jobs: BTreeMap::new(),
+            jobs: Pages::default(),
             queues: vec![QueueState::default(); config.queues.len()],
             running_by_kind: vec![0; config.kinds.len()],
             timers: BTreeSet::new(),
@@ -69,7 +69,6 @@ impl State {
             requests: BTreeMap::new(),
             children: BTreeSet::new(),
             live_by_schedule: BTreeSet::new(),
-            running: BTreeSet::new(),
             live: 0,
             terminal: 0,
             counts: Counts::default(),
@@ -79,11 +78,11 @@ impl State {
     }
 
     /// Puts rows in. Rows of queues or kinds that the config does not have are left out; the caller has checked.
-    pub(super) fn put_all(&mut self, rows: Vec<Row>, config: &SchedulerConfig) {
+    pub(super) fn put_all(&mut self, rows: impl IntoIterator<Item = Row>, config: &SchedulerConfig) {
         for row in rows {
             match row {
                 Row::Job(job) => self.put(job, config),
-                Row::Removed(id) => self.remove(id, &config.keep),
+                Row::Removed(id) => self.remove(id, config),
                 Row::Counts(counts) => self.counts = counts,
                 Row::Queue { queue, paused } => self.queues[usize::from(queue.0)].paused = paused,
                 Row::Leader(leader) => self.leader = Some(leader),
@@ -121,100 +120,133 @@ impl State {
         let queue = usize::from(job.queue.0);
         // Taken out for a moment, so that a slot can be changed in its place beside the indexes.
         let mut jobs = std::mem::take(&mut self.jobs);
-        match jobs.entry(job.id) {
-            Entry::Occupied(mut slot) => {
-                self.unindex(slot.get(), &config.keep, job.state == JobState::Running);
-                let rank = self.index(&job, config);
-                slot.insert(Slot { job, rank });
-            }
-            Entry::Vacant(place) => {
-                let rank = self.index(&job, config);
-                place.insert(Slot { job, rank });
-            }
-        }
+        jobs.put(job.id, |before| {
+            let turn = self.index(before, Some(&job), config);
+            Slot { job, turn }
+        });
         self.jobs = jobs;
         let state = &mut self.queues[queue];
         state.running_bound = state.running_bound.min(state.running).max(config.queues[queue].max_running);
     }
 
-    fn remove(&mut self, id: JobId, keep: &Retention) {
-        if let Some(slot) = self.jobs.remove(&id) {
-            self.unindex(&slot, keep, false);
+    fn remove(&mut self, id: JobId, config: &SchedulerConfig) {
+        if let Some(slot) = self.jobs.remove(id) {
+            self.index(Some(&slot), None, config);
         }
     }
 
-    fn index(&mut self, job: &Job, config: &SchedulerConfig) -> Option<Rank> {
-        self.timers.extend(due(job, &config.keep).into_iter().flatten().map(|(at, what)| (at, what, job.id)));
-        if job.holds_unique_key()
-            && let Some(key) = &job.unique
-        {
-            self.unique.insert(key.clone(), job.id);
+    /// Brings every index from what a job was to what it is; what stays the same is not touched. The turn that it got
+    /// if it has become available.
+    fn index(&mut self, before: Option<&Slot>, after: Option<&Job>, config: &SchedulerConfig) -> u64 {
+        let was = before.map(|slot| &*slot.job);
+        let Some(id) = was.or(after).map(|job| job.id) else { return 0 };
+        self.index_timers(id, was, after, &config.keep);
+        self.index_keys(id, was, after);
+        self.index_relatives(id, was, after);
+        if let Some(job) = was {
+            self.count_out(job);
         }
-        self.requests.extend(job.request.map(|request| (request, job.id)));
-        self.children.extend(job.waiting_on.iter().map(|parent| (*parent, job.id)));
+        if let Some(job) = after {
+            self.count_in(job);
+        }
+        if let Some(slot) = before.filter(|slot| slot.job.state == JobState::Available) {
+            let queue = usize::from(slot.job.queue.0);
+            let is_given = after.is_some_and(|job| job.state == JobState::Running);
+            self.queues[queue].ready.remove(&slot.job, slot.turn, &config.queues[queue], is_given);
+        }
+        after.filter(|job| job.state == JobState::Available).map_or(0, |job| {
+            let queue = usize::from(job.queue.0);
+            self.queues[queue].ready.insert(job, &config.queues[queue])
+        })
+    }
+
+    fn index_timers(&mut self, id: JobId, was: Option<&Job>, is: Option<&Job>, keep: &Retention) {
+        let timers = |job: Option<&Job>| job.map_or([None; 2], |job| due(job, keep));
+        let (old, new) = (timers(was), timers(is));
+        for (at, what) in old.into_iter().filter(|timer| !new.contains(timer)).flatten() {
+            self.timers.remove(&(at, what, id));
+        }
+        for (at, what) in new.into_iter().filter(|timer| !old.contains(timer)).flatten() {
+            self.timers.insert((at, what, id));
+        }
+    }
+
+    fn index_keys(&mut self, id: JobId, was: Option<&Job>, is: Option<&Job>) {
+        let (old, new) = (was.and_then(|job| job.request), is.and_then(|job| job.request));
+        if old != new {
+            old.map(|request| self.requests.remove(&request));
+            new.map(|request| self.requests.insert(request, id));
+        }
+        let (old, new) = (was.and_then(held_key), is.and_then(held_key));
+        if old == new {
+            return;
+        }
+        if let Some(key) = old.filter(|key| self.unique.get(key) == Some(&id)) {
+            self.unique.remove(key);
+        }
+        new.map(|key| self.unique.insert(key.clone(), id));
+    }
+
+    /// The jobs it waits for, and the schedule that it is a live job of.
+    fn index_relatives(&mut self, id: JobId, was: Option<&Job>, is: Option<&Job>) {
+        let (old, new) = (waiting_on(was), waiting_on(is));
+        if old != new {
+            for parent in old {
+                self.children.remove(&(*parent, id));
+            }
+            self.children.extend(new.iter().map(|parent| (*parent, id)));
+        }
+        let live = |job: &Job| job.schedule.filter(|_| !job.state.is_terminal());
+        let (old, new) = (was.and_then(live), is.and_then(live));
+        if old != new {
+            old.map(|schedule| self.live_by_schedule.remove(&(schedule, id)));
+            new.map(|schedule| self.live_by_schedule.insert((schedule, id)));
+        }
+    }
+
+    fn count_in(&mut self, job: &Job) {
         if job.state.is_terminal() {
             self.terminal += 1;
-            return None;
+            return;
         }
         self.live += 1;
-        self.live_by_schedule.extend(job.schedule.map(|schedule| (schedule, job.id)));
         let queue = &mut self.queues[usize::from(job.queue.0)];
         queue.live += 1;
         if job.state == JobState::Running {
             queue.running += 1;
             self.running_by_kind[usize::from(job.kind.0)] += 1;
-            self.running.insert(job.id);
         }
-        (job.state == JobState::Available)
-            .then(|| queue.ready.insert(job, &config.queues[usize::from(job.queue.0)]))
     }
 
-    fn unindex(&mut self, slot: &Slot, keep: &Retention, given: bool) {
-        let job = &slot.job;
-        for (at, what) in due(job, keep).into_iter().flatten() {
-            self.timers.remove(&(at, what, job.id));
-        }
-        if let Some(key) = &job.unique
-            && self.unique.get(key) == Some(&job.id)
-        {
-            self.unique.remove(key);
-        }
-        if let Some(request) = job.request {
-            self.requests.remove(&request);
-        }
-        for parent in &job.waiting_on {
-            self.children.remove(&(*parent, job.id));
-        }
+    fn count_out(&mut self, job: &Job) {
         if job.state.is_terminal() {
             self.terminal -= 1;
             return;
         }
         self.live -= 1;
-        if let Some(schedule) = job.schedule {
-            self.live_by_schedule.remove(&(schedule, job.id));
-        }
         let queue = &mut self.queues[usize::from(job.queue.0)];
         queue.live -= 1;
-        if let Some(rank) = slot.rank {
-            queue.ready.remove(job, rank, given);
-        }
         if job.state == JobState::Running {
             queue.running -= 1;
             self.running_by_kind[usize::from(job.kind.0)] -= 1;
-            self.running.remove(&job.id);
         }
     }
 
     pub(super) fn job(&self, id: JobId) -> Option<&Job> {
-        self.jobs.get(&id).map(|slot| &*slot.job)
+        self.jobs.get(id).map(|slot| &*slot.job)
     }
 
     pub(super) fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.jobs.values().map(|slot| &*slot.job)
     }
 
+    /// Those that a worker has, of all there are: for what happens once.
     pub(super) fn running(&self) -> impl Iterator<Item = &Job> {
-        self.running.iter().filter_map(|id| self.job(*id))
+        self.jobs().filter(|job| job.state == JobState::Running)
+    }
+
+    pub(super) fn is_running_any(&self) -> bool {
+        self.queues.iter().any(|queue| queue.running > 0)
     }
 
     pub(super) fn holder(&self, key: &UniqueKey) -> Option<JobId> {
@@ -243,6 +275,16 @@ impl State {
     pub(super) fn timers(&self) -> &BTreeSet<(Time, Due, JobId)> {
         &self.timers
     }
+}
+
+/// The jobs it waits for.
+fn waiting_on(job: Option<&Job>) -> &[JobId] {
+    job.map_or(&[], |job| &job.waiting_on)
+}
+
+/// The unique key that it keeps others out by.
+fn held_key(job: &Job) -> Option<&UniqueKey> {
+    job.unique.as_ref().filter(|_| job.holds_unique_key())
 }
 
 /// What is due for a job, at most two things at once.

@@ -100,7 +100,7 @@ fn check_booked(intent: &Intent, store: &impl Store, found: &mut Vec<Violation>)
 }
 
 fn check_books(store: &impl Store, found: &mut Vec<Violation>) {
-    let mut recounted = Recount::default();
+    let mut recounted = Recount { balances: ledger::forward(store) };
     // Transfers of one payment lie side by side.
     let mut last: Option<Intent> = None;
     ledger::transfers(store, &mut |transfer| {

@@ -179,6 +179,18 @@ impl Intent {
         self.operations.iter().any(|operation| operation.state.is_open() && !operation.kind.gives_back())
     }
 
+    /// Whether it has come to its end and nothing about it is in doubt: every provider has said what became of what it
+    /// was asked, and no chargeback is open.
+    pub fn is_settled(&self) -> bool {
+        let has_ended = matches!(self.status(), IntentStatus::Succeeded | IntentStatus::Canceled);
+        let is_known = |operation: &Operation| {
+            matches!(operation.state, OperationState::Succeeded | OperationState::Declined(_))
+        };
+        has_ended
+            && self.operations.iter().all(is_known)
+            && self.disputes.iter().all(|dispute| dispute.phase != DisputePhase::Opened)
+    }
+
     /// How often the money of an attempt was asked back because it should not have been taken.
     pub(super) fn compensations(&self, attempt: u32) -> usize {
         let is_one = |operation: &&Operation| {

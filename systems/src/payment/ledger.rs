@@ -2,6 +2,7 @@
 //! that debits equal credits at every instant; a transfer that was posted is not posted again. Never a balance
 //! without its transfers.
 
+use super::intent::Intent;
 use super::money::{Currency, Money};
 use super::operation::{OperationId, ProviderId};
 use super::unit::Unit;
@@ -80,6 +81,9 @@ impl Balance {
     }
 }
 
+/// Names a balance.
+pub type BalanceName = (Account, Currency);
+
 /// Why a transfer is not posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LedgerError {
@@ -117,9 +121,19 @@ pub(super) fn transfer_key(id: TransferId) -> Vec<u8> {
     postcard::to_extend(&id.leg, key).expect("plain numbers always encode")
 }
 
+/// Before the names of balances.
+const BALANCE: &[u8] = b"balance/";
+
+/// Before the names of sums that are carried forward.
+const FORWARD: &[u8] = b"forward/";
+
 fn balance_key(account: Account, currency: Currency) -> Vec<u8> {
+    name_key(BALANCE, account, currency)
+}
+
+fn name_key(prefix: &[u8], account: Account, currency: Currency) -> Vec<u8> {
     let mut key = Vec::with_capacity(KEY_BYTES);
-    key.extend_from_slice(b"balance/");
+    key.extend_from_slice(prefix);
     postcard::to_extend(&(account, currency), key).expect("plain numbers always encode")
 }
 
@@ -145,29 +159,106 @@ pub(super) fn post<S: Store>(unit: &mut Unit<'_, S>, transfer: &Transfer) -> Res
     unit.put(&key, transfer);
     unit.put(&debit_key, &debited);
     unit.put(&credit_key, &credited);
-    unit.count_posting();
+    unit.note_balance((transfer.debit, transfer.amount.currency));
+    unit.note_balance((transfer.credit, transfer.amount.currency));
     Ok(true)
 }
 
-/// All debits and all credits, whatever their currency, in minor units; they are equal. Reads the balances alone: one row
-/// for each account.
-pub fn debits_and_credits(store: &impl Store) -> (u128, u128) {
-    let (mut debits, mut credits) = (0, 0);
-    store.scan(b"balance/", &mut |_, stored| {
-        if let Ok(balance) = postcard::from_bytes::<Balance>(stored.value) {
-            debits += u128::from(balance.debits);
-            credits += u128::from(balance.credits);
-        }
-        true
+/// The names of all transfers that a payment may have.
+pub(super) fn names_of(intent: &Intent) -> impl Iterator<Item = TransferId> {
+    let legs = intent.operations.iter().flat_map(|operation| {
+        let takes = operation.kind.takes_money();
+        let gives = operation.kind.gives_back();
+        let may_have = [
+            (Leg::Charge, takes),
+            (Leg::Fee, takes),
+            (Leg::Refund, gives),
+            (Leg::Settlement, operation.is_settled),
+        ];
+        may_have
+            .into_iter()
+            .filter(|(_, may)| *may)
+            .map(|(leg, _)| TransferId { operation: operation.id, leg })
     });
-    (debits, credits)
+    let disputes = intent.disputes.iter().flat_map(|dispute| {
+        let legs = [Leg::Dispute(dispute.id), Leg::DisputeEnd(dispute.id)];
+        legs.map(|leg| TransferId { operation: dispute.operation, leg })
+    });
+    legs.chain(disputes)
+}
+
+/// Takes a transfer out of the books, if it was posted, and carries what it moved forward, in a sum for each account:
+/// balances are what is carried forward and what was posted since. Only a sabotaged processor does not carry it.
+pub(super) fn take_out<S: Store>(
+    unit: &mut Unit<'_, S>,
+    id: TransferId,
+    is_carried: bool,
+) -> Result<(), LedgerError> {
+    let key = transfer_key(id);
+    let Some(transfer) = unit.get::<Transfer>(&key) else { return Ok(()) };
+    unit.remove(&key);
+    if !is_carried {
+        return Ok(());
+    }
+    let minor = transfer.amount.minor.unsigned_abs();
+    let currency = transfer.amount.currency;
+    let (debit_key, credit_key) =
+        (name_key(FORWARD, transfer.debit, currency), name_key(FORWARD, transfer.credit, currency));
+    let mut debited: Balance = unit.get(&debit_key).unwrap_or_default();
+    let mut credited: Balance = unit.get(&credit_key).unwrap_or_default();
+    debited.debits = debited.debits.checked_add(minor).ok_or(LedgerError::Overflow)?;
+    credited.credits = credited.credits.checked_add(minor).ok_or(LedgerError::Overflow)?;
+    unit.put(&debit_key, &debited);
+    unit.put(&credit_key, &credited);
+    Ok(())
+}
+
+/// All debits and all credits of a store, whatever their currency, in minor units; they are equal. Reads every balance
+/// once, and from then on those that have changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DebitsAndCredits {
+    seen: BTreeMap<BalanceName, Balance>,
+    debits: u128,
+    credits: u128,
+}
+
+impl DebitsAndCredits {
+    /// What a store has now.
+    pub fn read(store: &impl Store) -> DebitsAndCredits {
+        let seen = balances(store);
+        let sum = |of: fn(&Balance) -> u64| seen.values().map(|balance| u128::from(of(balance))).sum();
+        let (debits, credits) = (sum(|balance| balance.debits), sum(|balance| balance.credits));
+        DebitsAndCredits { seen, debits, credits }
+    }
+
+    /// Reads these balances anew, as the store has them.
+    pub fn follow(&mut self, store: &impl Store, changed: &[BalanceName]) {
+        for name in changed {
+            let stored = store.get(&balance_key(name.0, name.1));
+            let now: Option<Balance> = stored.and_then(|stored| postcard::from_bytes(stored.value).ok());
+            let before = match now {
+                Some(now) => self.seen.insert(*name, now),
+                None => self.seen.remove(name),
+            };
+            let (now, before) = (now.unwrap_or_default(), before.unwrap_or_default());
+            self.debits = self.debits + u128::from(now.debits) - u128::from(before.debits);
+            self.credits = self.credits + u128::from(now.credits) - u128::from(before.credits);
+        }
+    }
+
+    /// All debits, then all credits.
+    pub const fn totals(&self) -> (u128, u128) {
+        (self.debits, self.credits)
+    }
 }
 
 /// All of the books, read from a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
     /// Balances as they are kept.
-    pub balances: BTreeMap<(Account, Currency), Balance>,
+    pub balances: BTreeMap<BalanceName, Balance>,
+    /// What payments that are not kept any more have moved.
+    pub forward: BTreeMap<BalanceName, Balance>,
     /// Transfers by name.
     pub transfers: BTreeMap<TransferId, Transfer>,
 }
@@ -175,7 +266,7 @@ pub struct Books {
 impl Books {
     /// Reads them. What cannot be read is left out, and shows up as a difference between balances and transfers.
     pub fn read(store: &impl Store) -> Books {
-        let mut books = Books { balances: balances(store), ..Books::default() };
+        let mut books = Books { balances: balances(store), forward: forward(store), ..Books::default() };
         transfers(store, &mut |transfer| {
             books.transfers.insert(transfer.id, *transfer);
         });
@@ -187,9 +278,9 @@ impl Books {
         self.balances.get(&(account, currency)).copied().unwrap_or_default()
     }
 
-    /// What the balances have to be, from the transfers alone.
-    pub fn recounted(&self) -> BTreeMap<(Account, Currency), Balance> {
-        let mut recount = Recount::default();
+    /// What the balances have to be, from what is carried forward and the transfers alone.
+    pub fn recounted(&self) -> BTreeMap<BalanceName, Balance> {
+        let mut recount = Recount { balances: self.forward.clone() };
         self.transfers.values().for_each(|transfer| recount.add(transfer));
         recount.balances
     }
@@ -203,7 +294,7 @@ impl Books {
 /// The balances that transfers make.
 #[derive(Debug, Default)]
 pub(super) struct Recount {
-    pub(super) balances: BTreeMap<(Account, Currency), Balance>,
+    pub(super) balances: BTreeMap<BalanceName, Balance>,
 }
 
 impl Recount {
@@ -217,7 +308,7 @@ impl Recount {
 }
 
 /// All debits and all credits of a currency.
-pub(super) fn totals(balances: &BTreeMap<(Account, Currency), Balance>, currency: Currency) -> (u128, u128) {
+pub(super) fn totals(balances: &BTreeMap<BalanceName, Balance>, currency: Currency) -> (u128, u128) {
     let of_currency = balances.iter().filter(|((_, other), _)| *other == currency);
     of_currency.fold((0, 0), |(debits, credits), (_, balance)| {
         (debits + u128::from(balance.debits), credits + u128::from(balance.credits))
@@ -225,17 +316,26 @@ pub(super) fn totals(balances: &BTreeMap<(Account, Currency), Balance>, currency
 }
 
 /// The balances as they are kept; what cannot be read is left out.
-pub(super) fn balances(store: &impl Store) -> BTreeMap<(Account, Currency), Balance> {
-    let mut balances = BTreeMap::new();
-    store.scan(b"balance/", &mut |key, stored| {
-        let name = postcard::from_bytes::<(Account, Currency)>(&key[b"balance/".len()..]);
-        let balance = postcard::from_bytes::<Balance>(stored.value);
-        if let (Ok(name), Ok(balance)) = (name, balance) {
-            balances.insert(name, balance);
+pub(super) fn balances(store: &impl Store) -> BTreeMap<BalanceName, Balance> {
+    sums(store, BALANCE)
+}
+
+/// What is carried forward; what cannot be read is left out.
+pub(super) fn forward(store: &impl Store) -> BTreeMap<BalanceName, Balance> {
+    sums(store, FORWARD)
+}
+
+fn sums(store: &impl Store, prefix: &[u8]) -> BTreeMap<BalanceName, Balance> {
+    let mut sums = BTreeMap::new();
+    store.scan(prefix, &mut |key, stored| {
+        let name = key.get(prefix.len()..).and_then(|name| postcard::from_bytes::<BalanceName>(name).ok());
+        let sum = postcard::from_bytes::<Balance>(stored.value);
+        if let (Some(name), Ok(sum)) = (name, sum) {
+            sums.insert(name, sum);
         }
         true
     });
-    balances
+    sums
 }
 
 /// All transfers, in the order of their payments; what cannot be read is left out.
@@ -260,5 +360,5 @@ pub(super) fn forget_debit<S: Store>(unit: &mut Unit<'_, S>, transfer: &Transfer
     let mut balance: Balance = unit.get(&key).unwrap_or_default();
     balance.debits = balance.debits.saturating_sub(transfer.amount.minor.unsigned_abs());
     unit.put(&key, &balance);
-    unit.count_posting();
+    unit.note_balance((transfer.debit, transfer.amount.currency));
 }

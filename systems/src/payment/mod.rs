@@ -29,7 +29,9 @@ mod webhook; // signatures and events
 
 pub use idempotency::{Fingerprint, KeepAnswer, KeptAnswers, KeyConfig, KeyDecision, KeyRecord};
 pub use intent::{Attempt, CaptureMethod, Dispute, Intent, IntentStatus, IntentView};
-pub use ledger::{Account, Balance, Books, LedgerError, Leg, Transfer, TransferId, debits_and_credits};
+pub use ledger::{
+    Account, Balance, BalanceName, Books, DebitsAndCredits, LedgerError, Leg, Transfer, TransferId,
+};
 pub use money::{Currency, Money, ParseMoneyError};
 pub use operation::{
     Decline, IntentId, Operation, OperationId, OperationKind, OperationState, Order, Outcome, ProviderId,

@@ -148,6 +148,11 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// The same without the key of whoever waits for it: what its outcome depends on.
+    pub(super) fn facts(&self) -> Operation {
+        Operation { key: None, ..*self }
+    }
+
     /// When the next status check is due.
     pub const fn next_check(&self) -> Time {
         Time::from_nanos(self.next_check_ns)

@@ -1,6 +1,7 @@
 //! One unit of work on the store: reads see the writes before them, and all writes happen in one batch. Never
 //! commits by itself.
 
+use super::ledger::BalanceName;
 use crate::store::{Batch, Store};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,7 +10,8 @@ use serde::de::DeserializeOwned;
 pub(super) struct Unit<'s, S> {
     store: &'s S,
     batch: Batch,
-    postings: u64,
+    /// Balances that were changed.
+    balances: Vec<BalanceName>,
 }
 
 impl<'s, S: Store> Unit<'s, S> {
@@ -19,7 +21,7 @@ impl<'s, S: Store> Unit<'s, S> {
 
     /// The same, in the memory of a batch that is empty.
     pub(super) const fn over(store: &'s S, batch: Batch) -> Unit<'s, S> {
-        Unit { store, batch, postings: 0 }
+        Unit { store, batch, balances: Vec::new() }
     }
 
     /// What is under a key; `None` also if it is not of this type.
@@ -45,16 +47,18 @@ impl<'s, S: Store> Unit<'s, S> {
     }
 
     /// A balance was changed.
-    pub(super) const fn count_posting(&mut self) {
-        self.postings += 1;
-    }
-
-    /// How many balances were changed.
-    pub(super) const fn postings(&self) -> u64 {
-        self.postings
+    pub(super) fn note_balance(&mut self, name: BalanceName) {
+        if !self.balances.contains(&name) {
+            self.balances.push(name);
+        }
     }
 
     pub(super) fn into_batch(self) -> Batch {
         self.batch
+    }
+
+    /// The batch, and the balances that it changes.
+    pub(super) fn into_parts(self) -> (Batch, Vec<BalanceName>) {
+        (self.batch, self.balances)
     }
 }

@@ -18,9 +18,9 @@ const HEAD_BYTES: usize = 31;
 /// A key, in the order of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
-    /// The first bytes, the big end first, and zeros; then one more byte, how long the key is, at most 32. A key that
+    /// The first bytes as numbers, the big end first, and zeros; then one more byte, how long the key is, at most 32. A key that
     /// another one begins with is shorter, and with that before it.
-    head: [u64; 4],
+    head: (u128, u128),
     /// The whole key, if it is longer.
     long: Option<Box<[u8]>>,
 }
@@ -31,12 +31,8 @@ impl Key {
         let head = key.len().min(HEAD_BYTES);
         bytes[..head].copy_from_slice(&key[..head]);
         bytes[HEAD_BYTES] = key.len().min(HEAD_BYTES + 1) as u8;
-        let (words, _) = bytes.as_chunks::<8>();
-        let mut head = [0; 4];
-        for (word, bytes) in head.iter_mut().zip(words) {
-            *word = u64::from_be_bytes(*bytes);
-        }
-        Key { head, long: (key.len() > HEAD_BYTES).then(|| key.into()) }
+        let number = |half: usize| u128::from_be_bytes(bytes.as_chunks().0[half]);
+        Key { head: (number(0), number(1)), long: (key.len() > HEAD_BYTES).then(|| key.into()) }
     }
 
     /// Calls with its bytes.
@@ -45,8 +41,8 @@ impl Key {
             return visit(key);
         }
         let mut bytes = [0; HEAD_BYTES + 1];
-        for (bytes, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(self.head) {
-            *bytes = word.to_be_bytes();
+        for (bytes, half) in bytes.as_chunks_mut().0.iter_mut().zip([self.head.0, self.head.1]) {
+            *bytes = half.to_be_bytes();
         }
         let length = usize::from(bytes[HEAD_BYTES]).min(HEAD_BYTES);
         visit(&bytes[..length])

@@ -80,7 +80,7 @@ fn compare_payments(money: &Money, service: ServiceId, booked: &[BookedPayment])
     broken
 }
 
-fn difference(intent: u64, truth: &PaymentBook, known: &BookedPayment) -> Option<Broken> {
+pub(super) fn difference(intent: u64, truth: &PaymentBook, known: &BookedPayment) -> Option<Broken> {
     let fits = |truth: i64, known: i64, maybe: i64| known <= truth && truth <= known.saturating_add(maybe);
     let is_captured = fits(truth.captured_minor, known.captured_minor, known.maybe_captured_minor);
     let is_refunded = fits(truth.refunded_minor, known.refunded_minor, known.maybe_refunded_minor);

@@ -126,11 +126,21 @@ pub struct MoneyMeasured {
     pub broken_at_end: BTreeMap<String, Vec<String>>,
 }
 
+/// What payments came to together.
+#[derive(Debug, Default)]
+struct ArchivedSums {
+    captured_minor: u64,
+    refunded_minor: u64,
+    charged_back_minor: u64,
+}
+
 /// The books on orders and payments.
 #[derive(Debug, Default)]
 pub(crate) struct Cards {
     orders: Index<u64, OrderBook>,
     pub(super) payments: Index<(u32, u64), PaymentBook>,
+    /// What the payments came to that their processor does not keep any more.
+    archived: BTreeMap<ServiceId, ArchivedSums>,
     key_ttls: BTreeMap<ServiceId, Span>,
     by_new_key: BTreeMap<ServiceId, (u64, i64)>,
     by_expiry: BTreeMap<ServiceId, (u64, i64, Span)>,
@@ -223,7 +233,12 @@ impl Cards {
     }
 
     pub(super) fn charged_back(&mut self, (processor, intent): (ServiceId, u64), minor: i64) -> Vec<Broken> {
-        let payment = self.payments.entry((processor.0, intent)).or_default();
+        let Some(payment) = self.payments.get_mut(&(processor.0, intent)) else {
+            // Its processor kept it for less time than payers had to dispute it.
+            let sums = self.archived.entry(processor).or_default();
+            sums.charged_back_minor = sums.charged_back_minor.saturating_add(minor.unsigned_abs());
+            return Vec::new();
+        };
         payment.charged_back_minor = payment.charged_back_minor.saturating_add(minor);
         let (order, broken) = (payment.order, payment.too_much_back(intent));
         if let Some(book) = self.orders.get_mut(&order) {
@@ -233,8 +248,23 @@ impl Cards {
     }
 
     pub(super) fn chargeback_told(&mut self, (processor, intent): (ServiceId, u64), minor: i64) {
-        let payment = self.payments.entry((processor.0, intent)).or_default();
-        payment.charged_back_told_minor = payment.charged_back_told_minor.saturating_add(minor);
+        if let Some(payment) = self.payments.get_mut(&(processor.0, intent)) {
+            payment.charged_back_told_minor = payment.charged_back_told_minor.saturating_add(minor);
+        }
+    }
+
+    /// A payment is not kept any more: what it came to.
+    pub(super) fn archived(&mut self, (processor, intent): (ServiceId, u64)) -> PaymentBook {
+        let payment = self.payments.swap_remove(&(processor.0, intent)).unwrap_or_default();
+        let sums = self.archived.entry(processor).or_default();
+        for (sum, minor) in [
+            (&mut sums.captured_minor, payment.captured_minor),
+            (&mut sums.refunded_minor, payment.refunded_minor),
+            (&mut sums.charged_back_minor, payment.charged_back_minor),
+        ] {
+            *sum = sum.saturating_add(minor.unsigned_abs());
+        }
+        payment
     }
 
     /// Two payments of one order were charged: by the client's policy, by the age of its key, or by a defect.
@@ -288,6 +318,14 @@ impl Cards {
             if payment.charged_back_minor > 0 {
                 *counts.entry("true_charged_back_minor").or_default() +=
                     payment.charged_back_minor.unsigned_abs();
+            }
+        }
+        for (processor, sums) in &self.archived {
+            let counts = processors.entry(*processor).or_default();
+            *counts.entry("true_captured_minor").or_default() += sums.captured_minor;
+            *counts.entry("true_refunded_minor").or_default() += sums.refunded_minor;
+            if sums.charged_back_minor > 0 {
+                *counts.entry("true_charged_back_minor").or_default() += sums.charged_back_minor;
             }
         }
         for (service, counts) in clients.into_iter().chain(processors) {

@@ -110,6 +110,12 @@ impl Money {
         }
     }
 
+    /// A processor does not keep a payment any more: compared for the last time, and dropped here as well.
+    pub(crate) fn archived(&mut self, processor: ServiceId, booked: &BookedPayment) -> Option<Broken> {
+        let truth = self.cards.as_mut()?.archived((processor, booked.intent));
+        audit::difference(booked.intent, &truth, booked)
+    }
+
     pub(crate) fn leg_done(&mut self, leg: &LegDone) -> Vec<Broken> {
         if self.is_unwatched {
             return Vec::new();

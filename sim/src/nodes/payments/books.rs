@@ -78,6 +78,30 @@ impl Counts {
     }
 }
 
+/// What payments come to that a processor does not keep any more.
+#[derive(Default)]
+pub(super) struct Archived {
+    payments: u64,
+    captured_minor: u64,
+    refunded_minor: u64,
+    in_doubt_minor: u64,
+    charged_back_minor: u64,
+}
+
+impl Archived {
+    pub(super) fn add(&mut self, payment: &BookedPayment) {
+        self.payments += 1;
+        for (sum, minor) in [
+            (&mut self.captured_minor, payment.captured_minor),
+            (&mut self.refunded_minor, payment.refunded_minor),
+            (&mut self.in_doubt_minor, payment.maybe_captured_minor),
+            (&mut self.charged_back_minor, payment.charged_back_minor),
+        ] {
+            *sum = sum.saturating_add(minor.unsigned_abs());
+        }
+    }
+}
+
 /// Everything in a processor's store, and what the library's audit says of it.
 pub(super) fn of(processor: &Processor<AnyStore>) -> MoneyProbe {
     let mut payments = Vec::new();
@@ -87,16 +111,20 @@ pub(super) fn of(processor: &Processor<AnyStore>) -> MoneyProbe {
 }
 
 /// The same, with the sums among what is shown.
-pub(super) fn probe(processor: &Processor<AnyStore>, out: &mut Probes) -> MoneyProbe {
+pub(super) fn probe(processor: &Processor<AnyStore>, archived: &Archived, out: &mut Probes) -> MoneyProbe {
     let probe = of(processor);
     if let MoneyProbe::Processor { payments, .. } = &probe {
-        let sum =
-            |of: fn(&BookedPayment) -> i64| payments.iter().map(|payment| of(payment).unsigned_abs()).sum();
-        out.counts.insert("payments", payments.len() as u64);
-        out.counts.insert("booked_captured_minor", sum(|payment| payment.captured_minor));
-        out.counts.insert("booked_refunded_minor", sum(|payment| payment.refunded_minor));
-        out.counts.insert("in_doubt_minor", sum(|payment| payment.maybe_captured_minor));
-        let charged_back = sum(|payment| payment.charged_back_minor);
+        let sum = |before: u64, of: fn(&BookedPayment) -> i64| {
+            payments.iter().map(|payment| of(payment).unsigned_abs()).fold(before, u64::saturating_add)
+        };
+        out.counts.insert("payments", payments.len() as u64 + archived.payments);
+        out.counts
+            .insert("booked_captured_minor", sum(archived.captured_minor, |payment| payment.captured_minor));
+        out.counts
+            .insert("booked_refunded_minor", sum(archived.refunded_minor, |payment| payment.refunded_minor));
+        out.counts
+            .insert("in_doubt_minor", sum(archived.in_doubt_minor, |payment| payment.maybe_captured_minor));
+        let charged_back = sum(archived.charged_back_minor, |payment| payment.charged_back_minor);
         if charged_back > 0 {
             out.counts.insert("booked_charged_back_minor", charged_back);
         }
@@ -119,7 +147,7 @@ fn held_minor(processor: &Processor<AnyStore>) -> u64 {
 }
 
 /// A payment as it is in the store.
-fn booked(intent: &Intent) -> BookedPayment {
+pub(super) fn booked(intent: &Intent) -> BookedPayment {
     let mut booked = BookedPayment { intent: intent.id.0, ..BookedPayment::default() };
     let lost = intent.disputes.iter().filter(|dispute| dispute.phase == DisputePhase::Lost);
     booked.charged_back_minor = lost.fold(0, |sum: i64, dispute| sum.saturating_add(dispute.minor));

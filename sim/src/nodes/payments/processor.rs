@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foreshock_systems::payment::{
-    Answer, CaptureMethod, Command, Currency, Delivery, EventSubject, InOrder, Input, Instrument, IntentId,
-    Money, Notice, OperationId, OperationKind, Order, Output, Policies, Processor, ProviderEvent, ProviderId,
-    Rejected, Request as MerchantRequest, RequestId, WebhookSecrets, debits_and_credits,
+    Answer, CaptureMethod, Command, Currency, DebitsAndCredits, Delivery, EventSubject, InOrder, Input,
+    Instrument, IntentId, Money, Notice, OperationId, OperationKind, Order, Output, Policies, Processor,
+    ProviderEvent, ProviderId, Rejected, Request as MerchantRequest, RequestId, WebhookSecrets,
 };
 
-use super::books::{self, Counts};
+use super::books::{self, Archived, Counts};
 use super::calls_of;
 use super::settings::{self, ProcessorSettings};
 use super::wire::{self, Ask, Asked, News, ToProcessor, ToProvider, Told};
@@ -62,8 +62,8 @@ pub(super) struct Payments {
     edges: Vec<EdgeId>,
     secrets: Vec<WebhookSecrets>,
     processor: Option<Processor<AnyStore>>,
-    /// What its ledger says, and after how many transfers.
-    balances: Option<(u64, (u128, u128))>,
+    /// What its ledger says, since somebody looked at it first.
+    balances: Option<DebitsAndCredits>,
     fallen: Option<Fallen>,
     /// By number of the payment.
     origins: Vec<Origin>,
@@ -72,6 +72,7 @@ pub(super) struct Payments {
     answers: BTreeMap<Ref, Verdict>,
     service_hash: u64,
     counts: Counts,
+    archived: Archived,
     defect: Option<Defect>,
 }
 
@@ -92,6 +93,7 @@ impl Payments {
             answers: BTreeMap::new(),
             service_hash: name_hash(&own.name),
             counts: Counts::default(),
+            archived: Archived::default(),
             defect,
         }
     }
@@ -125,25 +127,15 @@ impl Payments {
 
     fn after_step(&mut self, processor: Processor<AnyStore>, out: Vec<Output>, cx: &mut Cx<'_>) {
         if cx.watches_money() {
-            let (debits, credits) = self.balances(&processor);
+            let store = processor.store();
+            let balances = self.balances.get_or_insert_with(|| DebitsAndCredits::read(store));
+            balances.follow(store, processor.changed_balances());
+            let (debits, credits) = balances.totals();
             cx.ledger_seen(debits, credits);
         }
         self.processor = Some(processor);
         for output in out {
             self.carry_out(output, cx);
-        }
-    }
-
-    /// All debits and all credits; read again when a transfer was posted.
-    fn balances(&mut self, processor: &Processor<AnyStore>) -> (u128, u128) {
-        let posted = processor.postings();
-        match self.balances {
-            Some((at, balances)) if at == posted => balances,
-            Some(_) | None => {
-                let balances = debits_and_credits(processor.store());
-                self.balances = Some((posted, balances));
-                balances
-            }
         }
     }
 
@@ -163,6 +155,11 @@ impl Payments {
                     self.counts.contradictions += 1;
                 }
             },
+            Output::Archive(intent) => {
+                let booked = books::booked(&intent);
+                self.archived.add(&booked);
+                cx.payment_archived(&booked);
+            }
         }
     }
 
@@ -247,7 +244,7 @@ impl Payments {
             Ask::Capture => Command::Capture { intent, minor: asked.minor, is_final: true },
             Ask::Refund => Command::Refund { intent, minor: asked.minor },
         };
-        let key = format!("{:016x}/{}/{}", request.key, ask_name(asked.ask), asked.key_try);
+        let key = key_of(request.key, asked.ask, asked.key_try);
         let key = match self.defect {
             Some(Defect::IgnoresKeys) => format!("{key}/{}", self.counts.requests),
             _ => key,
@@ -376,6 +373,23 @@ const fn ask_name(ask: Ask) -> &'static str {
     }
 }
 
+/// `<order in hexadecimal>/<what is asked>/<try>`.
+fn key_of(order: u64, ask: Ask, key_try: u32) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut key = String::with_capacity(32);
+    for place in (0..16).rev() {
+        key.push(char::from(DIGITS[(order >> (place * 4)) as usize & 0xF]));
+    }
+    key.push('/');
+    key.push_str(ask_name(ask));
+    key.push('/');
+    match key_try {
+        0 => key.push('0'),
+        _ => key.push_str(&key_try.to_string()),
+    }
+    key
+}
+
 const STATUS: u64 = 1;
 
 /// Names the operation that a call is about.
@@ -415,9 +429,7 @@ impl Behaviour for Payments {
         }
         let processor = self.opened(cx);
         if self.counts.crashes > 0 {
-            let mut last = 0;
-            processor.intents(&mut |intent| last = last.max(intent.id.0));
-            self.origins.truncate(usize::try_from(last.saturating_add(1)).unwrap_or(usize::MAX));
+            self.origins.truncate(usize::try_from(processor.next_intent().0).unwrap_or(usize::MAX));
             cx.money_found(&books::of(&processor));
         }
         self.processor = Some(processor);
@@ -483,7 +495,23 @@ impl Behaviour for Payments {
     fn probe(&self, out: &mut Probes) {
         self.counts.probe(out);
         if let Some(processor) = &self.processor {
-            out.money = Some(books::probe(processor, out));
+            out.money = Some(books::probe(processor, &self.archived, out));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_names_the_order_what_is_asked_and_the_try() {
+        let asks = [Ask::Create { is_manual: true }, Ask::Confirm, Ask::Capture, Ask::Refund];
+        for (order, key_try) in [(0, 0), (0x0123_4567_89AB_CDEF, 1), (u64::MAX, u32::MAX)] {
+            for ask in asks {
+                let plain = format!("{order:016x}/{}/{key_try}", ask_name(ask));
+                assert_eq!(key_of(order, ask, key_try), plain);
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Kind `payment-provider`: an acquirer. Does what it is told once for each name, with outcomes drawn by the order, and
 //! tells of them by webhooks if it calls whoever asks. It trusts amounts: bounds are the processor's business. What it
-//! has done is never forgotten.
+//! has done it knows for as long as it is told to keep it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use foreshock_systems::payment::{Decline, DisputePhase, OperationKind, Outcome};
@@ -84,6 +84,10 @@ pub(super) struct Provider {
     /// To whom it can tell something, with the way there.
     told: Vec<(ServiceId, EdgeId)>,
     known: BTreeMap<Name, Known>,
+    /// What is decided, and until when it is known, in the order in which it was decided.
+    fading: VecDeque<(Time, Name)>,
+    /// Taken and given back by what it does not know any more.
+    forgotten_minor: (u64, u64),
     due: BTreeMap<(Time, u64), Due>,
     events: u32,
     timers: u64,
@@ -106,6 +110,8 @@ impl Provider {
             settings: read(&plan.services[service.index()]),
             told: told.collect(),
             known: BTreeMap::new(),
+            fading: VecDeque::new(),
+            forgotten_minor: (0, 0),
             due: BTreeMap::new(),
             events: 0,
             timers: 0,
@@ -192,6 +198,7 @@ impl Provider {
         let Some(known) = self.known.get_mut(&name) else { return };
         known.is_settled = true;
         let Known { kind, outcome, order, .. } = *known;
+        self.fading.push_back((cx.local_time() + self.settings.keep, name));
         if let Outcome::Succeeded { minor } = outcome {
             cx.money_moved(&Movement { processor: name.0, intent: name.1, order, kind, minor });
             if self.settings.settlement_every.is_some() && (kind.takes_money() || kind.gives_back()) {
@@ -202,6 +209,17 @@ impl Provider {
             }
         }
         self.tell(name, News::Outcome(outcome), cx);
+    }
+
+    /// Forgets what it has known for long enough.
+    fn fade(&mut self, local: Time) {
+        while let Some((_, name)) = self.fading.front().copied().filter(|(until, _)| *until <= local) {
+            self.fading.pop_front();
+            let Some(known) = self.known.remove(&name) else { continue };
+            let (taken, given_back) = moved_minor(&known);
+            self.forgotten_minor.0 = self.forgotten_minor.0.saturating_add(taken);
+            self.forgotten_minor.1 = self.forgotten_minor.1.saturating_add(given_back);
+        }
     }
 
     /// Plans the webhooks of an event.
@@ -376,6 +394,17 @@ fn read(plan: &ServicePlan) -> ProviderSettings {
     settings::provider(&plan.settings).expect("the plan's settings were checked")
 }
 
+/// What an operation has taken, and what it has given back.
+const fn moved_minor(known: &Known) -> (u64, u64) {
+    if !known.is_settled || !matches!(known.outcome, Outcome::Succeeded { .. }) {
+        return (0, 0);
+    }
+    let minor = known.minor.unsigned_abs();
+    let takes = if known.kind.takes_money() { minor } else { 0 };
+    let gives = if known.kind.gives_back() { minor } else { 0 };
+    (takes, gives)
+}
+
 const fn outcome_now(known: &Known) -> Outcome {
     if known.is_settled { known.outcome } else { Outcome::Pending }
 }
@@ -387,6 +416,7 @@ impl Behaviour for Provider {
             self.counts.not_understood += 1;
             return Verdict::Fail;
         };
+        self.fade(cx.local_time());
         let name = (from, order.intent, order.serial);
         let outcome = match order.execute {
             Some(kind) => self.execute(name, kind, order.minor, request, cx),
@@ -500,12 +530,11 @@ impl Behaviour for Provider {
             ("lines_taken", counts.lines_taken),
         ];
         out.counts.extend(where_there_are_any.into_iter().filter(|(_, count)| *count > 0));
-        let taken = |known: &&Known| known.is_settled && matches!(known.outcome, Outcome::Succeeded { .. });
-        let sum = |of: fn(OperationKind) -> bool| {
-            let known = self.known.values().filter(taken).filter(|known| of(known.kind));
-            known.map(|known| known.minor.unsigned_abs()).fold(0, u64::saturating_add)
-        };
-        out.counts.insert("taken_minor", sum(OperationKind::takes_money));
-        out.counts.insert("given_back_minor", sum(OperationKind::gives_back));
+        let (taken, given_back) =
+            self.known.values().map(moved_minor).fold(self.forgotten_minor, |sum, moved| {
+                (sum.0.saturating_add(moved.0), sum.1.saturating_add(moved.1))
+            });
+        out.counts.insert("taken_minor", taken);
+        out.counts.insert("given_back_minor", given_back);
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct ProcessorSettings {
     pub(super) store: StoreKind,
 }
 
-const PROCESSOR: [Setting<ProcessorSettings>; 11] = [
+const PROCESSOR: [Setting<ProcessorSettings>; 12] = [
     ("key_ttl", |settings, value| {
         settings.config.keys.ttl = lifetime(value)?;
         Ok(())
@@ -49,6 +49,10 @@ const PROCESSOR: [Setting<ProcessorSettings>; 11] = [
     }),
     ("inbox_ttl", |settings, value| {
         settings.config.inbox_ttl = lifetime(value)?;
+        Ok(())
+    }),
+    ("keep", |settings, value| {
+        settings.config.keep = lifetime(value)?;
         Ok(())
     }),
     ("max_attempts", |settings, value| {
@@ -115,9 +119,11 @@ pub(super) struct ProviderSettings {
     pub(super) disputes_won_ppm: u32,
     /// From one settlement file to the next; `None`: there are none.
     pub(super) settlement_every: Option<Span>,
+    /// How long it knows what it has done.
+    pub(super) keep: Span,
 }
 
-const PROVIDER: [Setting<ProviderSettings>; 15] = [
+const PROVIDER: [Setting<ProviderSettings>; 16] = [
     ("decline", |settings, value| {
         settings.decline_ppm = share(value)?;
         Ok(())
@@ -178,6 +184,10 @@ const PROVIDER: [Setting<ProviderSettings>; 15] = [
         settings.settlement_every = Some(lifetime(value)?);
         Ok(())
     }),
+    ("keep", |settings, value| {
+        settings.keep = lifetime(value)?;
+        Ok(())
+    }),
 ];
 
 /// The settings of a provider, or everything that is wrong with them.
@@ -198,6 +208,7 @@ pub(super) fn provider(written: &Map<String, Value>) -> Result<ProviderSettings,
         decided_after: Span::from_secs(60),
         disputes_won_ppm: 0,
         settlement_every: None,
+        keep: ProcessorConfig::default().keep,
     };
     let settings = settings::read("a payment provider", &PROVIDER, settings, written)?;
     let refused = [settings.decline_ppm, settings.hard_decline_ppm, settings.not_processed_ppm];

@@ -57,7 +57,7 @@ impl Both {
                         let word = Input::Word { operation, outcome };
                         self.processor.handle(self.now, word, &mut out).expect("it is known");
                     }
-                    Wish::Send { order: Order::Status { .. }, .. } | Wish::Notice(_) => {}
+                    Wish::Send { order: Order::Status { .. }, .. } | Wish::Notice(_) | Wish::Archive(_) => {}
                 }
             }
         }

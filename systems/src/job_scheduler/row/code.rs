@@ -89,6 +89,33 @@ fn parts(job: &Job) -> u16 {
     parts.iter().rev().fold(0, |word, part| word << 1 | u16::from(*part))
 }
 
+/// What a job without parents, unique key and result takes, beside its arguments.
+const ROOM_OF_JOB: usize = 128;
+
+/// Fields that always lie one behind the other, with the places of all of them known beforehand.
+struct Run<const BYTES: usize> {
+    bytes: [u8; BYTES],
+    next: usize,
+}
+
+impl<const BYTES: usize> Run<BYTES> {
+    const fn new() -> Run<BYTES> {
+        Run { bytes: [0; BYTES], next: 0 }
+    }
+
+    #[inline(always)]
+    fn put<const FIELD: usize>(&mut self, field: [u8; FIELD]) {
+        self.bytes[self.next..self.next + FIELD].copy_from_slice(&field);
+        self.next += FIELD;
+    }
+
+    #[inline(always)]
+    fn all(self) -> [u8; BYTES] {
+        debug_assert_eq!(self.next, BYTES, "there is room for every field and no more");
+        self.bytes
+    }
+}
+
 struct Writer(Vec<u8>);
 
 impl Writer {
@@ -122,24 +149,32 @@ impl Writer {
     }
 
     fn job(&mut self, job: &Job) {
-        self.u16(parts(job));
-        self.u16(job.kind.0);
-        self.u16(job.queue.0);
-        self.u8(job.priority);
-        self.u32(job.tenant.0);
-        self.bytes(&job.args);
-        self.u8(job.state as u8);
-        self.u32(job.attempt);
-        self.u32(job.max_attempts);
-        self.u64(job.token.0);
-        self.u32(job.lost_leases);
-        self.time(job.enqueued_at);
-        self.time(job.due_at);
-        self.span(job.previous_pause);
-        self.u64(job.waiting_on.len() as u64);
+        self.0.reserve(ROOM_OF_JOB + job.args.len());
+        let mut head = Run::<19>::new();
+        head.put(parts(job).to_le_bytes());
+        head.put(job.kind.0.to_le_bytes());
+        head.put(job.queue.0.to_le_bytes());
+        head.put([job.priority]);
+        head.put(job.tenant.0.to_le_bytes());
+        head.put((job.args.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(&head.all());
+        self.0.extend_from_slice(&job.args);
+        let mut middle = Run::<53>::new();
+        middle.put([job.state as u8]);
+        middle.put(job.attempt.to_le_bytes());
+        middle.put(job.max_attempts.to_le_bytes());
+        middle.put(job.token.0.to_le_bytes());
+        middle.put(job.lost_leases.to_le_bytes());
+        middle.put(job.enqueued_at.as_nanos().to_le_bytes());
+        middle.put(job.due_at.as_nanos().to_le_bytes());
+        middle.put(job.previous_pause.as_nanos().to_le_bytes());
+        middle.put((job.waiting_on.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(&middle.all());
         job.waiting_on.iter().for_each(|parent| self.u64(parent.0));
-        self.u8(job.on_parent_failure as u8);
-        self.u32(job.progress_ppm);
+        let mut tail = Run::<5>::new();
+        tail.put([job.on_parent_failure as u8]);
+        tail.put(job.progress_ppm.to_le_bytes());
+        self.0.extend_from_slice(&tail.all());
         self.job_parts(job);
     }
 
@@ -147,9 +182,11 @@ impl Writer {
     fn job_parts(&mut self, job: &Job) {
         job.deadline.into_iter().for_each(|at| self.time(at));
         if let Some(lease) = job.lease {
-            self.u32(lease.worker.0);
-            self.time(lease.started_at);
-            self.time(lease.until);
+            let mut run = Run::<20>::new();
+            run.put(lease.worker.0.to_le_bytes());
+            run.put(lease.started_at.as_nanos().to_le_bytes());
+            run.put(lease.until.as_nanos().to_le_bytes());
+            self.0.extend_from_slice(&run.all());
         }
         job.stop.into_iter().for_each(|why| self.u8(why as u8));
         job.unique.iter().for_each(|key| self.unique(key));

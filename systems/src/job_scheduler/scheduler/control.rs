@@ -80,7 +80,7 @@ impl<S: Store> Scheduler<S> {
     /// Says once that nothing runs any more.
     pub(super) fn note_drained(&mut self, out: &mut Outbox<Output>) {
         if let Some(drain) = self.drain.as_mut().filter(|drain| !drain.done)
-            && self.state.running().next().is_none()
+            && !self.state.is_running_any()
         {
             drain.done = true;
             out.push(Output::Drained);

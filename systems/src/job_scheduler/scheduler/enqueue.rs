@@ -120,7 +120,7 @@ pub(super) fn add(
     let kind = &txn.config.kinds[usize::from(new.kind.0)];
     let queue = new.queue.unwrap_or(kind.queue);
     let waits = !waiting_on.is_empty();
-    let job = Job {
+    let job = Box::new(Job {
         id: JobId(0),
         kind: new.kind,
         queue,
@@ -147,7 +147,7 @@ pub(super) fn add(
         finished_at: None,
         end: None,
         result: None,
-    };
+    });
     let id = txn.add(job);
     txn.out.push(Output::Enqueued { job: id });
     if !waits {

@@ -46,6 +46,8 @@ pub struct Scheduler<S> {
     last_commit: CommitNumber,
     /// What was written last: its memory is used again.
     spare: Batch,
+    /// Empty: the room of the last change, for the next one.
+    room: Staged,
     #[cfg(test)]
     pub(super) sabotage: Sabotage,
 }
@@ -125,6 +127,7 @@ impl<S: Store> Scheduler<S> {
             stalled_until: None,
             last_commit,
             spare: Batch::new(),
+            room: Staged::default(),
             #[cfg(test)]
             sabotage: Sabotage::None,
         })
@@ -248,17 +251,20 @@ impl<S: Store> Scheduler<S> {
         out: &mut Outbox<Output>,
         decision: impl FnOnce(&mut Txn<'_>) -> Result<(), Rejected>,
     ) -> Result<(), Rejected> {
-        let mut txn = Txn::new(now, &self.config, &self.state);
+        let mut txn = Txn::new(now, &self.config, &self.state, std::mem::take(&mut self.room));
         #[cfg(test)]
         {
             txn.sabotage = self.sabotage;
         }
-        decision(&mut txn)?;
+        if let Err(rejected) = decision(&mut txn) {
+            self.room = txn.dropped();
+            return Err(rejected);
+        }
         let staged = txn.staged();
         self.commit(now, staged, out).map_err(Rejected::Store)
     }
 
-    fn commit(&mut self, now: Time, staged: Staged, out: &mut Outbox<Output>) -> Result<(), StoreError> {
+    fn commit(&mut self, now: Time, mut staged: Staged, out: &mut Outbox<Output>) -> Result<(), StoreError> {
         if !staged.rows.is_empty() {
             self.spare.clear();
             row::write(&staged.rows, &mut self.spare);
@@ -271,8 +277,9 @@ impl<S: Store> Scheduler<S> {
             self.last_commit = written?;
         }
         self.stalled_until = None;
-        self.state.put_all(staged.rows, &self.config);
-        out.extend(staged.out);
+        self.state.put_all(staged.rows.drain(..), &self.config);
+        out.extend(staged.out.drain(..));
+        self.room = staged;
         self.note_drained(out);
         Ok(())
     }

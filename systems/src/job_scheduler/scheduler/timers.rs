@@ -17,7 +17,7 @@ impl<S: Store> Scheduler<S> {
     /// Does all that is due at `now`.
     pub(super) fn settle(&mut self, now: Time, out: &mut Outbox<Output>) -> Result<(), StoreError> {
         while self.state.next_timer().is_some_and(|(at, ..)| at <= now) {
-            let mut txn = Txn::new(now, &self.config, &self.state);
+            let mut txn = Txn::new(now, &self.config, &self.state, std::mem::take(&mut self.room));
             #[cfg(test)]
             {
                 txn.sabotage = self.sabotage;

@@ -7,39 +7,47 @@ use crate::job_scheduler::message::{Output, Rejected};
 use crate::job_scheduler::row::{Counts, Row};
 use crate::job_scheduler::state::State;
 use crate::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes on top of a state.
 pub(super) struct Txn<'a> {
     pub(super) now: Time,
     pub(super) config: &'a SchedulerConfig,
     pub(super) state: &'a State,
-    jobs: BTreeMap<JobId, Box<Job>>,
+    /// In the order of their numbers: mostly one, or some that are new and come at the end.
+    #[allow(clippy::vec_box, reason = "they become rows and then slots as they are")]
+    jobs: Vec<Box<Job>>,
     counts: Counts,
     rows: Vec<Row>,
     pub(super) out: Vec<Output>,
-    ready: BTreeSet<QueueId>,
+    /// Each of them once, in order.
+    ready: Vec<QueueId>,
     #[cfg(test)]
     pub(super) sabotage: super::Sabotage,
 }
 
-/// What is to be written, and to be said once it is.
+/// What is to be written, and to be said once it is. Empty, it is room for the next one.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Staged {
+    #[allow(clippy::vec_box, reason = "they become rows and then slots as they are")]
+    jobs: Vec<Box<Job>>,
+    ready: Vec<QueueId>,
     pub(super) rows: Vec<Row>,
     pub(super) out: Vec<Output>,
 }
 
 impl<'a> Txn<'a> {
-    pub(super) fn new(now: Time, config: &'a SchedulerConfig, state: &'a State) -> Txn<'a> {
+    /// Nothing changed yet, in the room of one that is over.
+    pub(super) fn new(now: Time, config: &'a SchedulerConfig, state: &'a State, room: Staged) -> Txn<'a> {
+        let Staged { jobs, ready, rows, out } = room;
         Txn {
             now,
             config,
             state,
-            jobs: BTreeMap::new(),
+            jobs,
             counts: state.counts,
-            rows: Vec::new(),
-            out: Vec::new(),
-            ready: BTreeSet::new(),
+            rows,
+            out,
+            ready,
             #[cfg(test)]
             sabotage: super::Sabotage::None,
         }
@@ -54,16 +62,29 @@ impl<'a> Txn<'a> {
     }
 
     pub(super) fn staged(mut self) -> Staged {
-        self.rows.extend(self.jobs.into_values().map(Row::Job));
+        self.rows.extend(self.jobs.drain(..).map(Row::Job));
         if self.counts != self.state.counts {
             self.rows.push(Row::Counts(self.counts));
         }
-        self.out.extend(self.ready.into_iter().map(|queue| Output::Ready { queue }));
-        Staged { rows: self.rows, out: self.out }
+        self.out.extend(self.ready.drain(..).map(|queue| Output::Ready { queue }));
+        Staged { jobs: self.jobs, ready: self.ready, rows: self.rows, out: self.out }
+    }
+
+    /// The room, when nothing comes of it.
+    pub(super) fn dropped(mut self) -> Staged {
+        self.jobs.clear();
+        self.ready.clear();
+        self.rows.clear();
+        self.out.clear();
+        Staged { jobs: self.jobs, ready: self.ready, rows: self.rows, out: self.out }
+    }
+
+    fn place(&self, id: JobId) -> Result<usize, usize> {
+        self.jobs.binary_search_by_key(&id, |job| job.id)
     }
 
     pub(super) fn job(&self, id: JobId) -> Option<&Job> {
-        self.jobs.get(&id).map(|job| &**job).or_else(|| self.state.job(id))
+        self.place(id).ok().map(|place| &*self.jobs[place]).or_else(|| self.state.job(id))
     }
 
     pub(super) fn known(&self, id: JobId) -> Result<&Job, Rejected> {
@@ -72,18 +93,22 @@ impl<'a> Txn<'a> {
 
     /// A job to change.
     pub(super) fn edit(&mut self, id: JobId) -> Option<&mut Job> {
-        if !self.jobs.contains_key(&id) {
-            self.jobs.insert(id, Box::new(self.state.job(id)?.clone()));
-        }
-        self.jobs.get_mut(&id).map(|job| &mut **job)
+        let place = match self.place(id) {
+            Ok(place) => place,
+            Err(place) => {
+                self.jobs.insert(place, Box::new(self.state.job(id)?.clone()));
+                place
+            }
+        };
+        Some(&mut self.jobs[place])
     }
 
     /// Adds a job under the next number.
-    pub(super) fn add(&mut self, mut job: Job) -> JobId {
+    pub(super) fn add(&mut self, mut job: Box<Job>) -> JobId {
         self.counts.enqueued += 1;
         job.id = JobId(self.counts.enqueued);
         let id = job.id;
-        self.jobs.insert(id, Box::new(job));
+        self.jobs.push(job);
         id
     }
 
@@ -93,7 +118,9 @@ impl<'a> Txn<'a> {
     }
 
     pub(super) fn prune(&mut self, id: JobId) {
-        self.jobs.remove(&id);
+        if let Ok(place) = self.place(id) {
+            self.jobs.remove(place);
+        }
         self.rows.push(Row::Removed(id));
         self.counts.pruned += 1;
         self.out.push(Output::Pruned { job: id });
@@ -105,13 +132,18 @@ impl<'a> Txn<'a> {
 
     /// Jobs added by this command that are live in a queue.
     pub(super) fn added_to(&self, queue: QueueId) -> u64 {
-        let new = self.jobs.range(JobId(self.state.counts.enqueued + 1)..);
-        new.filter(|(_, job)| job.queue == queue && !job.state.is_terminal()).count() as u64
+        self.added().filter(|job| job.queue == queue && !job.state.is_terminal()).count() as u64
     }
 
     /// Jobs added by this command.
     pub(super) fn added(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.range(JobId(self.state.counts.enqueued + 1)..).map(|(_, job)| &**job)
+        let first = self.place(self.next_of_state()).unwrap_or_else(|place| place);
+        self.jobs[first..].iter().map(|job| &**job)
+    }
+
+    /// The number of the first job that this command adds.
+    fn next_of_state(&self) -> JobId {
+        JobId(self.state.counts.enqueued + 1)
     }
 
     /// A job that waits for nothing but perhaps its time.
@@ -131,7 +163,9 @@ impl<'a> Txn<'a> {
         let Some(job) = self.edit(id) else { return };
         job.state = JobState::Available;
         let queue = job.queue;
-        self.ready.insert(queue);
+        if let Err(place) = self.ready.binary_search(&queue) {
+            self.ready.insert(place, queue);
+        }
     }
 
     /// Ends a job, and with it whatever cannot run without it; releases what has waited for it.

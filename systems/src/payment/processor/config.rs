@@ -60,10 +60,14 @@ pub struct ProcessorConfig {
     /// How long the number of a processed webhook is remembered. What is older changes nothing either, because an
     /// operation ends once.
     pub inbox_ttl: Span,
+    /// How long a payment is kept after its expiry, or after its last operation if that was later; longer if it is not
+    /// settled by then, and for ever if this is [`Span::MAX`]. It can be given back and disputed as long as it is kept.
+    pub keep: Span,
 }
 
 impl Default for ProcessorConfig {
-    /// First check after 30 s, five in all, a minute apart; a day to pay; three attempts.
+    /// First check after 30 s, five in all, a minute apart; a day to pay; three attempts; kept for 540 days, the
+    /// longest that the rules of the card networks give a payer to dispute a payment.
     fn default() -> ProcessorConfig {
         ProcessorConfig {
             limits: Limits::default(),
@@ -79,6 +83,7 @@ impl Default for ProcessorConfig {
             max_attempts: 3,
             max_operations: 1_000,
             inbox_ttl: Span::from_secs(30 * 24 * 3600),
+            keep: Span::from_secs(540 * 24 * 3600),
         }
     }
 }
@@ -180,6 +185,8 @@ pub(in crate::payment) enum Sabotage {
     CapturesUnbounded,
     /// A late charge is kept.
     KeepsLateCharges,
+    /// What payments have moved that are put away is not carried forward.
+    DropsTransfers,
 }
 
 pub(super) struct Rules {

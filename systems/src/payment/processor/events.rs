@@ -53,7 +53,7 @@ impl<S: Store> Step<'_, S> {
             (None, _) => intent.disputes.push(told),
         }
         self.book_dispute(&intent, provider, &told)?;
-        self.save(&intent);
+        self.save(intent);
         Ok(())
     }
 

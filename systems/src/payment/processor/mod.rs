@@ -3,7 +3,9 @@
 //! rebuilt or dropped by a crash without harm.
 
 mod config; // numbers and policies
+mod due; // timers in order
 mod events; // webhooks and chargebacks
+mod hot; // payments under way, decoded
 mod outcomes; // what a provider's word changes
 mod reconcile; // settlement files
 mod requests; // what merchants ask for
@@ -18,7 +20,8 @@ pub(super) use step::intent_key;
 #[cfg(test)]
 pub(super) use config::Sabotage;
 
-use super::ledger::LedgerError;
+use super::intent::Intent;
+use super::ledger::{BalanceName, LedgerError};
 use super::operation::{IntentId, OperationId, OperationState, Order, Outcome, ProviderId};
 use super::request::{Answer, Request, RequestId};
 use super::state::{AttemptEvent, AttemptState};
@@ -28,6 +31,8 @@ use super::webhook::{Delivery, SignatureError, WebhookSecrets};
 use crate::store::{Batch, CommitNumber, Held, Store, StoreError};
 use crate::time::Time;
 use config::Rules;
+use due::Timers;
+use hot::Hot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use step::{Finished, Step, Timer};
@@ -67,6 +72,8 @@ pub enum Output {
     },
     /// Tell people, or a log.
     Notice(Notice),
+    /// Put away a payment as it was last: it was kept for long enough, and is not known here any more.
+    Archive(Box<Intent>),
 }
 
 /// Something people may want to know.
@@ -145,6 +152,9 @@ impl From<LedgerError> for Rejected {
     }
 }
 
+/// So many things are forgotten in one batch: bounds a commit, however much is due.
+const SWEPT_AT_ONCE: usize = 32;
+
 /// Takes requests, asks providers, keeps books. Drive it so: [`handle`](Processor::handle) what happens,
 /// carry out what comes out, in order; call [`expire`](Processor::expire) at [`deadline`](Processor::deadline).
 /// After a crash, [`open`](Processor::open) it from its store.
@@ -153,11 +163,15 @@ pub struct Processor<S> {
     rules: Rules,
     secrets: BTreeMap<ProviderId, WebhookSecrets>,
     velocity: Velocity,
-    timers: BTreeSet<(Time, Timer)>,
+    timers: Timers,
     waiting: BTreeMap<OperationId, RequestId>,
     held: Held<Output>,
     last: CommitNumber,
-    postings: u64,
+    hot: Hot,
+    /// Operations that a provider has been asked for and has not told the end of.
+    asked: BTreeSet<OperationId>,
+    /// By the last thing it was asked to do.
+    changed_balances: Vec<BalanceName>,
     /// Empty: its memory is used again by the next step.
     spare: Batch,
 }
@@ -169,7 +183,7 @@ impl<S: Store> Processor<S> {
     /// [`ConfigError`].
     pub fn open(store: S, config: ProcessorConfig, policies: Policies) -> Result<Processor<S>, ConfigError> {
         config.validate()?;
-        let timers = timers::rebuilt(&store, &config);
+        let (timers, asked) = timers::rebuilt(&store, &config);
         let last = store.durable();
         let rules = Rules::new(config, policies);
         Ok(Processor {
@@ -181,7 +195,9 @@ impl<S: Store> Processor<S> {
             waiting: BTreeMap::new(),
             held: Held::default(),
             last,
-            postings: 0,
+            hot: Hot::default(),
+            asked,
+            changed_balances: Vec::new(),
             spare: Batch::new(),
         })
     }
@@ -214,9 +230,9 @@ impl<S: Store> Processor<S> {
         &self.store
     }
 
-    /// How many transfers were posted since the processor was opened: as long as it stays the same, so do the balances.
-    pub const fn postings(&self) -> u64 {
-        self.postings
+    /// The balances that the last call has changed, of those that take in what happened or do what is due.
+    pub fn changed_balances(&self) -> &[BalanceName] {
+        &self.changed_balances
     }
 
     /// Gives the store back, for instance after it failed.
@@ -225,7 +241,7 @@ impl<S: Store> Processor<S> {
     }
 
     /// All payments, in the order in which they were made.
-    pub fn intents(&self, visit: &mut dyn FnMut(super::intent::Intent)) {
+    pub fn intents(&self, visit: &mut dyn FnMut(Intent)) {
         self.store.scan(b"intent/", &mut |_, stored| {
             if let Ok(intent) = postcard::from_bytes(stored.value) {
                 visit(intent);
@@ -234,13 +250,22 @@ impl<S: Store> Processor<S> {
         });
     }
 
+    /// The number that the next payment will have: all before it were given.
+    pub fn next_intent(&self) -> IntentId {
+        let stored = self.store.get(requests::NEXT_INTENT);
+        IntentId(stored.and_then(|stored| postcard::from_bytes(stored.value).ok()).unwrap_or(1))
+    }
+
     /// Whether there is such a payment.
     pub fn has_intent(&self, id: IntentId) -> bool {
         self.store.get(&step::intent_key(id)).is_some()
     }
 
     /// A payment.
-    pub fn intent(&self, id: IntentId) -> Option<super::intent::Intent> {
+    pub fn intent(&self, id: IntentId) -> Option<Intent> {
+        if let Some(intent) = self.hot.get(id) {
+            return Some(intent.clone());
+        }
         postcard::from_bytes(self.store.get(&step::intent_key(id))?.value).ok()
     }
 
@@ -249,6 +274,7 @@ impl<S: Store> Processor<S> {
     /// # Errors
     /// [`Rejected`]; then nothing has changed. Outputs of earlier steps may come out all the same.
     pub fn handle(&mut self, now: Time, input: Input<'_>, out: &mut Vec<Output>) -> Result<(), Rejected> {
+        self.changed_balances.clear();
         let result = match input {
             Input::Request(request) => self.request(now, request),
             Input::Word { operation, outcome } => self.run(now, |step| step.word(None, operation, outcome)),
@@ -260,8 +286,7 @@ impl<S: Store> Processor<S> {
 
     /// When [`expire`](Processor::expire) wants to be called next.
     pub fn deadline(&self) -> Option<Time> {
-        let timer = self.timers.first().map(|(due, _)| *due);
-        timer.into_iter().chain(self.store.deadline()).min()
+        self.timers.first_due().into_iter().chain(self.store.deadline()).min()
     }
 
     /// Does what is due: syncs the store, asks for outcomes, ends what is over.
@@ -269,19 +294,41 @@ impl<S: Store> Processor<S> {
     /// # Errors
     /// [`Rejected`]: the rest is still due.
     pub fn expire(&mut self, now: Time, out: &mut Vec<Output>) -> Result<(), Rejected> {
-        while let Some((due, timer)) = self.timers.first().cloned().filter(|(due, _)| *due <= now) {
-            let result = self.run(now, |step| step.timer(&timer));
-            // One that cannot be carried out must not block the others for ever.
-            if !matches!(result, Err(Rejected::Store(_))) {
-                self.timers.remove(&(due, timer));
+        self.changed_balances.clear();
+        let mut due = Vec::new();
+        while let Some(first) = self.timers.pop_due(now) {
+            let is_sweeping = first.1.is_sweeping();
+            due.push(first);
+            while is_sweeping && due.len() < SWEPT_AT_ONCE {
+                let Some(next) = self.timers.pop_sweeping(now) else { break };
+                due.push(next);
             }
-            result?;
+            self.fire(now, &mut due)?;
         }
         if self.store.deadline().is_some_and(|due| due <= now) {
             self.store.sync(now).map_err(Rejected::Store)?;
         }
         self.release(out);
         Ok(())
+    }
+
+    /// Carries out what is due in one step. What cannot be carried out must not block the others for ever.
+    fn fire(&mut self, now: Time, due: &mut Vec<(Time, Timer)>) -> Result<(), Rejected> {
+        // A status check of what is known by now asks for nothing.
+        due.retain(|(_, timer)| !matches!(timer, Timer::Check(id) if !self.asked.contains(id)));
+        if due.is_empty() {
+            return Ok(());
+        }
+        let result = self.run(now, |step| due.iter().try_for_each(|(_, timer)| step.timer(timer)));
+        match result {
+            Err(Rejected::Store(_)) => self.timers.extend(due.drain(..)),
+            Err(_) if due.len() > 1 => {
+                let alone = due.drain(..).map(|timer| self.fire(now, &mut vec![timer]));
+                return alone.fold(Ok(()), Result::and);
+            }
+            Ok(()) | Err(_) => due.clear(),
+        }
+        result
     }
 
     fn request(&mut self, now: Time, request: Request) -> Result<(), Rejected> {
@@ -306,15 +353,29 @@ impl<S: Store> Processor<S> {
         work: impl FnOnce(&mut Step<'_, S>) -> Result<T, Rejected>,
     ) -> Result<T, Rejected> {
         let unit = Unit::over(&self.store, std::mem::take(&mut self.spare));
-        let mut step = Step::new(now, &self.rules, unit, &mut self.waiting);
+        let mut step = Step::new(now, &self.rules, unit, &mut self.waiting, &mut self.hot);
         let result = work(&mut step)?;
-        let Finished { mut batch, postings, outputs, timers } = step.finish();
+        let Finished { mut batch, balances, outputs, timers, changed } = step.finish();
+        // A store that fails may have written them all the same.
+        self.changed_balances.extend(balances);
         if !batch.is_empty() {
             self.last = self.store.commit(now, &batch).map_err(Rejected::Store)?;
             batch.clear();
         }
         self.spare = batch;
-        self.postings += postings;
+        for intent in changed {
+            for operation in &intent.operations {
+                match operation.state {
+                    OperationState::InFlight | OperationState::Pending => self.asked.insert(operation.id),
+                    OperationState::Unresolved
+                    | OperationState::Abandoned
+                    | OperationState::Succeeded
+                    | OperationState::Declined(_)
+                    | OperationState::Mismatched(_) => self.asked.remove(&operation.id),
+                };
+            }
+            self.hot.put(intent);
+        }
         for output in outputs {
             self.held.push(self.last, output);
         }

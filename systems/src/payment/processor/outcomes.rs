@@ -27,13 +27,13 @@ impl<S: Store> Step<'_, S> {
         outcome: Outcome,
     ) -> Result<(), Rejected> {
         let mut intent = self.load(id.intent).ok_or(Rejected::UnknownOperation(id))?;
-        let operation = intent.operation(id).cloned().ok_or(Rejected::UnknownOperation(id))?;
+        let operation = intent.operation(id).map(Operation::facts).ok_or(Rejected::UnknownOperation(id))?;
         let provider = intent.attempts[operation.attempt as usize].provider;
         if from.is_some_and(|from| from != provider) {
             return Err(Rejected::UnknownOperation(id));
         }
         self.take_word(&mut intent, &operation, outcome)?;
-        self.save(&intent);
+        self.save(intent);
         Ok(())
     }
 
@@ -253,7 +253,7 @@ impl<S: Store> Step<'_, S> {
 
     /// What a processor does that does not know that it has done it: under test only.
     fn book_again(&mut self, intent: &mut Intent, operation: &Operation) -> Result<(), Rejected> {
-        let mut twin = operation.clone();
+        let mut twin = operation.facts();
         twin.id.serial = intent.operations.len() as u32;
         intent.operations.push(twin.clone());
         self.book(intent, &twin)

@@ -55,6 +55,7 @@ impl<S: Store> Processor<S> {
         file: &[SettlementLine],
         out: &mut Vec<Output>,
     ) -> Result<ReconcileReport, Rejected> {
+        self.changed_balances.clear();
         let mut report = ReconcileReport::default();
         for line in file {
             match self.run(now, |step| step.line(provider, line))? {
@@ -88,7 +89,7 @@ impl<S: Store> Step<'_, S> {
     fn line(&mut self, provider: ProviderId, line: &SettlementLine) -> Result<Line, Rejected> {
         let id = line.operation;
         let before = self.load(id.intent).and_then(|intent| {
-            let operation = intent.operation(id)?.clone();
+            let operation = intent.operation(id)?.facts();
             (intent.attempts[operation.attempt as usize].provider == provider).then_some(operation)
         });
         let Some(before) = before else { return Ok(Line::NotOurs) };
@@ -102,7 +103,7 @@ impl<S: Store> Step<'_, S> {
         }
         operation.is_settled = true;
         let (kind, amount) = (operation.kind, Money::new(line.minor, intent.amount.currency));
-        self.save(&intent);
+        self.save(intent);
         let transfer_id = TransferId { operation: id, leg: Leg::Settlement };
         let (bank, provider) = (Account::Bank, Account::Provider(provider));
         let payout = match (kind.takes_money(), kind.gives_back()) {

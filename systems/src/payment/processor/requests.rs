@@ -14,7 +14,7 @@ use crate::store::Store;
 use crate::time::Time;
 
 /// The number of the next payment.
-const NEXT_INTENT: &[u8] = b"meta/next intent";
+pub(super) const NEXT_INTENT: &[u8] = b"meta/next intent";
 
 /// How a request begins.
 enum Begun {
@@ -65,7 +65,7 @@ impl<S: Store> Step<'_, S> {
                 self.waiting.insert(operation, id);
                 let mut intent = self.load(operation.intent).expect("what waits was saved in this step");
                 intent.operations[operation.serial as usize].key = key;
-                self.save(&intent);
+                self.save(intent);
             }
         }
         Ok(())
@@ -100,7 +100,7 @@ impl<S: Store> Step<'_, S> {
             Command::Refund { minor, .. } => self.refund(&mut intent, minor),
         }?;
         if begun.is_ok() {
-            self.save(&intent);
+            self.save(intent);
         }
         Ok(begun)
     }
@@ -120,7 +120,7 @@ impl<S: Store> Step<'_, S> {
         let number: u64 = self.unit.get(NEXT_INTENT).unwrap_or(1);
         self.unit.put(NEXT_INTENT, &number.saturating_add(1));
         let expires = self.now + config.intent_ttl;
-        let intent = Intent {
+        let intent = Box::new(Intent {
             id: IntentId(number),
             merchant,
             payer,
@@ -131,10 +131,11 @@ impl<S: Store> Step<'_, S> {
             attempts: Vec::new(),
             operations: Vec::new(),
             disputes: Vec::new(),
-        };
+        });
         self.set_timer(expires, Timer::Expiry(intent.id));
-        self.save(&intent);
-        Ok(Begun::Done(Answer::of(200, intent.view())))
+        let answer = Answer::of(200, intent.view());
+        self.save(intent);
+        Ok(Begun::Done(answer))
     }
 
     fn confirm(

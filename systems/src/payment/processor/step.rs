@@ -2,9 +2,11 @@
 //! processor commits it.
 
 use super::config::Rules;
+use super::hot::Hot;
 use super::{Output, Rejected};
 use crate::payment::idempotency::KeyRecord;
 use crate::payment::intent::{Attempt, Intent};
+use crate::payment::ledger::BalanceName;
 use crate::payment::money::Money;
 use crate::payment::operation::{
     IntentId, Operation, OperationId, OperationKind, OperationState, Order, ProviderId,
@@ -13,7 +15,7 @@ use crate::payment::request::{Answer, RequestId};
 use crate::payment::state::AttemptEvent;
 use crate::payment::unit::Unit;
 use crate::store::{Batch, Store};
-use crate::time::Time;
+use crate::time::{Span, Time};
 use std::collections::BTreeMap;
 
 /// What is due at some time. Checked against the record when it fires, so that an old one does no harm.
@@ -27,7 +29,35 @@ pub(super) enum Timer {
     Key(String),
     /// The number of a webhook may be forgotten.
     Event(ProviderId, u64),
+    /// A payment may be put away.
+    Forget(IntentId),
 }
+
+impl Timer {
+    pub(super) const KINDS: usize = 5;
+
+    /// Whether it only forgets what nobody asks about any more: late by up to [`SWEEP`] it does the same.
+    pub(super) const fn is_sweeping(&self) -> bool {
+        match self {
+            Timer::Check(_) | Timer::Expiry(_) => false,
+            Timer::Key(_) | Timer::Event(..) | Timer::Forget(_) => true,
+        }
+    }
+
+    /// Timers of one kind wait equally long, as long as nobody changes the config.
+    pub(super) const fn kind(&self) -> usize {
+        match self {
+            Timer::Check(_) => 0,
+            Timer::Expiry(_) => 1,
+            Timer::Key(_) => 2,
+            Timer::Event(..) => 3,
+            Timer::Forget(_) => 4,
+        }
+    }
+}
+
+/// What is only forgotten is forgotten together, at the next whole one of these.
+pub(super) const SWEEP: Span = Span::from_secs(1);
 
 pub(in crate::payment) fn intent_key(id: IntentId) -> [u8; 15] {
     let mut key = *b"intent/........";
@@ -49,9 +79,13 @@ pub(super) fn event_key(provider: ProviderId, event: u64) -> [u8; 18] {
 /// What a step comes to.
 pub(super) struct Finished {
     pub(super) batch: Batch,
-    pub(super) postings: u64,
+    /// Balances that it changed.
+    pub(super) balances: Vec<BalanceName>,
     pub(super) outputs: Vec<Output>,
     pub(super) timers: Vec<(Time, Timer)>,
+    /// Payments that it changed, as they are in the batch.
+    #[allow(clippy::vec_box, reason = "they come from the hot ones and go back there as they are")]
+    pub(super) changed: Vec<Box<Intent>>,
 }
 
 pub(super) struct Step<'p, S> {
@@ -59,6 +93,9 @@ pub(super) struct Step<'p, S> {
     pub(super) rules: &'p Rules,
     pub(super) unit: Unit<'p, S>,
     pub(super) waiting: &'p mut BTreeMap<OperationId, RequestId>,
+    hot: &'p mut Hot,
+    #[allow(clippy::vec_box, reason = "they come from the hot ones and go back there as they are")]
+    changed: Vec<Box<Intent>>,
     outputs: Vec<Output>,
     timers: Vec<(Time, Timer)>,
 }
@@ -69,13 +106,14 @@ impl<'p, S: Store> Step<'p, S> {
         rules: &'p Rules,
         unit: Unit<'p, S>,
         waiting: &'p mut BTreeMap<OperationId, RequestId>,
+        hot: &'p mut Hot,
     ) -> Step<'p, S> {
-        Step { now, rules, unit, waiting, outputs: Vec::new(), timers: Vec::new() }
+        Step { now, rules, unit, waiting, hot, changed: Vec::new(), outputs: Vec::new(), timers: Vec::new() }
     }
 
     pub(super) fn finish(self) -> Finished {
-        let postings = self.unit.postings();
-        Finished { batch: self.unit.into_batch(), postings, outputs: self.outputs, timers: self.timers }
+        let (batch, balances) = self.unit.into_parts();
+        Finished { batch, balances, outputs: self.outputs, timers: self.timers, changed: self.changed }
     }
 
     pub(super) fn push(&mut self, output: Output) {
@@ -86,12 +124,26 @@ impl<'p, S: Store> Step<'p, S> {
         self.timers.push((due, timer));
     }
 
-    pub(super) fn load(&self, id: IntentId) -> Option<Intent> {
-        self.unit.get(&intent_key(id))
+    /// A payment as it is after what this step has saved, to be changed and saved. One that is not saved is read from
+    /// the store again the next time, so whatever was done to it is forgotten.
+    pub(super) fn load(&mut self, id: IntentId) -> Option<Box<Intent>> {
+        if let Some(saved) = self.changed.iter().find(|intent| intent.id == id) {
+            return Some(saved.clone());
+        }
+        self.hot.take(id).or_else(|| self.unit.get(&intent_key(id)).map(Box::new))
     }
 
-    pub(super) fn save(&mut self, intent: &Intent) {
-        self.unit.put(&intent_key(intent.id), intent);
+    /// One that was loaded and is as it was.
+    pub(super) fn put_back(&mut self, intent: Box<Intent>) {
+        if self.changed.iter().all(|saved| saved.id != intent.id) {
+            self.hot.put(intent);
+        }
+    }
+
+    pub(super) fn save(&mut self, intent: Box<Intent>) {
+        self.unit.put(&intent_key(intent.id), &*intent);
+        self.changed.retain(|saved| saved.id != intent.id);
+        self.changed.push(intent);
     }
 
     /// Moves an attempt along the table, or not at all.

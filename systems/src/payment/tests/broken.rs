@@ -62,6 +62,16 @@ fn each_defect_is_found() {
 }
 
 #[test]
+fn a_processor_that_puts_payments_away_and_does_not_carry_their_transfers_forward_is_found() {
+    let mut world = World::broken(Travel::Answer, Sabotage::DropsTransfers);
+    world.processor.reconfigure(ProcessorConfig { keep: Span::from_secs(60), ..config() }).expect("in range");
+    let intent = world.create(500, CaptureMethod::Automatic);
+    world.confirm(intent);
+    world.pass(Span::from_secs(25 * 3_600));
+    assert!(world.violations.contains("BalanceDiffers"), "{:?}", world.violations);
+}
+
+#[test]
 fn a_client_that_takes_a_new_key_for_each_try_pays_twice_and_that_is_seen() {
     // Two payments for one order, because the client does not know its first one.
     let mut world = World::new(Travel::Answer);

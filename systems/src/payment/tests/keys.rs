@@ -115,5 +115,7 @@ fn keys_and_event_numbers_are_forgotten_in_time() {
     assert_eq!((count(&world, b"key/"), count(&world, b"event/")), (2, 1));
     world.pass(Span::from_secs(31 * 24 * 3_600));
     assert_eq!((count(&world, b"key/"), count(&world, b"event/")), (0, 0));
+    world.pass(config().keep);
+    assert_eq!(world.archive.len(), 1);
     assert_eq!(world.processor.deadline(), None, "nothing is left to be done");
 }

@@ -1,7 +1,7 @@
 //! Random stories: whatever is asked, in whatever order words come, the invariants hold after every step, and the
 //! books say what the providers did.
 
-use super::world::{Travel, World};
+use super::world::{Travel, World, config, opened};
 use super::*;
 use proptest::prelude::*;
 
@@ -65,8 +65,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_story_breaks_an_invariant(acts in prop::collection::vec(acts(), 1..40)) {
-        let mut world = World::new(Travel::Answer);
+    fn no_story_breaks_an_invariant(
+        acts in prop::collection::vec(acts(), 1..40),
+        kept_s in prop::sample::select(vec![1u64, 300, 1_000_000_000]),
+    ) {
+        let keep = Span::from_secs(kept_s);
+        let short = ProcessorConfig { keep, intent_ttl: keep.min(config().intent_ttl), ..config() };
+        let mut world = World::over(opened(MemoryStore::new(), short), Travel::Answer);
         for (number, act) in acts.into_iter().enumerate() {
             match act {
                 Act::Ask(command) => drop(world.send(&format!("key {number}"), command)),

@@ -3,6 +3,7 @@
 
 mod broken; // processors with one defect each, and what finds it
 mod crashes; // a crash at each step
+mod keeping; // how long payments are kept, and what becomes of their transfers
 mod keys; // idempotency
 mod laws; // random stories
 mod small; // money, card numbers, addresses, signatures, books

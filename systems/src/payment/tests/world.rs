@@ -82,6 +82,10 @@ pub(super) struct World<S> {
     pub(super) has_died: bool,
     pub(super) violations: BTreeSet<String>,
     pub(super) statuses_sent: u64,
+    /// Payments that were put away, as they were last.
+    pub(super) archive: Vec<Intent>,
+    /// What the balances were before the last step.
+    sums: DebitsAndCredits,
 }
 
 pub(super) fn config() -> ProcessorConfig {
@@ -116,6 +120,8 @@ impl<S: Store> World<S> {
             (ProviderId(number), Provider { script: approve, done, lost_once, taken_minor: 0, next_event: 1 })
         };
         World {
+            archive: Vec::new(),
+            sums: DebitsAndCredits::read(processor.store()),
             processor,
             now: Time::ZERO + Span::from_secs(1_000),
             providers: BTreeMap::from([provider(1), provider(2)]),
@@ -146,11 +152,14 @@ impl<S: Store> World<S> {
     pub(super) fn restarted(mut self, open: impl FnOnce(S) -> Processor<S>) -> World<S> {
         self.words.clear();
         self.outputs.clear();
-        World { processor: open(self.processor.into_store()), dies_after: None, has_died: false, ..self }
+        let processor = open(self.processor.into_store());
+        let sums = DebitsAndCredits::read(processor.store());
+        World { processor, sums, dies_after: None, has_died: false, ..self }
     }
 
     pub(super) fn input(&mut self, input: Input<'_>) -> Result<(), Rejected> {
         let mut out = Vec::new();
+        self.sums = DebitsAndCredits::read(self.processor.store());
         let result = self.processor.handle(self.now, input, &mut out);
         self.outputs.extend(out);
         self.has_died |= matches!(result, Err(Rejected::Store(_)));
@@ -163,6 +172,10 @@ impl<S: Store> World<S> {
             let text = violation.to_string();
             let name: String = text.chars().take_while(|c| c.is_alphanumeric()).collect();
             self.violations.insert(name);
+        }
+        self.sums.follow(self.processor.store(), self.processor.changed_balances());
+        if self.sums != DebitsAndCredits::read(self.processor.store()) {
+            self.violations.insert("balances changed that were not named".to_string());
         }
     }
 
@@ -188,6 +201,7 @@ impl<S: Store> World<S> {
         match output {
             Output::Answer { request, answer } => drop(self.answers.insert(request, answer)),
             Output::Notice(notice) => self.notices.push(notice),
+            Output::Archive(intent) => self.archive.push(*intent),
             Output::Send { provider, order: Order::Execute { operation, kind, amount, .. } } => {
                 let is_lost = self.travel == Travel::RequestLost;
                 if is_lost && self.provider(provider).lost_once.insert(operation) {
@@ -240,6 +254,7 @@ impl<S: Store> World<S> {
         while let Some(due) = self.processor.deadline().filter(|due| *due <= until && !self.has_died) {
             self.now = self.now.max(due);
             let mut out = Vec::new();
+            self.sums = DebitsAndCredits::read(self.processor.store());
             let expired = self.processor.expire(self.now, &mut out);
             self.outputs.extend(out);
             self.has_died |= expired.is_err();
