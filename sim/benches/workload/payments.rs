@@ -1,6 +1,6 @@
 //! A payment's whole way: an order, a payment made and confirmed under its keys, a sale at an acquirer over the network,
 //! its signed webhook, a fee, and of every tenth the money given back; all of it kept in a log that is synced in each
-//! commit, and put away some seconds later. With the books that watch the invariants on money, as in every run, and without them, to see what watching
+//! commit. With the books that watch the invariants on money, as in every run, and without them, to see what watching
 //! costs.
 
 use foreshock::kernel::draw::Seed;
@@ -30,15 +30,10 @@ services:
     kind: payments
     workers: 2_000
     fee: 2%
-    payment_ttl: 15s
-    key_ttl: 15s
-    inbox_ttl: 15s
-    keep: 5s
     calls: [{{to: acquirer, timeout: 3s}}]
   acquirer:
     kind: payment-provider
     workers: 2_000
-    keep: 20s
     service_time: {{exponential: {{mean: 50ms}}}}
     calls: [{{to: payments, timeout: 2s}}]
 network:
