@@ -34,8 +34,8 @@ impl Files for Traces {
     }
 }
 
-/// Kinds that are as they are: those of jobs, configuration and notifications.
-const REAL_KINDS: [&str; 8] = [
+/// Kinds that are as they are: those of jobs, configuration, notifications, car parks and hotels.
+const REAL_KINDS: [&str; 12] = [
     "job-scheduler",
     "job-worker",
     "job-enqueuer",
@@ -44,6 +44,10 @@ const REAL_KINDS: [&str; 8] = [
     "notifier",
     "notification-provider",
     "alert-router",
+    "parking-lot",
+    "parking-gate",
+    "hotel",
+    "hotel-channel",
 ];
 
 /// Knows plain services, a store of limits without settings, a cache with three, a collector of reports, a writer that
