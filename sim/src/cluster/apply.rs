@@ -279,7 +279,7 @@ impl Cluster {
             engine.lost_in_crash(node, request, aloud);
         }
         engine.abandon_calls_of(node);
-        engine.forget_bounds_of(node);
+        engine.forget_callees_of(node);
         for note in engine.core.notes.kept_by(node) {
             engine.forget_note(note);
         }

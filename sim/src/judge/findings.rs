@@ -138,12 +138,11 @@ fn still_failing(case: &Case<'_>) -> Vec<String> {
             ),
             None => format!(
                 "load `{}` is still failing {} after the last fault ended (`{id}` at {}) and when the load ends: \
-                 {} of the last {} requests were good{}",
+                 {}{}",
                 load.load,
                 seconds(Time::ZERO + until_end.min(LONG_AFTER)),
                 seconds(ended),
-                grouped(load.good_at_end),
-                grouped(load.offered_at_end),
+                at_the_end(load),
                 in_the_way(case.liveness)
             ),
         };
@@ -160,14 +159,23 @@ fn failing_again(case: &Case<'_>) -> Vec<String> {
         .map(|load| {
             format!(
                 "load `{}` recovered after the last fault and is failing again when the load ends: \
-                 {} of the last {} requests were good{}",
+                 {}{}",
                 load.load,
-                grouped(load.good_at_end),
-                grouped(load.offered_at_end),
+                at_the_end(load),
                 in_the_way(case.liveness)
             )
         })
         .collect()
+}
+
+/// Two counts and no share of one another: what ends well may have been offered before.
+fn at_the_end(load: &LoadRecovery) -> String {
+    format!(
+        "in the last {}, {} requests were offered and {} ended well",
+        seconds(Time::ZERO + load.end_lasts),
+        grouped(load.offered_at_end),
+        grouped(load.good_at_end)
+    )
 }
 
 fn in_the_way(liveness: &Liveness) -> String {

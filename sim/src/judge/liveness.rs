@@ -37,9 +37,11 @@ pub struct LoadRecovery {
     pub well_at_end: bool,
     /// Whether there were any requests to judge by.
     pub judged: bool,
-    /// Requests offered in the last intervals of the load.
+    /// How long the last intervals of the load are together.
+    pub end_lasts: Span,
+    /// Requests offered in them.
     pub offered_at_end: u64,
-    /// Requests that ended well in them.
+    /// Requests that ended well in them, whenever they were offered.
     pub good_at_end: u64,
 }
 
@@ -134,13 +136,14 @@ fn recovery(load: &LoadMeasured, grid: Grid, ended: Time) -> LoadRecovery {
     let end = grid.load_end().min(load.intervals.len());
     let from = grid.index(ended);
     let state = |index: usize| load.intervals.get(index).and_then(is_well);
-    let last = end.saturating_sub(LASTING_INTERVALS).max(from)..end;
-    let last = load.intervals.get(last).unwrap_or(&[]);
+    let first = end.saturating_sub(LASTING_INTERVALS).max(from);
+    let last = load.intervals.get(first..end).unwrap_or(&[]);
     LoadRecovery {
         load: load.name.clone(),
         recovered_at: lasts_from(from, end, state).map(|index| grid.start(index).max(ended)),
         well_at_end: last.iter().all(|interval| is_well(interval) != Some(false)),
         judged: (from..end).any(|index| state(index).is_some()),
+        end_lasts: grid.start(end).since(grid.start(first)),
         offered_at_end: last.iter().map(|interval| u64::from(interval.offered)).sum(),
         good_at_end: last.iter().map(|interval| u64::from(interval.good)).sum(),
     }

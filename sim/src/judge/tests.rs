@@ -220,7 +220,7 @@ fn without_60_s_of_load_after_the_fault_the_finding_names_the_time_there_was() {
     });
     let text = finding(&judgement, "still_failing").expect("it is still failing");
     assert!(text.contains("still failing 25 s after the last fault ended"), "{text}");
-    assert!(text.contains("0 of the last 500 requests were good"), "{text}");
+    assert!(text.contains("in the last 5 s, 500 requests were offered and 0 ended well"), "{text}");
 }
 
 #[test]

@@ -67,6 +67,11 @@ const LONG: &[Planted] = &[
     ("negative/broker-commits-unfenced", &["not-heard"]),
     ("negative/broker-keeps-tail", &["cut"]),
     ("negative/broker-elects-anybody", &["three-falls-behind", "one-is-down"]),
+    ("platform/auth-clock-skew", &["behind", "ahead"]),
+    ("platform/auth-mass-login", &["release"]),
+    ("platform/auth-rotation-endpoint-down", &["keys-down"]),
+    ("platform/log-slow-sink-block", &["slow-sink"]),
+    ("platform/log-storm", &["bad-minute"]),
     ("resilience/breaker-flaps", &["slow-release"]),
     ("resilience/breaker-shared-sick-shard", &["shard-3-sick"]),
     ("resilience/cache-cold-restart", &["restart"]),
@@ -154,7 +159,7 @@ fn shipped(name: &str) -> Plan {
 /// All scenarios of the families that are expected to fail and in whose timeline something happens.
 fn failing_by_what_happens() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for family in ["business", "negative", "resilience", "why"] {
+    for family in ["business", "negative", "platform", "resilience", "why"] {
         for file in fs::read_dir(folder().join(family)).unwrap() {
             let path = file.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "yaml") {

@@ -62,8 +62,8 @@ impl Bank {
     /// # Errors
     /// The first thing that is wrong.
     pub fn audit(&self) -> Result<(), Violation> {
-        let accounted = self.waiting() + self.riding() + self.counts.delivered;
-        if accounted != self.counts.arrived {
+        let accounted = self.waiting.counted() + self.riding() + self.counts.delivered;
+        if accounted != self.counts.arrived || self.waiting.counted() != self.waiting() {
             return Err(Violation::Lost { arrived: self.counts.arrived, accounted });
         }
         for car in &self.cars {
@@ -86,20 +86,20 @@ impl Bank {
                 }
             }
             if self.config.strategy != Strategy::Destination {
-                for call in &car.calls {
-                    if self.calls.get(call) != Some(&Some(car.id)) {
-                        return Err(Violation::CallOf(car.id, *call));
+                for call in car.calls.iter() {
+                    if self.calls.car_of(call) != Some(car.id) {
+                        return Err(Violation::CallOf(car.id, call));
                     }
                 }
             }
         }
-        for (call, car) in &self.calls {
+        for (call, car) in self.calls.iter() {
             if let Some(car) = car.filter(|car| !self.cars[usize::from(car.0)].calls.contains(call)) {
-                return Err(Violation::CallOf(car, *call));
+                return Err(Violation::CallOf(car, call));
             }
         }
-        match self.waiting.keys().next() {
-            Some(call) if self.look_at.is_none() => Err(Violation::Forgotten(*call)),
+        match self.waiting.calls().next() {
+            Some(call) if self.look_at.is_none() => Err(Violation::Forgotten(call)),
             Some(_) | None => Ok(()),
         }
     }

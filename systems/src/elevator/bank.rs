@@ -1,13 +1,15 @@
 //! Riders, calls and cars together. Every person is in exactly one place: waiting on a floor, riding in a car, or
 //! delivered.
 
+use super::calls::KnownCalls;
 use super::car::{Car, Doing, Step};
 use super::config::{BankConfig, ConfigError, Reassign, Strategy};
 use super::dispatch::{CarView, Dispatch, EstimatedArrival, NearestCar, Sweep, Zoned};
+use super::lines::Lines;
 use super::message::{Input, Output, Rejected};
 use super::model::{CarId, Direction, Floor, HallCall, Rider, RiderId};
 use crate::time::{Span, Time};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 /// What has happened since the beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,10 +33,9 @@ pub struct Bank {
     pub(super) config: BankConfig,
     dispatch: Box<dyn Dispatch + Send>,
     pub(super) cars: Vec<Car>,
-    /// By floor, then up and down, in the order of arrival.
-    pub(super) waiting: BTreeMap<HallCall, VecDeque<Rider>>,
-    /// Every call that the dispatcher knows, and the car that has it. With destination dispatch riders have their own.
-    pub(super) calls: BTreeMap<HallCall, Option<CarId>>,
+    pub(super) waiting: Lines,
+    /// With destination dispatch riders have their own.
+    pub(super) calls: KnownCalls,
     people: BTreeSet<RiderId>,
     bounds: BTreeSet<(Time, RiderId, HallCall)>,
     /// When people look whether their button still shines.
@@ -61,9 +62,9 @@ impl Bank {
         Ok(Bank {
             cars: (0..config.cars).map(|id| Car::new(CarId(id), &config)).collect(),
             dispatch,
+            waiting: Lines::new(config.floors),
             config,
-            waiting: BTreeMap::new(),
-            calls: BTreeMap::new(),
+            calls: KnownCalls::default(),
             people: BTreeSet::new(),
             bounds: BTreeSet::new(),
             look_at: None,
@@ -98,14 +99,15 @@ impl Bank {
     }
 
     /// How many wait.
-    pub fn waiting(&self) -> u64 {
-        self.waiting.values().map(|line| line.len() as u64).sum()
+    pub const fn waiting(&self) -> u64 {
+        self.waiting.waiting()
     }
 
     /// How many wait on a floor.
     pub fn waiting_on(&self, floor: Floor) -> u64 {
-        let lines = [Direction::Up, Direction::Down].map(|direction| HallCall { floor, direction });
-        lines.iter().filter_map(|call| self.waiting.get(call)).map(|line| line.len() as u64).sum()
+        let calls = [Direction::Up, Direction::Down].map(|direction| HallCall { floor, direction });
+        let is_there = floor <= self.config.top();
+        calls.iter().filter(|_| is_there).map(|call| self.waiting.of(*call).len() as u64).sum()
     }
 
     /// How many ride.
@@ -189,7 +191,7 @@ impl Bank {
             rider.car = self.name_car(now, call, rider.to);
             out.extend(rider.car.map(|car| Output::Assigned { rider: rider.id, car }));
         }
-        self.waiting.entry(call).or_default().push_back(rider);
+        self.waiting.join(call, rider);
         if self.look_at.is_none() {
             self.look_at = Some(now + self.config.press_again);
         }
@@ -203,7 +205,7 @@ impl Bank {
     /// Tells the dispatcher, if it listens.
     pub(super) fn press(&mut self, call: HallCall) {
         if self.blind_until.is_none() {
-            self.calls.entry(call).or_insert(None);
+            self.calls.press(call);
         }
     }
 
@@ -223,18 +225,16 @@ impl Bank {
 
     fn best(&self, now: Time, call: HallCall, to: Option<Floor>) -> Option<CarId> {
         let able = self.cars.iter().filter(|car| car.takes(call.direction) && car.stuck_until <= now);
-        let cost = |car: &&Car| {
-            let stops: Vec<Floor> = car
-                .riders
-                .iter()
-                .map(|rider| rider.to)
-                .chain(car.calls.iter().map(|call| call.floor))
-                .collect();
+        let mut stops: Vec<Floor> = Vec::new();
+        let mut cost = |car: &&Car| {
+            stops.clear();
+            stops.extend(car.riders.iter().map(|rider| rider.to));
+            stops.extend(car.calls.iter().map(|call| call.floor));
             self.dispatch.cost(&self.view(car, &stops, now), call, to)
         };
         let any = || self.cars.iter().filter(|car| car.is_in_service());
         // With all cars of one direction out of service, or stuck, the others help out.
-        able.min_by_key(cost).or_else(|| any().min_by_key(cost)).map(|car| car.id)
+        able.min_by_key(&mut cost).or_else(|| any().min_by_key(cost)).map(|car| car.id)
     }
 
     fn view<'a>(&self, car: &Car, stops: &'a [Floor], now: Time) -> CarView<'a> {
@@ -268,12 +268,11 @@ impl Bank {
             return;
         }
         let is_any_stuck = self.cars.iter().any(|car| car.stuck_until > now);
-        if !is_any_stuck && self.calls.values().all(Option::is_some) {
+        if !is_any_stuck && !self.calls.are_open() {
             return;
         }
-        let calls: Vec<(HallCall, Option<CarId>)> =
-            self.calls.iter().map(|(call, car)| (*call, *car)).collect();
-        for (call, car) in calls {
+        for place in 0..self.calls.len() {
+            let (call, car) = self.calls.at(place);
             let stuck = |car: CarId| self.cars[usize::from(car.0)].stuck_until > now;
             let may_change = self.config.reassign == Reassign::UntilArrival && car.is_some_and(stuck);
             if car.is_some() && !may_change {
@@ -284,11 +283,11 @@ impl Bank {
                 continue;
             }
             if let Some(before) = car {
-                self.cars[usize::from(before.0)].calls.remove(&call);
+                self.cars[usize::from(before.0)].calls.remove(call);
                 self.counts.reassigned += 1;
             }
             self.cars[usize::from(best.0)].calls.insert(call);
-            self.calls.insert(call, Some(best));
+            self.calls.assign(call, Some(best));
         }
     }
 
@@ -320,9 +319,7 @@ impl Bank {
     fn expire_one(&mut self, at: Time, out: &mut Vec<Output>) {
         if let Some((due, rider, call)) = self.bounds.first().copied().filter(|(due, _, _)| *due <= at) {
             self.bounds.remove(&(due, rider, call));
-            let waits =
-                self.waiting.get(&call).is_some_and(|line| line.iter().any(|other| other.id == rider));
-            if waits {
+            if self.waiting.of(call).iter().any(|other| other.id == rider) {
                 self.counts.overdue += 1;
                 out.push(Output::Overdue { rider, floor: call.floor });
             }
@@ -456,12 +453,12 @@ impl Bank {
         }
         car.doing = Doing::Closes { until: now + self.config.door_close };
         let call = HallCall { floor, direction: car.direction };
-        car.calls.remove(&call);
-        if self.calls.get(&call) == Some(&Some(id)) {
-            self.calls.remove(&call);
+        car.calls.remove(call);
+        if self.calls.car_of(call) == Some(id) {
+            self.calls.remove(call);
         }
         // Who found no room presses again at once.
-        if self.config.strategy != Strategy::Destination && self.waiting.contains_key(&call) {
+        if self.config.strategy != Strategy::Destination && !self.waiting.of(call).is_empty() {
             self.press(call);
         }
     }
@@ -473,20 +470,17 @@ impl Bank {
             return None;
         }
         let call = HallCall { floor: car.floor, direction: car.direction };
-        let line = self.waiting.get_mut(&call)?;
         let position = match self.config.strategy {
-            Strategy::Destination => line.iter().position(|rider| rider.car == Some(car.id))?,
+            Strategy::Destination => {
+                self.waiting.of(call).iter().position(|rider| rider.car == Some(car.id))?
+            }
             Strategy::Scan
             | Strategy::Look
             | Strategy::CLook
             | Strategy::NearestCar
             | Strategy::EstimatedArrival => 0,
         };
-        let rider = line.remove(position);
-        if line.is_empty() {
-            self.waiting.remove(&call);
-        }
-        rider
+        self.waiting.leave(call, position)
     }
 
     fn closed(&mut self, now: Time, index: usize) {
@@ -500,7 +494,7 @@ impl Bank {
         if self.config.strategy == Strategy::Destination {
             let is_named = |rider: &Rider| rider.car == Some(car.id);
             // Whoever was named this car and found no room is called for again.
-            if self.waiting.get(&call).is_some_and(|line| line.iter().any(is_named)) {
+            if self.waiting.of(call).iter().any(is_named) {
                 car.calls.insert(call);
             }
         }

@@ -1,9 +1,9 @@
 //! One car: where it is, who is in it, and what it does next. Never reverses while somebody in it wants to go on.
 
+use super::calls::CarCalls;
 use super::config::{BankConfig, FullCar, Strategy};
 use super::model::{CarId, Direction, Floor, HallCall, Rider};
 use crate::time::{Span, Time};
-use std::collections::BTreeSet;
 
 /// What a car is doing, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(super) struct Car {
     pub(super) doing: Doing,
     pub(super) riders: Vec<Rider>,
     /// Calls that it was given.
-    pub(super) calls: BTreeSet<HallCall>,
+    pub(super) calls: CarCalls,
     /// It fails at the next floor.
     pub(super) is_failing: bool,
     /// Not to close before this.
@@ -77,7 +77,7 @@ impl Car {
             direction: Direction::Up,
             doing: Doing::Rests { park_at: None },
             riders: Vec::new(),
-            calls: BTreeSet::new(),
+            calls: CarCalls::default(),
             is_failing: false,
             stuck_until: Time::ZERO,
             sticks_for: Span::ZERO,
@@ -139,7 +139,7 @@ impl Car {
             return self.step_to_nearest();
         }
         let way = self.direction;
-        let call = |direction| self.calls.contains(&HallCall { floor: self.floor, direction });
+        let call = |direction| self.calls.contains(HallCall { floor: self.floor, direction });
         let stops_in_vain = config.full_car == FullCar::Stop && self.stopped_at != Some(self.floor);
         let may_stop = self.has_room(config) || stops_in_vain;
         let here = call(way) && may_stop;
@@ -161,7 +161,7 @@ impl Car {
 
     /// An empty car goes where it is nearest, whoever has waited for how long.
     fn step_to_nearest(&self) -> Step {
-        let distance = |call: &&HallCall| call.floor.0.abs_diff(self.floor.0);
+        let distance = |call: &HallCall| call.floor.0.abs_diff(self.floor.0);
         match self.calls.iter().min_by_key(distance) {
             Some(call) if call.floor == self.floor => Step::Stop(call.direction),
             Some(call) => Step::Move(Direction::of(self.floor, call.floor)),

@@ -44,17 +44,17 @@ impl CarView<'_> {
         };
         let ahead = direction.is_ahead(self.floor, call.floor);
         let turns = if ahead && call.direction == direction {
-            vec![call.floor]
+            [call.floor; 3]
         } else if call.direction == direction {
             // To its end, back beyond the call, and again.
             let end = far(direction, self.floor);
             let other = far(direction.opposite(), self.floor);
             let other = if direction.opposite().is_ahead(other, call.floor) { call.floor } else { other };
-            vec![end, other, call.floor]
+            [end, other, call.floor]
         } else {
             let end = far(direction, self.floor);
             let end = if direction.is_ahead(end, call.floor) { call.floor } else { end };
-            vec![end, call.floor]
+            [end, call.floor, call.floor]
         };
         let (mut at, mut floors, mut stops) = (self.floor, 0, 0);
         for turn in turns {

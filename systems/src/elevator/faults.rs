@@ -26,15 +26,14 @@ impl Bank {
     /// Its calls go to other cars.
     fn take_calls_from(&mut self, now: Time, index: usize, out: &mut Vec<Output>) {
         let id = self.cars[index].id;
-        let calls = std::mem::take(&mut self.cars[index].calls);
-        for call in calls {
-            if self.calls.get(&call) == Some(&Some(id)) {
-                self.calls.insert(call, None);
+        for call in self.cars[index].calls.take() {
+            if self.calls.car_of(call) == Some(id) {
+                self.calls.assign(call, None);
                 self.counts.reassigned += 1;
             }
         }
         if self.config.strategy == Strategy::Destination {
-            let named = self.waiting.values_mut().flatten().filter(|rider| rider.car == Some(id));
+            let named = self.waiting.riders_mut().filter(|rider| rider.car == Some(id));
             named.for_each(|rider| rider.car = None);
             self.name_missing(now, out);
         }
@@ -42,13 +41,11 @@ impl Bank {
 
     /// Names a car for everybody who has none, with destination dispatch.
     fn name_missing(&mut self, now: Time, out: &mut Vec<Output>) {
-        let waiting =
-            self.waiting.iter().flat_map(|(call, line)| line.iter().map(move |rider| (*call, *rider)));
-        let without: Vec<_> = waiting.filter(|(_, rider)| rider.car.is_none()).collect();
+        let without = self.waiting.riders().filter(|(_, rider)| rider.car.is_none());
+        let without: Vec<_> = without.map(|(call, rider)| (call, *rider)).collect();
         for (call, rider) in without {
             let Some(car) = self.name_car(now, call, rider.to) else { return };
-            let line = self.waiting.get_mut(&call).into_iter().flatten();
-            if let Some(rider) = line.into_iter().find(|other| other.id == rider.id) {
+            if let Some(rider) = self.waiting.riders_at_mut(call).find(|other| other.id == rider.id) {
                 rider.car = Some(car);
             }
             self.counts.reassigned += 1;
@@ -113,7 +110,7 @@ impl Bank {
         for car in &mut self.cars {
             car.calls.clear();
         }
-        self.waiting.values_mut().flatten().for_each(|rider| rider.car = None);
+        self.waiting.riders_mut().for_each(|rider| rider.car = None);
         self.blind_until = Some(now + self.config.polling);
     }
 
@@ -122,13 +119,13 @@ impl Bank {
         if self.config.strategy == Strategy::Destination {
             return self.name_missing(now, out);
         }
-        let calls: Vec<HallCall> = self.waiting.keys().copied().collect();
+        let calls: Vec<HallCall> = self.waiting.calls().collect();
         calls.into_iter().for_each(|call| self.press(call));
     }
 
     /// People look whether their button still shines, and press again if it does not.
     pub(super) fn look(&mut self, now: Time, out: &mut Vec<Output>) {
-        self.look_at = (!self.waiting.is_empty()).then(|| now + self.config.press_again);
+        self.look_at = (self.waiting.waiting() > 0).then(|| now + self.config.press_again);
         if self.blind_until.is_some() || self.is_recalled {
             return;
         }
@@ -140,12 +137,8 @@ impl Bank {
                 .iter()
                 .any(|car| car.lets_in(call.floor, &self.config) && car.direction == call.direction)
         };
-        let dark: Vec<HallCall> = self
-            .waiting
-            .keys()
-            .filter(|call| !self.calls.contains_key(call) && !served(call))
-            .copied()
-            .collect();
+        let dark: Vec<HallCall> =
+            self.waiting.calls().filter(|call| !self.calls.contains(*call) && !served(call)).collect();
         for call in dark {
             self.counts.pressed_again += 1;
             self.press(call);

@@ -9,11 +9,13 @@
 
 mod audit; // what must hold at every instant
 mod bank; // riders, calls and cars together
+mod calls; // calls, and which car has which
 mod car; // one car: where it is and what it does next
 mod config; // floors, cars, times, rules
 mod dispatch; // which car gets a call
 mod faults; // cars that fail, doors that stick, fire, a dispatcher that forgets
 mod formula; // the round trip by calculation
+mod lines; // who waits where
 mod message; // what comes in, what goes out
 mod model; // floors, directions, riders
 mod motion; // how long a run takes, with limits of speed, acceleration and jerk

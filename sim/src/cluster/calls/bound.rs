@@ -7,7 +7,6 @@ use foreshock_systems::rate_limiter::concurrency::{CallOutcome, InFlight};
 
 use super::super::concurrency::{ConcurrencyBound, Entered};
 use super::super::core::Engine;
-use super::super::node::NodeId;
 use super::super::slab::Ref;
 use super::AttemptEnd;
 use crate::kernel::time::Time;
@@ -88,17 +87,6 @@ fn fared(outcome: OutcomeKind) -> CallOutcome {
 }
 
 impl Engine<'_> {
-    /// The process of a node is gone, and with it what its bounds had learned.
-    pub(crate) fn forget_bounds_of(&mut self, owner: NodeId) {
-        let base = self.core.nodes[owner.index()].edge_base as usize;
-        let edges = self.core.edge_states.get_mut(base..).unwrap_or_default();
-        for state in edges.iter_mut().take_while(|state| state.owner == owner) {
-            if let (Some(bound), Some(plan)) = (&mut state.bound, state.policy.concurrency) {
-                bound.restart(plan);
-            }
-        }
-    }
-
     /// An attempt has its turn: is there room for one more under way?
     pub(super) fn enter_bound(&mut self, attempt: Ref) {
         let Some((index, owner)) = self.caller_of(attempt) else { return };

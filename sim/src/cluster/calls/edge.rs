@@ -1,5 +1,7 @@
 //! The state of one edge at one caller replica: policies in force, breaker, limiter, budget, gates.
 
+use std::sync::Arc;
+
 use foreshock_systems::bulkhead::Bulkhead;
 use foreshock_systems::circuit_breaker::{Breaker, BreakerRejection, Permit, Recorded, State, Transition};
 use foreshock_systems::retry::{Budget, RetryConfig};
@@ -140,6 +142,19 @@ impl EdgeState {
         self.set_storm(self.storm_factor, self.storm_entry);
     }
 
+    /// The process that calls is gone, and with it what it had learned: breakers are closed, budgets and limits full.
+    /// Its settings stay, and what faults do to it.
+    fn forget(&mut self, endpoints: u32, local: Time) {
+        let nothing = CallPolicy { concurrency: self.policy.concurrency, ..CallPolicy::default() };
+        let policy = std::mem::replace(&mut self.policy, nothing);
+        (self.limiter, self.budget, self.pacing) = (None, None, None);
+        self.fastest = Span::MAX;
+        if let (Some(bound), Some(plan)) = (&mut self.bound, policy.concurrency) {
+            bound.restart(plan);
+        }
+        self.take_policy(&policy, endpoints, local);
+    }
+
     /// Multiplies attempts and drops back-off; 1 ends it.
     pub(crate) fn set_storm(&mut self, factor: u32, entry: Option<EntryId>) {
         self.storm_factor = factor.max(1);
@@ -251,6 +266,18 @@ pub(crate) fn default_retryable() -> OutcomeSet {
 }
 
 impl Engine<'_> {
+    /// The process of a node is gone, and with it what it had learned of those it calls.
+    pub(crate) fn forget_callees_of(&mut self, owner: NodeId) {
+        let node = &self.core.nodes[owner.index()];
+        let (local, plan) = (node.clock.local(self.now), Arc::clone(&node.plan));
+        let mut index = node.edge_base as usize;
+        while let Some(state) = self.core.edge_states.get_mut(index).filter(|state| state.owner == owner) {
+            state.forget(plan.services[state.callee.index()].max_replicas, local);
+            self.watch_breaker(index);
+            index += 1;
+        }
+    }
+
     /// Counts what the breakers of an edge did and arms their next transition by time.
     #[inline]
     pub(crate) fn watch_breaker(&mut self, index: usize) {

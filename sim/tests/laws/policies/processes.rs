@@ -85,6 +85,37 @@ fn calls_of_a_dead_process_are_given_up() {
 }
 
 #[test]
+fn a_process_that_starts_again_has_forgotten_what_it_had_learned_of_those_it_calls() {
+    let scenario = |timeline: &str| {
+        format!(
+            "
+services:
+  api: {{calls: [{{to: db, breaker: {{consecutive_failures: 1, min_requests: 100, open_for: 10s}}}}]}}
+  db: {{service_time: 1ms}}
+load: [{{name: users, to: api, arrivals: {{trace: '0ms,10ms,40ms'}}}}]
+timeline:
+  - {{id: bad, at: 0s, for: 5ms, fault: {{error: {{service: db}}}}}}{timeline}"
+        )
+    };
+    check(
+        "the breaker that the first failure opened stays open",
+        &scenario(""),
+        "
+        users 0: 0s..0s error
+        users 1: 10ms..10ms error
+        users 2: 40ms..40ms error",
+    );
+    check(
+        "the new process has a breaker of its own, and nothing against the database",
+        &scenario("\n  - {id: down, at: 20ms, for: 10ms, fault: {crash: {service: api}}}"),
+        "
+        users 0: 0s..0s error
+        users 1: 10ms..10ms error
+        users 2: 40ms..41ms ok",
+    );
+}
+
+#[test]
 fn two_crashes_that_overlap_keep_a_replica_down_until_both_have_ended() {
     check(
         "down from 10 to 40 ms and from 20 to 60 ms",
