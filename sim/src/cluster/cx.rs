@@ -670,7 +670,7 @@ impl Cx<'_> {
     /// Something that must never happen was seen.
     pub fn violation(&mut self, invariant: &str, witness: String) {
         let at = self.engine.now;
-        self.engine.core.recorder.violation(Violation { invariant: invariant.to_string(), at, witness });
+        self.engine.core.recorder.violation(Violation::new(invariant, at, witness));
     }
 
     /// The service this node is a replica of.

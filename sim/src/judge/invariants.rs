@@ -248,7 +248,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<InvariantVerdict> {
             }
         };
         verdict.held = false;
-        verdict.violations += 1;
+        verdict.violations += violation.times;
         if verdict.first.is_none_or(|first| violation.at < first) {
             verdict.first = Some(violation.at);
             verdict.witness = Some(violation.witness.clone());
@@ -428,14 +428,11 @@ mod tests {
     fn what_a_node_saw_is_counted_and_the_first_sight_is_the_witness() {
         let plan = sample::plan();
         let mut measured = sample::measured();
-        let seen = |at, invariant: &str, witness: &str| Violation {
-            invariant: invariant.to_string(),
-            at: Time::from_nanos(at),
-            witness: witness.to_string(),
+        let seen = |at, invariant: &str, witness: &str| {
+            Violation::new(invariant, Time::from_nanos(at), witness.to_string())
         };
-        measured.violations =
-            vec![seen(9, "no_double_booking", "seat 4"), seen(5, "no_double_booking", "seat 7")];
-        measured.violations.push(seen(3, "conservation_clients", "a request ended twice"));
+        let booking = Violation { times: 2, ..seen(5, "no_double_booking", "seat 7") };
+        measured.violations = vec![booking, seen(3, "conservation_clients", "a request ended twice")];
         let ended = Time::from_nanos(100);
         let verdicts =
             judge(&Evidence { plan: &plan, measured: &measured, ended, stop: StopReason::Finished });

@@ -420,8 +420,17 @@ pub struct SloMeasured {
 pub struct Violation {
     /// Which invariant.
     pub invariant: String,
-    /// When it was noticed.
+    /// When it was seen first.
     pub at: Time,
-    /// What was seen.
+    /// What was seen then.
     pub witness: String,
+    /// How often it was seen.
+    pub times: u64,
+}
+
+impl Violation {
+    /// Seen for the first time.
+    pub fn new(invariant: &str, at: Time, witness: String) -> Violation {
+        Violation { invariant: invariant.to_string(), at, witness, times: 1 }
+    }
 }

@@ -286,7 +286,7 @@ impl Recorder {
         for (invariant, witness) in
             broken.map(|broken| (broken.invariant, broken.witness)).into_iter().chain(audit)
         {
-            self.violation(Violation { invariant: invariant.to_string(), at: now, witness });
+            self.violation(Violation::new(invariant, now, witness));
         }
     }
 
@@ -305,21 +305,28 @@ impl Recorder {
         at: Time,
     ) {
         for (invariant, witness) in broken {
-            self.violation(Violation { invariant: invariant.to_string(), at, witness });
+            self.violation(Violation::new(invariant, at, witness));
         }
     }
 
-    pub(crate) fn violation(&mut self, violation: Violation) {
-        const MOST: usize = 100;
-        if self.violations.len() < MOST {
-            self.violations.push(violation);
+    /// Of each invariant the first sight is kept, and how many there were: one that is seen often hides no other.
+    pub(crate) fn violation(&mut self, seen: Violation) {
+        match self.violations.iter_mut().find(|known| known.invariant == seen.invariant) {
+            Some(known) => {
+                let times = known.times + seen.times;
+                if seen.at < known.at {
+                    *known = seen;
+                }
+                known.times = times;
+            }
+            None => self.violations.push(seen),
         }
     }
 
     /// What the books on money, on bookings or on notifications say is wrong.
     pub(crate) fn books_broken(&mut self, broken: impl IntoIterator<Item = Broken>, at: Time) {
         for (invariant, witness) in broken {
-            self.violation(Violation { invariant: invariant.to_string(), at, witness });
+            self.violation(Violation::new(invariant, at, witness));
         }
     }
 
