@@ -6,7 +6,7 @@ use super::liveness::{Liveness, LoadRecovery};
 use super::slo::SloVerdict;
 use super::words::{decimal, grouped};
 use super::{
-    Evidence, STOP_ID, brokers, caches, chain, configs, flags, jobs, limits, money, monitoring,
+    Evidence, STOP_ID, brokers, caches, chain, configs, flags, jobs, limits, logs, money, monitoring,
     notifications, reached_its_end,
 };
 use crate::kernel::time::{Span, Time};
@@ -64,6 +64,7 @@ const FINDERS: &[(&str, Finder)] = &[
     ("alert_resolved_blind", |case| monitoring::resolved_blind(case.evidence)),
     ("averaged_percentiles", |case| monitoring::averaged(case.evidence)),
     ("silent_replica", |case| monitoring::silent(case.evidence)),
+    ("hidden_classes", |case| logs::hidden(case.evidence.measured)),
     ("series_overflow", |case| monitoring::overflowing(case.evidence)),
     ("flags_split", |case| flags::split(case.evidence)),
     ("flags_unknown", |case| flags::by_default(case.evidence)),

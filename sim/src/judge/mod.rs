@@ -13,6 +13,7 @@ mod invariants;
 mod jobs;
 mod limits;
 mod liveness;
+mod logs;
 mod marks;
 mod money;
 mod monitoring;

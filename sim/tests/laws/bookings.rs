@@ -4,7 +4,7 @@
 
 use foreshock::nodes::Kinds;
 
-use crate::harness::{broken, ends, plan, plan_with, ran, run_plan, shown};
+use crate::harness::{assert_balanced, broken, ends, plan, plan_with, ran, run_plan, shown, system};
 
 /// A box office and an acquirer that take no time beside a millisecond on each link and ten at the acquirer.
 fn theatre(tickets: &str, acquirer: &str, rest: &str) -> String {
@@ -338,4 +338,61 @@ fn an_agency_that_keeps_the_money_of_guests_whom_it_calls_off_is_caught() {
     let kinds = Kinds::default().with_test_kinds();
     let text = text.replace("kind: hotel-channel", "kind: test-hotel-channel-keeps-money");
     assert_eq!(broken(&run_plan(&plan_with(&text, &kinds), &kinds)), ["channels_agree"]);
+}
+
+#[test]
+fn who_may_make_a_hold_longer_pays_in_time_and_only_so_often() {
+    let slow = |extensions: &str| {
+        let text = theatre(extensions, "", GUESTS).replace("checkout: 1s", "checkout: 40s");
+        let outcome = ran(&text.replace("checkout_jitter: 2s", "checkout_jitter: 35s"));
+        let of = |name: &str| system(&outcome, "tickets").get(name).copied().unwrap_or(0);
+        (of("extended"), of("too_slow"), of("bookings_confirmed"))
+    };
+    // Held for 30 s, ready after 40 s to 75 s.
+    let (none, too_slow, _) = slow("    abandon: 0%");
+    assert_eq!(none, 0);
+    let (once, some_too_slow, _) = slow("    extensions: 1");
+    let (twice, nobody_too_slow, sold) = slow("    extensions: 2");
+    assert!(too_slow > some_too_slow && some_too_slow > 0, "{too_slow}, {some_too_slow}");
+    assert!(once > 0 && twice > 100, "{once}, {twice}");
+    assert_eq!((nobody_too_slow, sold), (0, 100));
+}
+
+#[test]
+fn a_person_has_one_place_in_the_waiting_room_however_often_they_ask() {
+    let run = |one_place: bool| {
+        let outcome = ran(&format!(
+            "run: {{duration: 60s, drain: 120s}}
+services:
+  lobby: {{kind: waiting-room, workers: 64, admits: 1, one_place: {one_place}, calls: [{{to: desk, timeout: 1s}}]}}
+  desk: {{workers: 8, service_time: {{constant: 1ms}}}}
+load: [{{name: people, to: lobby, rate: 5/s, timeout: 400s, keys: {{uniform: {{items: 40}}}}}}]"
+        ));
+        assert_balanced(&outcome);
+        let of = |name: &str| system(&outcome, "lobby").get(name).copied().unwrap_or(0);
+        (of("admitted"), of("asked_again"), outcome.measured.loads[0].all.offered)
+    };
+    let (admitted, again, offered) = run(true);
+    assert!(admitted <= 40 && again > 50, "{admitted} let in, {again} asked again");
+    let (each, none, as_many) = run(false);
+    assert_eq!((none, as_many), (0, offered));
+    assert!(each > 2 * admitted, "{each} and {admitted}");
+}
+
+#[test]
+fn a_house_that_overbooks_by_margin_accepts_more_the_fewer_come_and_the_less_a_walk_costs() {
+    let limit = |show: &str, compensation: u32| {
+        let text = format!(
+            "run: {{duration: 30s, drain: 60s}}
+services:
+  house: {{kind: hotel, workers: unlimited, rooms: 20, nights: 1, horizon: 1, price: 100, overbook: margin, show: {show},
+    compensation: {compensation}, checkout: 1s, checkout_jitter: 1s, tries: 1, calls: [{{to: acquirer, timeout: 300ms}}]}}
+  acquirer: {{kind: payment-provider, workers: unlimited, service_time: 10ms, calls: [{{to: house, timeout: 1s}}]}}
+load: [{{name: guests, to: house, rate: 10/s, timeout: 60s, keys: {{uniform: {{items: 100000}}}}}}]"
+        );
+        shown(&ran(&text), "house", "bookings_confirmed")
+    };
+    assert_eq!(limit("100%", 100), 20);
+    let (usual, dear, few) = (limit("80%", 300), limit("80%", 3_000), limit("50%", 300));
+    assert!(20 < dear && dear < usual && usual < few, "{dear}, {usual}, {few}");
 }

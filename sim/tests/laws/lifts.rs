@@ -100,3 +100,50 @@ fn times_that_are_changed_while_it_runs_are_followed() {
     let slower = "timeline: [{id: doors, at: 5m, config: {lifts.dwell: 6s}}]";
     assert!(waits(slower) > waits("") * 5 / 4);
 }
+
+#[test]
+fn a_stuck_door_a_fire_and_a_dispatcher_that_is_down_lose_nobody_under_any_strategy() {
+    let faults = "timeline:
+  - {id: door, at: 5m, for: 1m, config: {lifts.stuck_door: 60s}}
+  - {id: fire, at: 10m, for: 5m, config: {lifts.recalled: true}}
+  - {id: down, at: 20m, for: 30s, config: {lifts.dispatcher_down: true}}
+  - {id: door-again, at: 25m, config: {lifts.stuck_door: 60s}}";
+    for strategy in ["scan", "look", "c_look", "nearest_car", "estimated_arrival", "destination"] {
+        let outcome = ran(&scenario(&format!("traffic: lunch, strategy: {strategy}"), "0.1/s", faults));
+        let lifts = system(&outcome, "lifts");
+        assert_eq!(broken(&outcome), Vec::<&str>::new(), "{strategy}");
+        assert_eq!(lifts["arrived"], lifts["delivered"], "{strategy}");
+        assert_eq!((lifts["stuck_doors"], lifts["recalls"], lifts["dispatcher_restarts"]), (2, 1, 1));
+        assert!(lifts["put_out"] > 0, "{strategy}: a fire puts out whoever rides");
+    }
+}
+
+#[test]
+fn a_dispatcher_that_is_back_knows_all_calls_after_one_round_of_polling() {
+    // Nobody presses again: what is not polled stays unknown.
+    let slowest = |polling: &str| {
+        let down = "timeline: [{id: down, at: 20m, for: 10s, config: {lifts.dispatcher_down: true}}]";
+        let lifts = format!("traffic: lunch, press_again: 39m, polling: {polling}");
+        let outcome = ran(&scenario(&lifts, "0.1/s", down));
+        let lifts = system(&outcome, "lifts");
+        assert_eq!(lifts["arrived"], lifts["delivered"], "{polling}");
+        outcome.measured.loads[0].latency.max_ns / 1_000_000_000
+    };
+    let (soon, late) = (slowest("1s"), slowest("10m"));
+    assert!(soon < 180, "{soon} s at most");
+    assert!(late > 600, "{late} s at most");
+}
+
+#[test]
+fn calls_of_a_car_whose_door_sticks_go_to_the_others_unless_they_are_fixed() {
+    let reassigned = |reassign: &str| {
+        let door = "timeline: [{id: door, at: 20m, config: {lifts.stuck_door: 10m}}]";
+        let lifts = format!("cars: 2, traffic: interfloor, reassign: {reassign}");
+        let outcome = ran(&scenario(&lifts, "0.08/s", door));
+        let lifts = system(&outcome, "lifts");
+        assert_eq!(lifts["arrived"], lifts["delivered"]);
+        lifts["reassigned"]
+    };
+    assert_eq!(reassigned("fixed"), 0);
+    assert!(reassigned("until_arrival") > 0);
+}

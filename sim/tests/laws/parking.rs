@@ -243,3 +243,80 @@ fn a_lot_that_gives_kept_spots_away_forgives_lost_tickets_or_hides_its_sensors_i
     }
     assert_eq!(broken(&run_plan(&plan_with(&text, &kinds), &kinds)), Vec::<&str>::new());
 }
+
+#[test]
+fn a_night_is_priced_by_the_units_that_start_in_it_and_exact_rounding_takes_what_was_used() {
+    let charged = |tariff: &str| {
+        let lot = format!("spots: {{compact: 90}}, exit_grace: 1h, begins_unix_s: 1792879200, {tariff}");
+        let outcome = ran(&scenario(&lot, "stay: 10m", "rate: 0.05/s", ""));
+        let (lot, gate) = (system(&outcome, "lot"), system(&outcome, "gate"));
+        assert_settled(&lot, &gate);
+        lot["charged_minor"]
+    };
+    let day = charged("lost_minor: 1");
+    // The run begins at 22:00 universal time.
+    let night = "night: {from: \"22:00\", until: \"06:00\", unit_minor: 1}";
+    assert_eq!(charged(night), day / 5);
+    assert_eq!(charged("night: {from: \"06:00\", until: \"21:59\", unit_minor: 1}"), day);
+    let exact = charged("rounding: exact");
+    assert!(exact < day && exact > day * 8 / 10, "{exact} of {day}");
+}
+
+#[test]
+fn cars_gather_on_the_fullest_level_where_the_nearest_spot_would_spread_them() {
+    let lit = |allocation: &str| {
+        let lot = format!("spots: {{compact: 30}}, levels: 3, allocation: {allocation}");
+        let second = "  gate-2: {kind: parking-gate, workers: 64, service_time: {constant: 1us}, stay: 2m, level: 2, calls: [{to: lot, timeout: 500ms}]}
+load:
+  - {name: upstairs, to: gate-2, timeout: 30s, rate: 0.05/s}";
+        let text = scenario(&lot, "stay: 2m", "rate: 0.05/s", "").replace("load:", second);
+        system(&ran(&text), "lot")["levels_lit_max"]
+    };
+    assert_eq!((lit("nearest"), lit("fullest_level")), (2, 1));
+}
+
+#[test]
+fn who_has_a_permit_finds_an_accessible_spot_where_others_find_none() {
+    let run = |permits: &str| {
+        let (lot, gate) = parking(
+            "spots: {compact: 5, accessible: 5}",
+            &format!("stay: 1m, permits: {permits}"),
+            "rate: 0.15/s",
+        );
+        assert_settled(&lot, &gate);
+        (gate["came"], gate["turned_away"], gate.get("permits").copied().unwrap_or(0))
+    };
+    let ((came, lost, none), (came_too, fewer_lost, half)) = (run("0%"), run("50%"));
+    assert_eq!((came, none), (came_too, 0));
+    assert!(half.abs_diff(came / 2) < came / 8, "{half} of {came}");
+    assert!(fewer_lost < lost / 2, "{fewer_lost} and {lost}");
+}
+
+#[test]
+fn spots_out_of_service_are_closed_when_they_are_free_and_used_again_afterwards() {
+    let run = |rest: &str| {
+        let outcome = ran(&scenario("spots: {compact: 30}", "stay: 1m", "rate: 0.1/s", rest));
+        let (lot, gate) = (system(&outcome, "lot"), system(&outcome, "gate"));
+        assert_settled(&lot, &gate);
+        (lot.get("out_of_service_max").copied(), gate["turned_away"])
+    };
+    let (none, turned_away) = run("");
+    assert_eq!((none, turned_away), (None, 0));
+    let closed = "{id: closed, at: 10m, for: 10m, config: {lot.out_of_service: 27}}";
+    let (closed_max, for_a_while) = run(&format!("timeline: [{closed}]"));
+    assert_eq!(closed_max, Some(27));
+    let crash = "{id: crash, at: 15m, for: 1s, fault: {crash: {service: lot, mode: host}}}";
+    let (_, with_a_crash) = run(&format!("timeline: [{closed}, {crash}]"));
+    assert!(for_a_while > 10 && with_a_crash > 10, "{for_a_while}, {with_a_crash}");
+    let (_, for_good) = run("timeline: [{id: closed, at: 10m, config: {lot.out_of_service: 27}}]");
+    assert!(for_good > 2 * for_a_while, "{for_good} and {for_a_while}");
+}
+
+#[test]
+fn who_stays_for_longer_than_is_usual_is_found() {
+    let findings = |lot: &str| {
+        parking(&format!("spots: {{compact: 90}}, {lot}"), "stay: 3m, stays: constant", "rate: 0.2/s").0["findings"]
+    };
+    assert!(findings("max_stay: 2m") > 400);
+    assert_eq!(findings("max_stay: 4m"), 0);
+}

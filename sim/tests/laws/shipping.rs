@@ -33,6 +33,7 @@ fn assert_reconciled(outcome: &Outcome) {
         + of("lines_buffered")
         + of("lines_on_disk")
         + of("lost_in_crashes")
+        + outcome.measured.systems["shop"].get("lost_by_syncs").unwrap_or(&0)
         + of("lines_lost_by_store")
         + of("lines_shipped");
     assert_eq!(of("lines_emitted"), accounted);
@@ -159,4 +160,21 @@ fn who_ships_its_lines_and_how_changes_nothing_of_the_service_that_writes_them()
         (load.all.offered, load.latency.sum_ns, shown(outcome, "shop", "lines_emitted"))
     };
     assert_eq!(of(&plain), of(&shipped));
+}
+
+#[test]
+fn lines_that_syncs_have_lost_or_that_repeat_others_are_in_the_books_of_what_was_shipped() {
+    for fsync in ["200ms", "every_record"] {
+        let sick = faults(&[
+            "at: 4s, for: 1s, config: {shop.sync_fails: true}",
+            "at: 8s, for: 100ms, config: {shop.sync_fails: true}",
+            "at: 12s, for: 1s, fault: {crash: {service: shop, mode: host}}",
+        ]);
+        let shop = format!("fsync: {fsync}, fails: 30%, repeat_window: 3s");
+        let outcome = ran(&scenario(&shop, "", "", &sick));
+        assert_reconciled(&outcome);
+        assert_eq!(broken(&outcome), Vec::<&str>::new(), "{fsync}");
+        assert!(shown(&outcome, "shop", "lost_by_syncs") > 0, "{fsync}");
+        assert!(shown(&outcome, "shop", "repeats_told") > 0, "{fsync}");
+    }
 }

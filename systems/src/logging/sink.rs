@@ -95,6 +95,7 @@ pub struct Sink {
     in_flight: Vec<Record>,
     in_flight_bytes: u64,
     emitted: u64,
+    repeats_told: u64,
     delivered: u64,
     blocked: u64,
     audit_lost: u64,
@@ -115,6 +116,7 @@ impl Sink {
             in_flight: Vec::new(),
             in_flight_bytes: 0,
             emitted: 0,
+            repeats_told: 0,
             delivered: 0,
             blocked: 0,
             audit_lost: 0,
@@ -189,6 +191,7 @@ impl Sink {
         let mut line = repeat.line;
         line.at = now;
         line.message = format!("repeated {} times: {}", repeat.times, line.message);
+        self.repeats_told = self.repeats_told.saturating_add(1);
         if let Offered::Blocked(_) = self.put(now, line) {
             self.drop_at_once(now, DropReason::Newest);
         }
@@ -292,6 +295,11 @@ impl Sink {
     /// Lines that came in.
     pub const fn emitted(&self) -> u64 {
         self.emitted
+    }
+
+    /// Of these: the sink's own, which say how often another one was repeated.
+    pub const fn repeats_told(&self) -> u64 {
+        self.repeats_told
     }
 
     /// Lines written.

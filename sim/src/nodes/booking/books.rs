@@ -21,6 +21,7 @@ pub(super) struct Counts {
     pub(super) gave_up_choosing: u64,
     pub(super) turned_away: u64,
     pub(super) too_slow: u64,
+    pub(super) extended: u64,
     pub(super) declined: u64,
     pub(super) charges_asked: u64,
     pub(super) refunds_asked: u64,
@@ -57,6 +58,9 @@ impl Counts {
             ("swept", self.swept),
             ("crashes", self.crashes),
         ]);
+        if self.extended > 0 {
+            out.counts.insert("extended", self.extended);
+        }
         if self.given_back_by_agencies_minor > 0 {
             out.counts.insert("given_back_by_agencies_minor", self.given_back_by_agencies_minor);
         }

@@ -3,6 +3,7 @@
 use foreshock_systems::booking::{Goods, Pending, Token};
 
 use crate::cluster::{Ref, Request};
+use crate::kernel::time::Time;
 
 /// How far a customer is.
 pub(super) enum Stage<G: Goods> {
@@ -12,6 +13,8 @@ pub(super) enum Stage<G: Goods> {
     Deciding(Pending<G>, i64),
     /// It is held under this token.
     Holding(Token),
+    /// It is held, and for too short a time: more is asked for, and by then they are ready to pay.
+    Extending(Token, Time),
     /// Their money was asked for.
     Paying,
 }

@@ -392,7 +392,35 @@ impl<F: Front> Selling<F> {
         let jitter = self.settings.checkout_jitter.as_nanos();
         let longer = Span::from_nanos(below(draws.checkout.draw(identity), jitter.saturating_add(1)));
         let due = cx.local_time() + self.settings.checkout + longer;
-        self.wait(id, due, Stage::Holding(token));
+        self.hold_until(id, token, due, cx.local_time() + self.settings.config.hold_ttl);
+    }
+
+    /// Waits until they are ready to pay; on the way more time is asked for, where that is usual, if the hold ends first.
+    fn hold_until(&mut self, id: BookingId, token: Token, due: Time, ends: Time) {
+        if self.settings.extends && ends <= due {
+            // When a tenth of it is left.
+            let ask_at = ends - self.settings.config.hold_ttl.mul_ratio(1, 10);
+            self.wait(id, ask_at, Stage::Extending(token, due));
+        } else {
+            self.wait(id, due, Stage::Holding(token));
+        }
+    }
+
+    fn extend(&mut self, id: BookingId, token: Token, due: Time, cx: &mut Cx<'_>) {
+        let now = cx.local_time();
+        match self.handle(Clocks::agreed(now), Command::Extend { booking: id, token }, cx) {
+            Ok(Answer::Held { token, until, .. }) => {
+                self.counts.extended += 1;
+                self.hold_until(id, token, due, until);
+            }
+            Err(Rejected::Conflict | Rejected::Locked(_)) => {
+                self.wait(id, now + self.settings.try_again, Stage::Extending(token, due));
+            }
+            // As often as it may be, or too late: they try to pay nevertheless, and find out.
+            Ok(_) | Err(Rejected::Refused(_) | Rejected::Store(_)) => {
+                self.wait(id, due, Stage::Holding(token));
+            }
+        }
     }
 
     /// Somebody else has it, or was faster: another try, or none.
@@ -456,6 +484,7 @@ impl<F: Front> Selling<F> {
             Stage::Choosing => self.choose(id, cx),
             Stage::Deciding(pending, minor) => self.commit(id, pending, minor, cx),
             Stage::Holding(token) => self.pay(id, token, cx),
+            Stage::Extending(token, due) => self.extend(id, token, due, cx),
             Stage::Paying => flow.stage = Stage::Paying,
         }
     }

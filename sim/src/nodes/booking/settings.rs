@@ -11,6 +11,7 @@ use crate::nodes::setting_table::{
     self as settings, Setting, Wrong, choice, lifetime, positive, range, share, span, switch, up_to,
 };
 use crate::nodes::store::StoreKind;
+use crate::scenario::quantity::Problem;
 
 /// How customers choose among the seats that they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(super) struct DeskSettings {
     pub(super) checkout: Span,
     /// And up to so much longer.
     pub(super) checkout_jitter: Span,
+    /// Whoever needs longer than the hold asks for more time before it is over.
+    pub(super) extends: bool,
     /// Share of those who hold and never pay.
     pub(super) abandon_ppm: u32,
     /// Share of those who confirm and call it off again.
@@ -54,6 +57,8 @@ pub(super) struct DeskSettings {
     // Of a hotel.
     pub(super) rooms: u32,
     pub(super) overbooking: Overbooking,
+    /// As many as pay, by price, compensation and the share of those who come.
+    pub(super) overbooks_by_margin: bool,
     pub(super) nights: (u32, u32),
     pub(super) horizon: u32,
     /// How long a day lasts; `None`: none ever ends.
@@ -86,6 +91,7 @@ impl Default for DeskSettings {
             try_again: Span::from_secs(1),
             checkout: Span::from_secs(20),
             checkout_jitter: Span::from_secs(40),
+            extends: false,
             abandon_ppm: 0,
             cancel_ppm: 0,
             cancel_after: Span::from_secs(10),
@@ -98,6 +104,7 @@ impl Default for DeskSettings {
             gaps: true,
             rooms: 50,
             overbooking: Overbooking::None,
+            overbooks_by_margin: false,
             nights: (1, 3),
             horizon: 30,
             day: None,
@@ -110,7 +117,7 @@ impl Default for DeskSettings {
     }
 }
 
-const COMMON: [Setting<DeskSettings>; 21] = [
+const COMMON: [Setting<DeskSettings>; 22] = [
     ("isolation", |settings, value| {
         settings.config.isolation = choice(value, &Isolation::ALL.map(|level| (level.name(), level)))?;
         Ok(())
@@ -127,6 +134,11 @@ const COMMON: [Setting<DeskSettings>; 21] = [
     }),
     ("hold", |settings, value| {
         settings.config.hold_ttl = lifetime(value)?;
+        Ok(())
+    }),
+    ("extensions", |settings, value| {
+        settings.config.extensions = up_to(value, 100)? as u8;
+        settings.extends = true;
         Ok(())
     }),
     ("payment_grace", |settings, value| {
@@ -226,7 +238,12 @@ const HOTEL: [Setting<DeskSettings>; 10] = [
         Ok(())
     }),
     ("overbook", |settings, value| {
-        settings.overbooking = Overbooking::Factor(share(value)?);
+        settings.overbooks_by_margin = value.as_str() == Some("margin");
+        if !settings.overbooks_by_margin {
+            let help = "write a share of the rooms such as `10%`, or `margin`";
+            let share = share(value).map_err(|problem| Problem::new(problem.message, help))?;
+            settings.overbooking = Overbooking::Factor(share);
+        }
         Ok(())
     }),
     ("nights", |settings, value| {
@@ -278,13 +295,17 @@ pub(super) fn box_office(written: &Map<String, Value>) -> Result<DeskSettings, V
 /// The settings of a hotel, or everything that is wrong with them.
 pub(super) fn hotel(written: &Map<String, Value>) -> Result<DeskSettings, Vec<Wrong>> {
     let table: Vec<_> = COMMON.into_iter().chain(HOTEL).collect();
-    let read = settings::read_stored(
+    let mut read = settings::read_stored(
         "a hotel",
         &table,
         DeskSettings::default(),
         |settings| &mut settings.store,
         written,
     )?;
+    if read.overbooks_by_margin {
+        let problem = by_margin(&mut read);
+        problem.map_or(Ok(()), |message| Err(vec![("overbook".to_string(), message)]))?;
+    }
     let alone = |message: &str| Err(vec![("allotment".to_string(), message.to_string())]);
     if read.allotment > 0 && read.channels == 0 {
         return alone("there is nobody who could have it: add `channels: 1`");
@@ -294,6 +315,22 @@ pub(super) fn hotel(written: &Map<String, Value>) -> Result<DeskSettings, Vec<Wr
         return alone("all channels together would have more rooms than the house sells; lower it");
     }
     Ok(read)
+}
+
+/// More rooms than this are not reckoned with one by one.
+const MOST_BY_MARGIN: u32 = 1_000;
+
+/// Overbooks by what a guest earns and one too many costs; or says why that is not possible.
+fn by_margin(read: &mut DeskSettings) -> Option<String> {
+    if read.compensation_minor == 0 {
+        return Some("whoever is walked costs nothing; add `compensation`".to_string());
+    }
+    if read.rooms > MOST_BY_MARGIN {
+        return Some(format!("is reckoned for {MOST_BY_MARGIN} rooms at most; write a share"));
+    }
+    let (earned_minor, lost_minor) = (u64::from(read.price_minor), u64::from(read.compensation_minor));
+    read.overbooking = Overbooking::ByMargin { show_ppm: read.show_ppm, earned_minor, lost_minor };
+    None
 }
 
 /// The settings of an agency.
@@ -339,38 +376,51 @@ pub(super) fn agency(written: &Map<String, Value>) -> Result<AgencySettings, Vec
     settings::read("an agency", &AGENCY, agency, written)
 }
 
-const ROOM: [Setting<WaitingRoomConfig>; 5] = [
+/// The settings of a waiting room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RoomSettings {
+    pub(super) config: WaitingRoomConfig,
+    /// A person is a request's key, and has one place, however often they ask.
+    pub(super) has_one_place: bool,
+}
+
+const ROOM: [Setting<RoomSettings>; 6] = [
     ("admits", |room, value| {
-        room.admitted_a_second_milli = u64::from(up_to(value, 1_000_000)?) * 1_000;
+        room.config.admitted_a_second_milli = u64::from(up_to(value, 1_000_000)?) * 1_000;
         Ok(())
     }),
     ("order", |room, value| {
-        room.order = choice(value, &[("fifo", Order::Fifo), ("lottery", Order::Lottery)])?;
+        room.config.order = choice(value, &[("fifo", Order::Fifo), ("lottery", Order::Lottery)])?;
         Ok(())
     }),
     ("opens_after", |room, value| {
-        room.opens_at = Time::ZERO + span(value)?;
+        room.config.opens_at = Time::ZERO + span(value)?;
         Ok(())
     }),
     ("capacity", |room, value| {
-        room.capacity = positive(value)?;
+        room.config.capacity = positive(value)?;
         Ok(())
     }),
     ("stay", |room, value| {
-        room.pass_ttl = lifetime(value)?;
+        room.config.pass_ttl = lifetime(value)?;
+        Ok(())
+    }),
+    ("one_place", |room, value| {
+        room.has_one_place = switch(value)?;
         Ok(())
     }),
 ];
 
 /// The settings of a waiting room, or everything that is wrong with them.
-pub(super) fn waiting_room(written: &Map<String, Value>) -> Result<WaitingRoomConfig, Vec<Wrong>> {
-    let room = WaitingRoomConfig {
+pub(super) fn waiting_room(written: &Map<String, Value>) -> Result<RoomSettings, Vec<Wrong>> {
+    let config = WaitingRoomConfig {
         order: Order::Fifo,
         opens_at: Time::ZERO,
         admitted_a_second_milli: 100_000,
         capacity: 0,
         pass_ttl: Span::from_secs(600),
     };
+    let room = RoomSettings { config, has_one_place: false };
     settings::read("a waiting room", &ROOM, room, written)
 }
 

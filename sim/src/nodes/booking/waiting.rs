@@ -7,6 +7,7 @@ use std::sync::Arc;
 use foreshock_systems::booking::CustomerId;
 use foreshock_systems::ticket_booking::{Place, WaitingRoom};
 
+use super::settings::{self, RoomSettings};
 use crate::cluster::{Cx, Durable, Probes, Ref, Request};
 use crate::kernel::draw::Key;
 use crate::kernel::time::Time;
@@ -17,6 +18,11 @@ pub(super) struct Waiting {
     room: WaitingRoom,
     /// Who waits, by name, with the request that waits for them.
     jobs: BTreeMap<CustomerId, Ref>,
+    /// A person is a request's key, and has one place.
+    has_one_place: bool,
+    /// Requests whose person has asked again since, and waits by the newer one.
+    replaced: Vec<Ref>,
+    asked_again: u64,
     lots: Option<Key>,
     this_second: (u64, u64),
     most_a_second: u64,
@@ -27,9 +33,13 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn new(service: ServiceId, plan: &Arc<Plan>) -> Waiting {
+        let settings = read(&plan.services[service.index()]);
         Waiting {
-            room: room(&plan.services[service.index()]),
+            room: WaitingRoom::new(settings.config),
             jobs: BTreeMap::new(),
+            has_one_place: settings.has_one_place,
+            replaced: Vec::new(),
+            asked_again: 0,
             lots: None,
             this_second: (0, 0),
             most_a_second: 0,
@@ -40,20 +50,22 @@ impl Waiting {
     }
 }
 
-fn room(plan: &ServicePlan) -> WaitingRoom {
-    WaitingRoom::new(super::settings::waiting_room(&plan.settings).expect("the plan's settings were checked"))
+fn read(plan: &ServicePlan) -> RoomSettings {
+    settings::waiting_room(&plan.settings).expect("the plan's settings were checked")
 }
 
 const INSIDE: Verdict = Verdict::Proceed(Answered { missed: false, value: 0 });
 
 impl Behaviour for Waiting {
     fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
-        let person = CustomerId(request.call.raw());
-        let lot = self.lots.map_or(0, |lots| lots.draw(cx.redrawn(request.call.raw())));
+        let person = CustomerId(if self.has_one_place { request.key } else { request.call.raw() });
+        let lot = self.lots.map_or(0, |lots| lots.draw(cx.redrawn(person.0)));
         match self.room.join(cx.local_time(), person, lot) {
             Ok(Place::Inside { .. }) => INSIDE,
             Ok(Place::Waits { .. }) => {
-                self.jobs.insert(person, job);
+                let older = self.jobs.insert(person, job).filter(|_| self.has_one_place);
+                self.asked_again += u64::from(older.is_some());
+                self.replaced.extend(older);
                 Verdict::Wait
             }
             Err(_) => Verdict::TurnAway,
@@ -68,6 +80,7 @@ impl Behaviour for Waiting {
         self.forgotten += self.jobs.len() as u64;
         self.jobs.keys().for_each(|person| self.room.leave(*person));
         self.jobs.clear();
+        self.replaced.clear();
     }
 
     fn reconfigure(&mut self, _plan: &ServicePlan) {
@@ -75,10 +88,14 @@ impl Behaviour for Waiting {
     }
 
     fn deadline(&self) -> Option<Time> {
-        self.room.deadline()
+        if self.replaced.is_empty() { self.room.deadline() } else { Some(Time::ZERO) }
     }
 
     fn expire(&mut self, local: Time, _cx: &mut Cx<'_>) -> Option<Woken> {
+        if !self.replaced.is_empty() {
+            let jobs = std::mem::take(&mut self.replaced);
+            return Some(Woken { jobs, verdict: Some(Verdict::TurnAway) });
+        }
         let mut admitted = Vec::new();
         self.room.expire(local, &mut admitted);
         let mut jobs = Vec::new();
@@ -102,6 +119,9 @@ impl Behaviour for Waiting {
             ("turned_away_full", self.room.turned_away()),
             ("forgotten_in_crashes", self.forgotten),
         ]);
+        if self.has_one_place {
+            out.counts.insert("asked_again", self.asked_again);
+        }
         out.maxima.insert("most_admitted_a_second", self.most_a_second);
         out.maxima.insert("waited_most_us", self.waited_most_us);
         if let Some(mean_us) = self.waited_us.checked_div(admitted) {

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foreshock_systems::elevator::{Bank, CarId, Floor, Input, Output, RiderId};
+use foreshock_systems::elevator::{Bank, BankConfig, CarId, Floor, Input, Output, RiderId};
 
 use super::settings::{self, Settings, Traffic};
 use super::{DELIVERS_EARLY, invariant};
 use crate::cluster::{Cx, Durable, Probes, Ref, Request};
 use crate::kernel::draw::{Key, below};
-use crate::kernel::time::Time;
+use crate::kernel::time::{Span, Time};
 use crate::measure::Durations;
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
 use crate::scenario::plan::{Plan, ServiceId, ServicePlan};
@@ -19,6 +19,20 @@ use crate::scenario::plan::{Plan, ServiceId, ServicePlan};
 const DIGITS: u8 = 2;
 /// A wait that a person calls long.
 const LONG_S: u64 = 60;
+/// A dispatcher that is down asks after its calls when it is back: longer than any run until then.
+const NOT_POLLED: Span = Span::from_secs(100 * 365 * 24 * 3_600);
+
+/// What was done to the bank beside its cars' failures, as the settings said.
+#[derive(Clone, Copy, Debug, Default)]
+struct Faults {
+    /// What the bank was told by now.
+    stuck_door: Option<Span>,
+    is_recalled: bool,
+    is_dispatcher_down: bool,
+    stuck_doors: u64,
+    recalls: u64,
+    dispatcher_restarts: u64,
+}
 
 struct Draws {
     from: Key,
@@ -32,6 +46,7 @@ pub(super) struct Lifts {
     bank: Bank,
     /// Cars that are out of service by now.
     out_now: u16,
+    faults: Faults,
     people: BTreeMap<RiderId, Ref>,
     numbered: u64,
     draws: Option<Draws>,
@@ -51,6 +66,7 @@ impl Lifts {
             settings,
             defect,
             out_now: 0,
+            faults: Faults::default(),
             people: BTreeMap::new(),
             numbered: 0,
             draws: None,
@@ -80,7 +96,29 @@ impl Lifts {
         }
     }
 
-    /// Cars fail or come back, as the settings say by now.
+    /// What the settings ask for by now and the bank was not told yet.
+    fn news(&mut self) -> Vec<Input> {
+        let (faults, wanted, mut news) = (&mut self.faults, &self.settings, Vec::new());
+        if faults.stuck_door != wanted.stuck_door {
+            faults.stuck_door = wanted.stuck_door;
+            news.extend(wanted.stuck_door.map(|lasting| Input::StickDoor { car: CarId(0), lasting }));
+            faults.stuck_doors += u64::from(wanted.stuck_door.is_some());
+        }
+        if faults.is_recalled != wanted.is_recalled {
+            faults.is_recalled = wanted.is_recalled;
+            news.push(Input::Recall { is_on: wanted.is_recalled });
+            faults.recalls += u64::from(wanted.is_recalled);
+        }
+        if faults.is_dispatcher_down != wanted.is_dispatcher_down {
+            faults.is_dispatcher_down = wanted.is_dispatcher_down;
+            // Down, it forgets; back, it has nothing to forget and asks after the calls.
+            news.push(Input::RestartDispatcher);
+            faults.dispatcher_restarts += u64::from(wanted.is_dispatcher_down);
+        }
+        news
+    }
+
+    /// Cars fail or come back, and all else that the settings say by now.
     fn follow_settings(&mut self, now: Time, out: &mut Vec<Output>) {
         let cars = self.settings.config.cars;
         let wanted = self.settings.out_of_service.min(cars);
@@ -92,6 +130,10 @@ impl Lifts {
         while self.out_now > wanted {
             let _ = self.bank.handle(now, Input::Restore { car: CarId(cars - self.out_now) }, out);
             self.out_now -= 1;
+        }
+        for input in self.news() {
+            // About a car that every bank has, or about none.
+            let _ = self.bank.handle(now, input, out);
         }
     }
 
@@ -144,7 +186,13 @@ fn read(plan: &ServicePlan) -> Settings {
 }
 
 fn new_bank(settings: &Settings) -> Bank {
-    Bank::new(settings.config.clone()).expect("the plan's settings were checked")
+    Bank::new(rules(settings)).expect("the plan's settings were checked")
+}
+
+/// The rules by which the bank goes now.
+fn rules(settings: &Settings) -> BankConfig {
+    let config = settings.config.clone();
+    if settings.is_dispatcher_down { BankConfig { polling: NOT_POLLED, ..config } } else { config }
 }
 
 impl Behaviour for Lifts {
@@ -173,6 +221,8 @@ impl Behaviour for Lifts {
         // Cars stop where they are and people take the stairs: the bank begins anew.
         self.bank = new_bank(&self.settings);
         self.out_now = 0;
+        self.faults =
+            Faults { stuck_door: None, is_recalled: false, is_dispatcher_down: false, ..self.faults };
         self.people.clear();
     }
 
@@ -181,7 +231,7 @@ impl Behaviour for Lifts {
         self.settings = read(plan);
         // The plan's settings were checked; what is built stays as it was built.
         self.settings.config.floors = floors;
-        let _ = self.bank.set_rules(self.settings.config.clone());
+        let _ = self.bank.set_rules(rules(&self.settings));
     }
 
     fn deadline(&self) -> Option<Time> {
@@ -209,6 +259,13 @@ impl Behaviour for Lifts {
             ("moves", moves),
             ("stops", stops),
         ]);
+        let faults = &self.faults;
+        let seldom = [
+            ("stuck_doors", faults.stuck_doors),
+            ("recalls", faults.recalls),
+            ("dispatcher_restarts", faults.dispatcher_restarts),
+        ];
+        out.counts.extend(seldom.into_iter().filter(|(_, count)| *count > 0));
         out.maxima.insert("waiting_max", self.waiting_max);
         out.maxima.insert("wait_mean_us", self.wait_sum_us / self.waits.max(1));
         let (mut wait, mut travel) = (self.wait.clone(), self.travel.clone());

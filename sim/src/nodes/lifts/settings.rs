@@ -4,7 +4,7 @@ use foreshock_systems::elevator::{BankConfig, ConfigError, Floor, FullCar, Motio
 use serde_json::{Map, Value};
 
 use crate::kernel::time::Span;
-use crate::nodes::setting_table::{self as settings, Setting, Wrong, choice, lifetime, span, up_to};
+use crate::nodes::setting_table::{self as settings, Setting, Wrong, choice, lifetime, span, switch, up_to};
 use crate::scenario::quantity::Problem;
 
 /// Where people come from and go to.
@@ -26,6 +26,12 @@ pub(super) struct Settings {
     pub(super) traffic: Traffic,
     /// So many of the last cars are out of service.
     pub(super) out_of_service: u16,
+    /// The doors of the first car stick for so long, once, when they are open next.
+    pub(super) stuck_door: Option<Span>,
+    /// Fire: all cars go to the lobby and stay.
+    pub(super) is_recalled: bool,
+    /// The dispatcher knows of no call.
+    pub(super) is_dispatcher_down: bool,
     /// The limits of a run, if they are given.
     motion: Motion,
 }
@@ -34,7 +40,7 @@ fn number(value: &Value, most: u32) -> Result<u16, Problem> {
     up_to(value, most).map(|number| number as u16)
 }
 
-const TABLE: [Setting<Settings>; 22] = [
+const TABLE: [Setting<Settings>; 26] = [
     ("floors", |settings, value| {
         settings.config.floors = number(value, 500)?;
         Ok(())
@@ -104,6 +110,10 @@ const TABLE: [Setting<Settings>; 22] = [
         settings.config.wait_bound = Some(lifetime(value)?);
         Ok(())
     }),
+    ("polling", |settings, value| {
+        settings.config.polling = lifetime(value)?;
+        Ok(())
+    }),
     ("zones", |settings, value| {
         settings.config.zones = number(value, 64)?;
         Ok(())
@@ -139,6 +149,18 @@ const TABLE: [Setting<Settings>; 22] = [
         settings.out_of_service = if value.as_u64() == Some(0) { 0 } else { number(value, 64)? };
         Ok(())
     }),
+    ("stuck_door", |settings, value| {
+        settings.stuck_door = Some(lifetime(value)?);
+        Ok(())
+    }),
+    ("recalled", |settings, value| {
+        settings.is_recalled = switch(value)?;
+        Ok(())
+    }),
+    ("dispatcher_down", |settings, value| {
+        settings.is_dispatcher_down = switch(value)?;
+        Ok(())
+    }),
 ];
 
 /// Reads the settings.
@@ -147,6 +169,9 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
         config: BankConfig { parking: Some((Floor(0), Span::from_secs(10))), ..BankConfig::office(11, 4, 8) },
         traffic: Traffic::Interfloor,
         out_of_service: 0,
+        stuck_door: None,
+        is_recalled: false,
+        is_dispatcher_down: false,
         motion: Motion { floor_mm: 0, speed_mm_s: 0, acceleration_mm_s2: 0, jerk_mm_s3: 0 },
     };
     let mut read = settings::read("a bank of lifts", &TABLE, settings, written)?;

@@ -3,6 +3,7 @@
 //! service of kind `log-store`. Where each line is that is not in the store is in the books.
 
 mod collector;
+mod lost;
 mod settings;
 mod shipper;
 mod words;

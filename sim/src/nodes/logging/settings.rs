@@ -1,7 +1,7 @@
 //! What a service that logs can be told: how much it writes, where to, and what happens when that is too much.
 
 use foreshock_systems::logging::{
-    BufferConfig, JournalConfig, JournalFsync, OnDiskFull, SinkConfig, WhenFull,
+    BufferConfig, JournalConfig, JournalFsync, OnDiskFull, Sampling, Severity, SinkConfig, WhenFull,
 };
 use foreshock_systems::rate_limiter::RateLimitConfig;
 use serde_json::{Map, Value};
@@ -25,6 +25,14 @@ pub(super) struct Settings {
     /// Lines of a request that went well, and of one that did not.
     pub(super) lines: u32,
     pub(super) error_lines: u32,
+    /// Lines of any request for debugging, which are said if the level is that low.
+    pub(super) debug_lines: u32,
+    pub(super) level: Severity,
+    /// Of how many requests in a million the lines are kept; none: of all. What is as bad as this is kept anyway.
+    pub(super) sampling_ppm: Option<u32>,
+    pub(super) always: Severity,
+    /// For how long lines that repeat the one before are only counted; nothing: they never are.
+    pub(super) repeat_window: Span,
     /// Share of requests that fail whatever happens.
     pub(super) fails_ppm: u32,
     /// Share of requests of which a line has to be stored before they are answered.
@@ -39,6 +47,8 @@ pub(super) struct Settings {
     /// Whether requests and lines are worked on by the same disk.
     pub(super) shares_disk: bool,
     pub(super) is_disk_full: bool,
+    /// Nothing that is written becomes durable.
+    pub(super) sync_fails: bool,
     /// What the files may hold; none: as much as they like.
     pub(super) disk_space: Option<usize>,
     pub(super) buffer: u32,
@@ -64,6 +74,10 @@ impl Settings {
             other => other,
         };
         SinkConfig {
+            level: self.level,
+            // Which traces are kept is drawn with the trace's number.
+            sampling: self.sampling_ppm.map(|share_ppm| Sampling { share_ppm, always: self.always, salt: 0 }),
+            repeat_window: self.repeat_window,
             class_limit: self.limit.map(|limit| RateLimitConfig {
                 rate_per_s_milli: u64::from(limit) * 1_000,
                 burst: u64::from(self.limit_burst),
@@ -95,13 +109,40 @@ impl Settings {
     }
 }
 
-const SETTINGS: [Setting<Settings>; 19] = [
+const SETTINGS: [Setting<Settings>; 25] = [
     ("lines", |settings, value| {
         settings.lines = up_to(value, 1_000)?;
         Ok(())
     }),
     ("error_lines", |settings, value| {
         settings.error_lines = up_to(value, 1_000)?;
+        Ok(())
+    }),
+    ("debug_lines", |settings, value| {
+        settings.debug_lines = up_to(value, 1_000)?;
+        Ok(())
+    }),
+    ("level", |settings, value| {
+        const LEVELS: [(&str, Severity); 4] = [
+            ("error", Severity::Error),
+            ("warning", Severity::Warning),
+            ("info", Severity::Informational),
+            ("debug", Severity::Debug),
+        ];
+        settings.level = choice(value, &LEVELS)?;
+        Ok(())
+    }),
+    ("sampling", |settings, value| {
+        settings.sampling_ppm = Some(share(value)?);
+        Ok(())
+    }),
+    ("sampling_keeps", |settings, value| {
+        // Nothing that is said here is an emergency.
+        settings.always = choice(value, &[("errors", Severity::Error), ("nothing", Severity::Emergency)])?;
+        Ok(())
+    }),
+    ("repeat_window", |settings, value| {
+        settings.repeat_window = span(value)?;
         Ok(())
     }),
     ("fails", |settings, value| {
@@ -134,6 +175,10 @@ const SETTINGS: [Setting<Settings>; 19] = [
     }),
     ("disk_full", |settings, value| {
         settings.is_disk_full = switch(value)?;
+        Ok(())
+    }),
+    ("sync_fails", |settings, value| {
+        settings.sync_fails = switch(value)?;
         Ok(())
     }),
     ("disk_space", |settings, value| {
@@ -187,8 +232,11 @@ const SETTINGS: [Setting<Settings>; 19] = [
         Ok(())
     }),
     ("on_disk_full", |settings, value| {
-        const POLICIES: [(&str, OnDiskFull); 2] =
-            [("drop_counted", OnDiskFull::DropCounted), ("block", OnDiskFull::Block)];
+        const POLICIES: [(&str, OnDiskFull); 3] = [
+            ("drop_counted", OnDiskFull::DropCounted),
+            ("block", OnDiskFull::Block),
+            ("fail", OnDiskFull::Fail),
+        ];
         settings.on_disk_full = choice(value, &POLICIES)?;
         Ok(())
     }),
@@ -199,6 +247,11 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
     let usual = Settings {
         lines: 2,
         error_lines: 2,
+        debug_lines: 0,
+        level: Severity::Informational,
+        sampling_ppm: None,
+        always: Severity::Error,
+        repeat_window: Span::ZERO,
         fails_ppm: 0,
         audited_ppm: 0,
         disk_time: Span::ZERO,
@@ -207,6 +260,7 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
         batch: 100,
         shares_disk: false,
         is_disk_full: false,
+        sync_fails: false,
         disk_space: None,
         buffer: 256,
         when_full: WhenFull::DropNewest,
@@ -217,5 +271,10 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
         fsync: JournalFsync::Interval(Span::from_secs(1)),
         on_disk_full: OnDiskFull::DropCounted,
     };
-    table::read("a service that logs", &SETTINGS, usual, written)
+    let read = table::read("a service that logs", &SETTINGS, usual, written)?;
+    if read.sampling_ppm.is_none() && written.contains_key("sampling_keeps") {
+        let message = "nothing is sampled; add `sampling: 10%`".to_string();
+        return Err(vec![("sampling_keeps".to_string(), message)]);
+    }
+    Ok(read)
 }

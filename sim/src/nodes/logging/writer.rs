@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use foreshock_systems::logging::{
-    Appended, DropReason, Journal, JournalConfig, JournalError, JournalFsync, Offered, Position, Record,
-    Severity, Sink, Violation,
+    Appended, DropReason, Journal, JournalConfig, JournalError, JournalFsync, Levels, Offered, OnDiskFull,
+    Position, Record, Severity, Sink, Violation,
 };
-use foreshock_systems::store::{PowerCut, SimDisk};
+use foreshock_systems::store::{DiskError, PowerCut, SimDisk};
 
+use super::lost::LostBySyncs;
 use super::settings::{self, Settings};
 use super::{FORGETS, GROWS, HIDES, HURRIES, LIES};
 use crate::cluster::{Cx, Durable, Probes, Ref, Request};
@@ -20,6 +21,8 @@ use crate::scenario::plan::ServicePlan;
 
 /// How soon a line that found the disk full is tried again.
 const AGAIN_AFTER: Span = Span::from_millis(50);
+/// Who says all lines of a service.
+const LOGGER: &str = "service";
 /// Of a defect that strikes now and then: every so many lines.
 const NOW_AND_THEN: u64 = 50;
 
@@ -27,6 +30,7 @@ const NOW_AND_THEN: u64 = 50;
 struct Draws {
     fails: Key,
     audited: Key,
+    trace: Key,
 }
 
 /// A request on its way through the service.
@@ -37,6 +41,8 @@ struct Flow {
     lines: VecDeque<Record>,
     /// Under which number its line for the auditors goes; 0 is none.
     audit: u64,
+    /// Whether its next line was decided to go in, and found no room.
+    was_blocked: bool,
 }
 
 #[derive(Default)]
@@ -50,12 +56,14 @@ struct Counts {
     answered_audited: u64,
     audit_stored: u64,
     lost_in_crashes: u64,
+    failed_by_log: u64,
     blocked_ns: u64,
 }
 
 pub(super) struct Writer {
     settings: Settings,
     defect: u8,
+    levels: Levels,
     sink: Sink,
     journal: Option<Journal<SimDisk>>,
     /// What a crash has left, until the process starts again.
@@ -66,6 +74,9 @@ pub(super) struct Writer {
     promised: u64,
     /// What was written when the process died.
     written: u64,
+    lost: LostBySyncs,
+    /// The last line found the disk full, and who logs is told.
+    is_failing: bool,
     /// When the disk is free for the next request or batch.
     disk_free: Time,
     batch_done: Option<Time>,
@@ -93,6 +104,7 @@ impl Writer {
     pub(super) fn new(plan: &ServicePlan, is_shipped: bool, defect: u8) -> Writer {
         let settings = read(plan);
         Writer {
+            levels: Levels::new(settings.level),
             sink: Sink::new(sink_config(&settings, defect), Time::ZERO),
             settings,
             defect,
@@ -101,6 +113,8 @@ impl Writer {
             has_lost_power: false,
             promised: 0,
             written: 0,
+            lost: LostBySyncs::default(),
+            is_failing: false,
             disk_free: Time::ZERO,
             batch_done: None,
             is_shipped,
@@ -143,18 +157,34 @@ impl Writer {
         self.numbers += 1;
         let failed = is_bad || !in_time;
         self.counts.errors += u64::from(failed);
-        let (count, severity, text) = match failed {
-            true => (self.settings.error_lines, Severity::Error, "the request failed"),
-            false => (self.settings.lines, Severity::Informational, "the request was served"),
-        };
-        let line = Record::new(now, severity, "service", text);
-        let mut lines: VecDeque<Record> = (0..count).map(|_| line.clone()).collect();
+        let (mut lines, line) = self.lines_of(failed, identity);
         if is_audited {
             lines.push_back(Record { is_audit: true, trace: self.numbers, ..line });
         }
         let audit = if is_audited { self.numbers } else { 0 };
         self.counts.audited += u64::from(is_audited);
-        self.working.insert((until, self.numbers), Flow { job, failed, lines, audit });
+        let flow = Flow { job, failed, lines, audit, was_blocked: false };
+        self.working.insert((until, self.numbers), flow);
+    }
+
+    /// What a request has to say at the level that is in force, and a line as it says them.
+    fn lines_of(&self, failed: bool, identity: u64) -> (VecDeque<Record>, Record) {
+        let (count, severity, text) = match failed {
+            true => (self.settings.error_lines, Severity::Error, "the request failed"),
+            false => (self.settings.lines, Severity::Informational, "the request was served"),
+        };
+        let mut line = Record::new(self.now, severity, LOGGER, text);
+        if let Some(draws) = self.draws.filter(|_| self.settings.sampling_ppm.is_some()) {
+            line.trace = draws.trace.draw(identity);
+        }
+        let step = Record {
+            severity: Severity::Debug,
+            message: "a step of the request".to_string(),
+            ..line.clone()
+        };
+        let said = [(self.settings.debug_lines, step), (count, line.clone())];
+        let enabled = said.into_iter().filter(|(_, line)| self.levels.is_enabled(LOGGER, line.severity));
+        (enabled.flat_map(|(count, line)| std::iter::repeat_n(line, count as usize)).collect(), line)
     }
 
     /// Writes what a request has to say, as far as there is room; how it goes on if all was said.
@@ -164,15 +194,29 @@ impl Writer {
             if self.defect == FORGETS && self.counts.said.is_multiple_of(NOW_AND_THEN) {
                 continue;
             }
-            if let Offered::Blocked(line) = self.sink.offer(now, line) {
-                self.counts.said -= 1;
-                flow.lines.push_front(line);
-                self.blocked.push_back((now, flow));
-                self.begin_batch(now);
-                return None;
+            let offered = match std::mem::take(&mut flow.was_blocked) {
+                true => self.sink.offer_again(now, line),
+                false => self.sink.offer(now, line),
+            };
+            match offered {
+                Offered::Buffered | Offered::Dropped(_) => {}
+                // The level was raised since.
+                Offered::Filtered => self.counts.said -= 1,
+                Offered::Blocked(line) => {
+                    self.counts.said -= 1;
+                    flow.was_blocked = true;
+                    flow.lines.push_front(line);
+                    self.blocked.push_back((now, flow));
+                    self.begin_batch(now);
+                    return None;
+                }
             }
         }
         self.begin_batch(now);
+        if self.is_failing {
+            self.counts.failed_by_log += u64::from(!flow.failed);
+            flow.failed = true;
+        }
         if flow.audit != 0 && self.defect != HURRIES {
             self.unaudited.insert(flow.audit, flow);
             return None;
@@ -202,35 +246,41 @@ impl Writer {
         let journal = self.journal.as_mut()?;
         // What its shipper has shipped makes room. A full disk does not refuse to remove.
         let _ = journal.release(self.released);
-        let (mut done, mut dropped, mut stored) = (0, 0, None);
+        let (mut done, mut dropped, mut audited) = (0, 0, None);
         let mut is_blocked = false;
+        let fails = self.settings.on_disk_full == OnDiskFull::Fail;
         while let Some(line) = self.sink.in_flight().get(done).cloned() {
-            let (is_audit, number) = (line.is_audit, line.trace);
-            match journal.append(now, line) {
-                Ok(Appended::Written(_)) => {
-                    done += 1;
-                    // Who waits for a line to be stored is answered when no crash takes it.
-                    if is_audit && journal.sync().is_ok() {
-                        self.counts.audit_stored += 1;
-                        stored = self.unaudited.remove(&number);
-                        if stored.is_some() {
-                            break;
-                        }
-                    }
-                }
-                Ok(Appended::Dropped) => {
-                    done += 1;
+            let (is_audit, number, before) = (line.is_audit, line.trace, journal.counts().written);
+            let appended = journal.append(now, line);
+            let is_written = journal.counts().written > before;
+            match appended {
+                Ok(Appended::Dropped) => dropped += 1,
+                Err(JournalError::Disk(DiskError::Full)) if fails && !is_audit => {
                     dropped += 1;
+                    self.is_failing = true;
                 }
-                Err(JournalError::Blocked | JournalError::Disk(_)) => {
+                Err(_) if !is_written => {
                     is_blocked = true;
+                    break;
+                }
+                // With an error a sync has failed and taken it.
+                Ok(Appended::Written(_)) | Err(_) => self.is_failing = false,
+            }
+            done += 1;
+            // Who waits for a line to be stored is answered when no crash takes it, or told that it is lost.
+            if is_audit && is_written {
+                let is_stored = appended.is_ok() && journal.sync().is_ok();
+                self.counts.audit_stored += u64::from(is_stored);
+                audited = self.unaudited.remove(&number).map(|flow| (flow, is_stored));
+                if audited.is_some() {
                     break;
                 }
             }
         }
         self.sink.written_first(now, done, dropped, DropReason::DiskFull);
-        if let Some(flow) = stored {
-            self.counts.answered_audited += 1;
+        if let Some((mut flow, is_stored)) = audited {
+            self.counts.answered_audited += u64::from(is_stored);
+            flow.failed |= !is_stored;
             return Some(answer(&flow));
         }
         if is_blocked {
@@ -270,6 +320,7 @@ impl Writer {
         if let Some(journal) = &mut self.journal {
             let capacity = if is_full { Some(0) } else { self.settings.disk_space };
             journal.disk_mut().set_capacity(capacity);
+            journal.disk_mut().fail_syncs(if self.settings.sync_fails { u32::MAX } else { 0 });
         }
     }
 
@@ -282,11 +333,11 @@ impl Writer {
             self.shown_last = journal.durable();
         }
         let written = Written {
-            emitted: self.counts.said,
+            emitted: self.counts.said + self.sink.repeats_told(),
             dropped: self.sink.drops().total(),
             in_ring: self.sink.buffered(),
-            unsynced: journal.last() - self.shown_last,
-            lost_in_crashes: self.counts.lost_in_crashes,
+            unsynced: (journal.last() - self.shown_last).saturating_sub(self.lost.above_durable),
+            lost_in_crashes: self.counts.lost_in_crashes + self.lost.total,
         };
         cx.log_written(written, synced);
         self.released = cx.log_released();
@@ -300,6 +351,8 @@ impl Writer {
             self.counts.reports += 1;
             self.counts.reported = self.counts.reported.saturating_add(report.drops.total());
         }
+        // A line that says how often another was repeated comes from the sink itself.
+        self.begin_batch(local);
         if let Some(journal) =
             self.journal.as_mut().filter(|journal| journal.deadline().is_some_and(|due| due <= local))
         {
@@ -329,8 +382,8 @@ impl Writer {
 
     fn check(&self, cx: &mut Cx<'_>) {
         let now = self.now;
-        if self.counts.said != self.sink.emitted() {
-            let (said, known) = (self.counts.said, self.sink.emitted());
+        let (said, known) = (self.counts.said + self.sink.repeats_told(), self.sink.emitted());
+        if said != known {
             cx.violation(
                 log_invariant::ACCOUNTED,
                 format!("{said} lines were said and {known} are known of"),
@@ -372,6 +425,16 @@ fn read(plan: &ServicePlan) -> Settings {
     settings::read(&plan.settings).expect("the plan's settings were checked")
 }
 
+/// Of a class of which nothing was kept.
+const fn hidden_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Debug => "hidden_debug_lines",
+        Severity::Informational | Severity::Notice => "hidden_info_lines",
+        Severity::Warning => "hidden_warning_lines",
+        Severity::Error | Severity::Critical | Severity::Alert | Severity::Emergency => "hidden_error_lines",
+    }
+}
+
 fn sink_config(settings: &Settings, defect: u8) -> foreshock_systems::logging::SinkConfig {
     let mut config = settings.sink();
     if defect == GROWS {
@@ -395,13 +458,20 @@ impl Behaviour for Writer {
 
     fn start(&mut self, cx: &mut Cx<'_>) {
         self.now = cx.local_time();
-        self.draws = Some(Draws { fails: cx.key("log fails"), audited: cx.key("log audited") });
+        self.draws = Some(Draws {
+            fails: cx.key("log fails"),
+            audited: cx.key("log audited"),
+            trace: cx.key("log trace"),
+        });
         let mut disk = std::mem::take(&mut self.disk);
         if std::mem::take(&mut self.has_lost_power) {
             let entropy = cx.key("log crash").draw(cx.redrawn(self.crashes));
             disk.cut_power(PowerCut { after_operations: 0, entropy });
             disk = disk.restart();
         }
+        // A process that starts finds a disk that it can open; what fails then fails later.
+        disk.fail_syncs(0);
+        self.lost = self.lost.of_next_process();
         let config = journal_config(&self.settings, self.defect);
         // No number that was shipped is given again.
         match Journal::open(disk, config, self.shown_last, self.now) {
@@ -426,6 +496,8 @@ impl Behaviour for Writer {
 
     fn reconfigure(&mut self, plan: &ServicePlan) {
         self.settings = read(plan);
+        self.levels.set("", Some(self.settings.level));
+        self.is_failing &= self.settings.on_disk_full == OnDiskFull::Fail;
         self.bound_bytes = self.settings.max_bytes().max(self.sink.held_bytes());
         self.sink.reconfigure(sink_config(&self.settings, self.defect));
         if let Some(journal) = &mut self.journal {
@@ -444,6 +516,9 @@ impl Behaviour for Writer {
     fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
         self.now = local;
         let woken = self.go_on(local);
+        if let Some(journal) = &self.journal {
+            self.lost.follow(journal);
+        }
         self.show(cx);
         if woken.is_none() {
             self.check(cx);
@@ -458,12 +533,13 @@ impl Behaviour for Writer {
         self.blocked.clear();
         self.unaudited.clear();
         (self.batch_done, self.disk_free) = (None, self.now);
+        self.is_failing = false;
         let Some(journal) = self.journal.take() else { return };
-        self.promised = match self.settings.fsync {
-            JournalFsync::EveryRecord => journal.last(),
-            JournalFsync::Interval(_) | JournalFsync::Never => journal.durable(),
-        };
-        self.written = journal.last();
+        self.lost.follow(&journal);
+        let is_all_promised =
+            self.settings.fsync == JournalFsync::EveryRecord && self.lost.above_durable == 0;
+        self.promised = if is_all_promised { journal.last() } else { journal.durable() };
+        self.written = journal.last().saturating_sub(self.lost.above_durable);
         self.has_lost_power = keep == Durable::Disk;
         self.disk = match keep {
             Durable::Written | Durable::Disk => journal.into_disk(),
@@ -491,6 +567,17 @@ impl Behaviour for Writer {
         ]);
         for (reason, lines) in self.sink.drops().by_reason().filter(|(_, lines)| *lines > 0) {
             out.counts.insert(reason.name(), lines);
+        }
+        let seldom = [
+            ("repeats_told", self.sink.repeats_told()),
+            ("failed_by_log", counts.failed_by_log),
+            ("lost_by_syncs", self.lost.total),
+        ];
+        out.counts.extend(seldom.into_iter().filter(|(_, count)| *count > 0));
+        if self.settings.sampling_ppm.is_some() {
+            for class in self.sink.hidden_classes() {
+                *out.counts.entry(hidden_name(class.severity)).or_default() += class.seen;
+            }
         }
         if self.settings.audited_ppm > 0 {
             out.counts.insert("audited", counts.audited);

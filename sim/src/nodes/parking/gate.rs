@@ -11,7 +11,7 @@ use foreshock_systems::parking_lot::{
 
 use super::gates_of;
 use super::settings::{self, GateSettings, Stays};
-use super::wire::Ask;
+use super::wire::{Ask, Look};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request, Slab};
 use crate::kernel::draw::{Distribution, Key, Lineage, Sampler, below, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
@@ -75,6 +75,7 @@ struct Counts {
     came_booked: u64,
     turned_away_booked: u64,
     lost_tickets: u64,
+    permits: u64,
 }
 
 /// What chance decides about each car.
@@ -83,6 +84,7 @@ struct Draws {
     arrival: Key,
     no_show: Key,
     lost: Key,
+    permit: Key,
 }
 
 pub(super) struct Gate {
@@ -135,12 +137,18 @@ impl Gate {
         }
     }
 
+    fn has_permit(&self, request: &Request, cx: &Cx<'_>) -> bool {
+        let identity = cx.redrawn(request.lineage.raw());
+        let word = self.draws.as_ref().map(|draws| draws.permit.draw(identity));
+        word.is_some_and(|word| chance_ppm(word, self.settings.permits))
+    }
+
     fn ask(&mut self, at: Ref, cx: &mut Cx<'_>) {
         let Some(car) = self.cars.get_mut(at) else { return };
-        let kind = car.vehicle.kind;
+        let look = Look::of(&car.vehicle);
         let (ask, key) = match car.stage {
-            Stage::Looking => (Ask::Look { kind }, car.vehicle.plate.0),
-            Stage::Entering { wanted } => (Ask::Enter { kind, wanted }, car.vehicle.plate.0),
+            Stage::Looking => (Ask::Look { look }, car.vehicle.plate.0),
+            Stage::Entering { wanted } => (Ask::Enter { look, wanted }, car.vehicle.plate.0),
             Stage::Confirming => (Ask::Entered, car.ticket.0),
             Stage::Quoting => (Ask::Quote, car.ticket.0),
             Stage::Leaving { minor, quoted_at, payment } => {
@@ -152,7 +160,7 @@ impl Gate {
                 });
                 let until = from + stay.unwrap_or(self.settings.stay);
                 (
-                    Ask::Reserve { kind, from_ns: from.as_nanos(), until_ns: until.as_nanos() },
+                    Ask::Reserve { look, from_ns: from.as_nanos(), until_ns: until.as_nanos() },
                     car.vehicle.plate.0,
                 )
             }
@@ -402,7 +410,7 @@ impl Gate {
             OfflineEvent::Entered { ticket, vehicle, spot } => {
                 let ticket = (ticket.0 & u64::from(u32::MAX)) as u32;
                 let spot = spot.map_or(0, |spot| spot.0 + 1);
-                let ask = Ask::CameIn { entry: number, at_ns, ticket, spot, kind: vehicle.kind };
+                let ask = Ask::CameIn { entry: number, at_ns, ticket, spot, look: Look::of(&vehicle) };
                 self.say(vehicle.plate.0, ask, TELLS, cx);
             }
             OfflineEvent::Left { ticket, charged_minor } => {
@@ -479,7 +487,10 @@ fn wish_of(request: &Request, cx: &Cx<'_>) -> (VehicleKind, bool) {
 impl Behaviour for Gate {
     fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
         let (kind, is_booking) = wish_of(request, cx);
-        let vehicle = Vehicle { plate: Plate(request.lineage.raw()), kind, has_permit: false };
+        // A spot that is booked is one of those that anybody may use.
+        let has_permit = !is_booking && self.has_permit(request, cx);
+        self.counts.permits += u64::from(has_permit);
+        let vehicle = Vehicle { plate: Plate(request.lineage.raw()), kind, has_permit };
         let stage = match (is_booking, self.settings.looks_first) {
             (true, _) => Stage::Booking { from: cx.local_time() + self.settings.book_ahead },
             (false, true) => Stage::Looking,
@@ -501,9 +512,9 @@ impl Behaviour for Gate {
     }
 
     fn start(&mut self, cx: &mut Cx<'_>) {
-        let [stay, arrival, no_show, lost] =
-            ["stay", "booked-arrival", "no-show", "lost-ticket"].map(|purpose| cx.key(purpose));
-        self.draws = Some(Draws { stay, arrival, no_show, lost });
+        let [stay, arrival, no_show, lost, permit] =
+            ["stay", "booked-arrival", "no-show", "lost-ticket", "permit"].map(|purpose| cx.key(purpose));
+        self.draws = Some(Draws { stay, arrival, no_show, lost, permit });
         let soon = cx.local_time() + self.settings.tell_every;
         let known: Vec<(Ref, Stage)> = self.cars.iter().map(|(at, car)| (at, car.stage)).collect();
         for (at, stage) in known {
@@ -585,6 +596,9 @@ impl Behaviour for Gate {
                 ("came_booked", counts.came_booked),
                 ("turned_away_booked", counts.turned_away_booked),
             ]);
+        }
+        if counts.permits > 0 {
+            out.counts.insert("permits", counts.permits);
         }
         if counts.lost_tickets > 0 {
             out.counts.insert("lost_tickets", counts.lost_tickets);

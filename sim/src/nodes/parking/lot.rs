@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use foreshock_systems::parking_lot::{
-    Finding, Gate as LotGate, GateId, Input, OfflineEntry, OfflineEvent, Output, ParkingLot, PaymentId,
-    Phase, Plate, Rejected, RequestId, ReservationId, SpotClass, SpotId, TicketId, Vehicle, VehicleKind, Who,
+    Allocation, Finding, FullestLevel, Gate as LotGate, GateId, Input, NearestToGate, OfflineEntry,
+    OfflineEvent, Output, ParkingLot, PaymentId, Phase, Plate, Rejected, RequestId, ReservationId, SpotClass,
+    SpotId, TicketId, VehicleKind, Who,
 };
 
+use super::closures::Closures;
 use super::sensors::Sensors;
-use super::settings::{self, LotSettings};
-use super::wire::Ask;
+use super::settings::{self, Chooses, LotSettings};
+use super::wire::{Ask, Look};
 use super::{
     BELIEVES_GATES, CHARGES_AGAIN, FORGIVES_LOST, GIVES_KEPT_AWAY, HIDES_SENSORS, gates_of, invariant,
 };
@@ -35,6 +37,10 @@ pub(super) struct Lot {
     /// Spots on which somebody has come or gone since the sensors were asked.
     moved: Vec<SpotId>,
     sensors: Sensors,
+    closures: Closures,
+    /// Cars on each level, and the most levels on which there were any.
+    on_level: Vec<u32>,
+    levels_lit_max: u64,
     /// Spots that the lot has said are kept, and for whom.
     kept: BTreeMap<SpotId, ReservationId>,
     /// Stays whose tickets are lost.
@@ -71,10 +77,15 @@ impl Lot {
     pub(super) fn new(service: ServiceId, plan: &Arc<Plan>, defect: u8) -> Lot {
         let gates = gates_of(plan, service);
         let mut settings = read(&plan.services[service.index()]);
-        settings.config.gates = vec![LotGate { level: 0 }; gates.len().max(1)];
+        settings.config.gates = places_of(&gates, plan);
         let mut sensors = Sensors::default();
         sensors.follow(&settings);
+        let mut closures = Closures::default();
+        closures.follow(&settings);
         Lot {
+            on_level: vec![0; settings.config.levels.len()],
+            levels_lit_max: 0,
+            closures,
             settings,
             gates,
             defect,
@@ -105,16 +116,17 @@ impl Lot {
         let Some(lot) = &mut self.lot else { return Verdict::Fail };
         lot.expire(now, &mut self.out);
         self.tell_of_sensors(now);
+        self.close_spots(now);
         let Some(lot) = &mut self.lot else { return Verdict::Fail };
         let key = request.key;
-        let vehicle = |kind: VehicleKind| Vehicle { plate: Plate(key), kind, has_permit: false };
+        let vehicle = |look: Look| look.with(Plate(key));
         let done = match ask {
-            Ask::Look { kind } => return self.look(kind),
+            Ask::Look { look } => return self.look(look.kind),
             Ask::Enter { wanted, .. } if wanted > 0 && self.defect == BELIEVES_GATES => {
                 return self.believe(SpotId(wanted as u32 - 1), TicketId(key), cx);
             }
-            Ask::Enter { kind, .. } => {
-                let enter = Input::Enter { gate, vehicle: vehicle(kind), request: RequestId(key) };
+            Ask::Enter { look, .. } => {
+                let enter = Input::Enter { gate, vehicle: vehicle(look), request: RequestId(key) };
                 let done = lot.handle(now, enter.clone(), &mut self.out);
                 match self.kept.values().next() {
                     Some(reservation) if self.defect == GIVES_KEPT_AWAY && done == Err(Rejected::Full) => {
@@ -125,10 +137,10 @@ impl Lot {
                     Some(_) | None => done,
                 }
             }
-            Ask::Reserve { kind, from_ns, until_ns } => {
+            Ask::Reserve { look, from_ns, until_ns } => {
                 let (from, until) = (Time::from_nanos(from_ns), Time::from_nanos(until_ns));
                 let reservation = ReservationId(key);
-                let reserve = Input::Reserve { reservation, vehicle: vehicle(kind), from, until };
+                let reserve = Input::Reserve { reservation, vehicle: vehicle(look), from, until };
                 lot.handle(now, reserve, &mut self.out)
             }
             Ask::Lost => return self.lost(now, Plate(key), cx),
@@ -148,11 +160,11 @@ impl Lot {
                 let allot = Input::Allot { gate, class: SpotClass::Compact, count };
                 lot.handle(now, allot, &mut self.out)
             }
-            Ask::CameIn { entry, at_ns, ticket, spot, kind } => {
+            Ask::CameIn { entry, at_ns, ticket, spot, look } => {
                 let spots = self.allotted.get(&gate);
                 let spot = spot.checked_sub(1).and_then(|place| spots?.get(place as usize).copied());
                 let ticket = TicketId::offline(gate, u64::from(ticket));
-                let event = OfflineEvent::Entered { ticket, vehicle: vehicle(kind), spot };
+                let event = OfflineEvent::Entered { ticket, vehicle: vehicle(look), spot };
                 self.unseen = Some(ticket);
                 lot.handle(now, told(gate, entry, at_ns, event), &mut self.out)
             }
@@ -162,20 +174,20 @@ impl Lot {
             }
         };
         let value = self.look_at_outputs(cx);
-        if let (Ask::Enter { kind, .. }, Err(Rejected::Full)) = (ask, &done) {
-            self.was_full(kind, ReservationId(key), cx);
+        if let (Ask::Enter { look, .. }, Err(Rejected::Full)) = (ask, &done) {
+            self.was_full(look, ReservationId(key), cx);
         }
         self.verdict(done, value)
     }
 
     /// A car was refused: whether it had been promised a spot, and whether one is free that a sensor hides.
-    fn was_full(&mut self, kind: VehicleKind, reservation: ReservationId, cx: &mut Cx<'_>) {
+    fn was_full(&mut self, look: Look, reservation: ReservationId, cx: &mut Cx<'_>) {
         if let Some((spot, _)) = self.kept.iter().find(|(_, kept)| **kept == reservation) {
             let witness = format!("car {} was refused, and spot {} was kept for it", reservation.0, spot.0);
             cx.violation(invariant::PROMISES, witness);
         }
         let Some(lot) = self.lot.as_ref().filter(|_| self.settings.config.trust_sensors) else { return };
-        let class = Vehicle { plate: Plate(0), kind, has_permit: false }.classes()[0];
+        let class = look.with(Plate(0)).classes()[0];
         let count = lot.count(class);
         self.counts.refused_early += u64::from(count.free > count.held + count.allotted);
     }
@@ -375,12 +387,39 @@ impl Lot {
         }
     }
 
+    /// Spots that are to be out of service are closed as soon as nobody stands there, and opened when they are not.
+    fn close_spots(&mut self, now: Time) {
+        let Some(lot) = &mut self.lot else { return };
+        for (spot, is_open) in self.closures.to_do() {
+            let done = lot.handle(now, Input::Service { spot, is_open }, &mut self.out);
+            if done.is_ok() {
+                self.closures.was_done(spot, is_open);
+            }
+        }
+    }
+
+    fn level_of(&self, spot: SpotId) -> usize {
+        // All levels are like the first one.
+        let spots: u32 = self.settings.config.levels.first().map_or(0, |level| level.spots.iter().sum());
+        let level = spot.0.checked_div(spots).unwrap_or(0) as usize;
+        level.min(self.on_level.len().saturating_sub(1))
+    }
+
+    fn count_on_level(&mut self, spot: SpotId, has_come: bool) {
+        let level = self.level_of(spot);
+        let Some(cars) = self.on_level.get_mut(level) else { return };
+        *cars = if has_come { *cars + 1 } else { cars.saturating_sub(1) };
+        let lit = self.on_level.iter().filter(|cars| **cars > 0).count() as u64;
+        self.levels_lit_max = self.levels_lit_max.max(lit);
+    }
+
     /// Who stood there with this ticket does so no more.
     fn goes(&mut self, ticket: TicketId) {
         if let Some(spot) = self.places.remove(&ticket)
             && self.standing.get(&spot) == Some(&ticket)
         {
             self.standing.remove(&spot);
+            self.count_on_level(spot, false);
             self.moved.push(spot);
         }
     }
@@ -396,7 +435,11 @@ impl Lot {
                 cx.violation(invariant::PROMISES, witness);
             }
         }
-        match self.standing.insert(spot, ticket) {
+        let before = self.standing.insert(spot, ticket);
+        if before.is_none() {
+            self.count_on_level(spot, true);
+        }
+        match before {
             Some(other) if other != ticket => {
                 self.counts.double_use += 1;
                 let witness =
@@ -411,6 +454,25 @@ impl Lot {
 fn told(gate: GateId, entry: u32, at_ns: u64, event: OfflineEvent) -> Input {
     let entry = OfflineEntry { number: u64::from(entry), at: Time::from_nanos(at_ns), event };
     Input::Reconcile { gate, entries: vec![entry] }
+}
+
+/// To which level each gate leads; a lot without gates has one that nobody uses.
+fn places_of(gates: &[ServiceId], plan: &Plan) -> Vec<LotGate> {
+    let level = |gate: &ServiceId| {
+        let read = settings::gate(&plan.services[gate.index()].settings);
+        LotGate { level: read.map_or(0, |gate| gate.level) }
+    };
+    match gates {
+        [] => vec![LotGate { level: 0 }],
+        gates => gates.iter().map(level).collect(),
+    }
+}
+
+fn allocation(settings: &LotSettings) -> Box<dyn Allocation + Send> {
+    match settings.chooses {
+        None | Some(Chooses::Nearest) => Box::new(NearestToGate),
+        Some(Chooses::FullestLevel) => Box::new(FullestLevel),
+    }
 }
 
 fn read(plan: &ServicePlan) -> LotSettings {
@@ -429,9 +491,12 @@ impl Behaviour for Lot {
         let disk = self.fallen.take().and_then(|fallen| fallen.disk(self.counts.restarts, cx));
         let store = AnyStore::open(self.settings.store, disk);
         let lot = ParkingLot::open(self.settings.config.clone(), store);
-        self.lot = Some(lot.expect("the plan's settings were checked"));
+        let lot = lot.expect("the plan's settings were checked");
+        self.lot = Some(lot.with_allocation(allocation(&self.settings)));
         self.sensors.begin_again();
+        self.closures.begin_again();
         self.tell_of_sensors(cx.local_time());
+        self.close_spots(cx.local_time());
         self.moved.extend(self.standing.keys());
         self.look_at_outputs(cx);
     }
@@ -447,10 +512,13 @@ impl Behaviour for Lot {
         self.settings = read(plan);
         self.settings.config.gates = gates;
         self.sensors.follow(&self.settings);
-        if let Some(lot) = &mut self.lot {
+        self.closures.follow(&self.settings);
+        self.lot = self.lot.take().map(|lot| {
+            let mut lot = lot.with_allocation(allocation(&self.settings));
             // The plan's settings were checked.
             let _ = lot.set_rules(self.settings.config.clone());
-        }
+            lot
+        });
     }
 
     fn deadline(&self) -> Option<Time> {
@@ -469,6 +537,7 @@ impl Behaviour for Lot {
             }
         }
         self.tell_of_sensors(local);
+        self.close_spots(local);
         self.look_at_outputs(cx);
         None
     }
@@ -486,6 +555,12 @@ impl Behaviour for Lot {
             out.counts.insert("restarts", counts.restarts);
         }
         out.maxima.insert("parked_max", counts.parked_max);
+        if self.settings.chooses.is_some() {
+            out.maxima.insert("levels_lit_max", self.levels_lit_max);
+        }
+        if self.closures.closed_max() > 0 {
+            out.maxima.insert("out_of_service_max", self.closures.closed_max());
+        }
         let Some(lot) = &self.lot else { return };
         let totals = lot.totals();
         if totals.reserved + counts.reserved_out > 0 {

@@ -1,6 +1,7 @@
 //! Parking: kind `parking-lot` keeps spots, tickets and books; kind `parking-gate` lets cars in and out by asking it, and
 //! goes on by its own rule while it cannot. They talk over links and know nothing of each other.
 
+mod closures;
 mod gate;
 mod lot;
 mod sensors;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{Kind, service};
 use crate::cluster::Node;
+use crate::scenario::Around;
 use crate::scenario::plan::{KindTraits, Plan, ServiceId};
 
 /// What holds in every run with a lot.
@@ -63,6 +65,10 @@ pub(super) struct ParkingGateKind;
 impl Kind for ParkingGateKind {
     fn check_settings(written: &Map<String, Value>) -> Vec<(String, String)> {
         settings::gate(written).err().unwrap_or_default()
+    }
+
+    fn check_around(written: &Map<String, Value>, around: &Around<'_>) -> Vec<(String, String)> {
+        around.callees.first().map_or_else(Vec::new, |(_, lot)| settings::gate_at(written, lot))
     }
 
     fn traits() -> KindTraits {

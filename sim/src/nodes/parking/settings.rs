@@ -1,7 +1,7 @@
 //! The settings of lots and gates.
 
 use foreshock_systems::parking_lot::{
-    Cap, ConfigError, LatePayment, LotConfig, OfflinePolicy, Spill, SpotClass, Zone,
+    Cap, ConfigError, LatePayment, LotConfig, NightRate, OfflinePolicy, Rounding, Spill, SpotClass, Zone,
 };
 use serde_json::{Map, Value};
 
@@ -13,11 +13,22 @@ use crate::nodes::store::StoreKind;
 use crate::scenario::quantity::Problem;
 use foreshock_systems::store::FsyncPolicy;
 
+/// Which of the free spots a car is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chooses {
+    Nearest,
+    FullestLevel,
+}
+
 /// Settings of kind `parking-lot`.
 #[derive(Clone, Debug)]
 pub(super) struct LotSettings {
     pub(super) config: LotConfig,
     pub(super) store: StoreKind,
+    /// The nearest, unless it is said.
+    pub(super) chooses: Option<Chooses>,
+    /// So many of the last compact spots are closed as soon as nobody stands there.
+    pub(super) out_of_service: u32,
     /// Each spot has one that tells whether a car stands there.
     pub(super) has_sensors: bool,
     /// The first ones of the compact spots have a sensor that says the same for ever.
@@ -34,7 +45,26 @@ fn minor(value: &Value) -> Result<u64, Problem> {
     })
 }
 
-const LOT: [Setting<LotSettings>; 26] = [
+/// A time of day as `22:00`, in minutes.
+fn minute_of_day(value: &Value) -> Option<u16> {
+    let (hour, minute) = value.as_str()?.split_once(':')?;
+    let (hour, minute) = (hour.parse::<u16>().ok()?, minute.parse::<u16>().ok()?);
+    (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+}
+
+fn night(value: &Value) -> Result<NightRate, Problem> {
+    const HELP: &str = "write `{from: \"22:00\", until: \"06:00\", unit_minor: 2}`";
+    let no_night = || Problem::new("this is no night", HELP);
+    let written = value.as_object().filter(|written| written.len() == 3).ok_or_else(no_night)?;
+    let minute = |key: &str| written.get(key).and_then(minute_of_day).ok_or_else(no_night);
+    Ok(NightRate {
+        from_minute: minute("from")?,
+        until_minute: minute("until")?,
+        unit_minor: minor(written.get("unit_minor").ok_or_else(no_night)?)?,
+    })
+}
+
+const LOT: [Setting<LotSettings>; 31] = [
     ("spots", |settings, value| {
         const HELP: &str = "write `{compact: 40, large: 10}`";
         let written = value.as_object().ok_or_else(|| Problem::new("there are no classes", HELP))?;
@@ -66,6 +96,28 @@ const LOT: [Setting<LotSettings>; 26] = [
     }),
     ("free", |settings, value| {
         settings.config.tariff.free = span(value)?;
+        Ok(())
+    }),
+    ("night", |settings, value| {
+        settings.config.tariff.night = Some(night(value)?);
+        Ok(())
+    }),
+    ("rounding", |settings, value| {
+        let known = [("started_unit", Rounding::StartedUnit), ("exact", Rounding::Exact)];
+        settings.config.tariff.rounding = choice(value, &known)?;
+        Ok(())
+    }),
+    ("max_stay", |settings, value| {
+        settings.config.max_stay = Some(lifetime(value)?);
+        Ok(())
+    }),
+    ("allocation", |settings, value| {
+        let known = [("nearest", Chooses::Nearest), ("fullest_level", Chooses::FullestLevel)];
+        settings.chooses = Some(choice(value, &known)?);
+        Ok(())
+    }),
+    ("out_of_service", |settings, value| {
+        settings.out_of_service = if value.as_u64() == Some(0) { 0 } else { up_to(value, 100_000)? };
         Ok(())
     }),
     ("cap_minor", |settings, value| {
@@ -164,6 +216,8 @@ pub(super) fn lot(written: &Map<String, Value>) -> Result<LotSettings, Vec<Wrong
     let settings = LotSettings {
         config: LotConfig::simple([0; SpotClass::COUNT], 200),
         store: StoreKind::Wal(FsyncPolicy::EveryCommit),
+        chooses: None,
+        out_of_service: 0,
         has_sensors: false,
         stuck_sensors: 0,
         stuck_says: true,
@@ -184,6 +238,10 @@ pub(super) fn lot(written: &Map<String, Value>) -> Result<LotSettings, Vec<Wrong
     if u64::from(read.stuck_sensors) > read.config.capacity(SpotClass::Compact) {
         let message = "there are not so many compact spots whose sensors could stick".to_string();
         return Err(vec![("stuck_sensors".to_string(), message)]);
+    }
+    if u64::from(read.out_of_service) > read.config.capacity(SpotClass::Compact) {
+        let message = "there are not so many compact spots that could be closed".to_string();
+        return Err(vec![("out_of_service".to_string(), message)]);
     }
     match read.config.validate() {
         Ok(()) => Ok(read),
@@ -223,9 +281,13 @@ pub(super) struct GateSettings {
     pub(super) no_shows: u32,
     /// Of those who leave, in parts per million: they cannot find their ticket.
     pub(super) lost_tickets: u32,
+    /// Of all that come without a booking, in parts per million: they have a permit for accessible spots.
+    pub(super) permits: u32,
+    /// The level it leads to, from 0.
+    pub(super) level: u16,
 }
 
-const GATE: [Setting<GateSettings>; 10] = [
+const GATE: [Setting<GateSettings>; 12] = [
     ("stay", |settings, value| {
         settings.stay = lifetime(value)?;
         Ok(())
@@ -276,6 +338,14 @@ const GATE: [Setting<GateSettings>; 10] = [
         settings.lost_tickets = share(value)?;
         Ok(())
     }),
+    ("permits", |settings, value| {
+        settings.permits = share(value)?;
+        Ok(())
+    }),
+    ("level", |settings, value| {
+        settings.level = if value.as_u64() == Some(0) { 0 } else { up_to(value, 99)? as u16 };
+        Ok(())
+    }),
 ];
 
 /// Reads the settings of a gate.
@@ -291,6 +361,8 @@ pub(super) fn gate(written: &Map<String, Value>) -> Result<GateSettings, Vec<Wro
         punctuality: Span::from_secs(300),
         no_shows: 0,
         lost_tickets: 0,
+        permits: 0,
+        level: 0,
     };
     let read = settings::read("a parking gate", &GATE, settings, written)?;
     if read.punctuality > read.book_ahead {
@@ -299,4 +371,15 @@ pub(super) fn gate(written: &Map<String, Value>) -> Result<GateSettings, Vec<Wro
         return Err(vec![("punctuality".to_string(), message)]);
     }
     Ok(read)
+}
+
+/// What is wrong with a gate, given the lot that it calls.
+pub(super) fn gate_at(written: &Map<String, Value>, lot_settings: &Map<String, Value>) -> Vec<Wrong> {
+    let (Ok(gate), Ok(lot)) = (gate(written), lot(lot_settings)) else { return Vec::new() };
+    let levels = lot.config.levels.len();
+    if usize::from(gate.level) < levels {
+        return Vec::new();
+    }
+    let message = format!("the lot has {levels} levels, counted from 0; lower it");
+    vec![("level".to_string(), message)]
 }

@@ -1,6 +1,6 @@
 //! Whatever people and faults do, what must hold holds; banks that are broken on purpose are found out.
 
-use super::traffic::{Day, at, drive};
+use super::traffic::{Day, Pattern, at, drive, trip};
 use crate::elevator::Strategy;
 use crate::elevator::car::Doing;
 use crate::elevator::*;
@@ -68,11 +68,14 @@ proptest! {
     }
 }
 
+/// Only people who say where they go are named a car.
+const NAMED: &str = "a car that was not named";
+
 #[test]
 fn each_broken_bank_is_found_out() {
     type Break = fn(&mut Bank);
     type Expected = fn(&Violation) -> bool;
-    let cases: [(&str, Break, Expected); 6] = [
+    let cases: [(&str, Break, Expected); 7] = [
         (
             "boarding over capacity",
             |bank| {
@@ -107,9 +110,16 @@ fn each_broken_bank_is_found_out() {
             |bank| bank.cars[0].floor = Floor(99),
             |found| matches!(found, Violation::OutOfShaft(..)),
         ),
+        (
+            NAMED,
+            |bank| bank.cars[0].riders[0].car = Some(CarId(1)),
+            |found| matches!(found, Violation::WrongCar(_)),
+        ),
     ];
     for (name, damage, expected) in cases {
-        let mut bank = Bank::new(BankConfig::office(11, 1, 8)).expect("a bank");
+        let strategy = if name == NAMED { Strategy::Destination } else { Strategy::EstimatedArrival };
+        let config = BankConfig { strategy, ..BankConfig::office(11, 1, 8) };
+        let mut bank = Bank::new(config).expect("a bank");
         for (rider, from, to) in [(1, 0, 9), (2, 7, 0)] {
             let input = Input::Arrive { rider: RiderId(rider), from: Floor(from), to: Floor(to) };
             bank.handle(at(0), input, &mut Vec::new()).expect("floors that are there");
@@ -120,5 +130,31 @@ fn each_broken_bank_is_found_out() {
         damage(&mut bank);
         let found = bank.audit().expect_err(name);
         assert!(expected(&found), "{name}: {found}");
+    }
+}
+
+#[test]
+fn a_car_passes_one_floor_at_a_time_and_takes_the_time_for_it() {
+    for strategy in [Strategy::Scan, Strategy::CLook, Strategy::NearestCar, Strategy::Destination] {
+        let config = BankConfig { strategy, ..BankConfig::office(11, 3, 4) };
+        let floor_time = config.floor_time;
+        let (mut bank, mut out) = (Bank::new(config).expect("a bank"), Vec::new());
+        for number in 0..40 {
+            let (from, to) = trip(Pattern::Lunch, 11, 7, number);
+            let input = Input::Arrive { rider: RiderId(number), from, to };
+            bank.handle(at(0), input, &mut out).expect("a floor");
+        }
+        let mut seen: Vec<_> = bank.cars.iter().map(|car| (car.floor, at(0))).collect();
+        while let Some(now) = bank.deadline().filter(|now| *now < at(3_600)) {
+            bank.expire(now, &mut out);
+            for (car, (floor, since)) in bank.cars.iter().zip(&mut seen) {
+                let passed = car.floor.0.abs_diff(floor.0);
+                assert!(passed == 0 || (passed == 1 && now.since(*since) >= floor_time), "{strategy:?}");
+                if passed > 0 {
+                    (*floor, *since) = (car.floor, now);
+                }
+            }
+        }
+        assert_eq!(bank.counts().delivered, 40, "{strategy:?}");
     }
 }
