@@ -129,6 +129,7 @@ impl Fingerprint {
         self.run = fold(self.run, hash);
         match self.nodes.get_mut(digest.node as usize) {
             Some(node) => *node = fold(*node, hash),
+            None if digest.node == EventDigest::NO_NODE => {}
             None => self.fold_new_node(digest.node, hash),
         }
     }
@@ -137,9 +138,6 @@ impl Fingerprint {
     fn fold_new_node(&mut self, node: u32, hash: u64) {
         /// More nodes than any world has; an id above it is not a dense id.
         const MAX_NODES: u32 = 1 << 26;
-        if node == EventDigest::NO_NODE {
-            return;
-        }
         assert!(
             node < MAX_NODES,
             "a node's id is dense: {node} is not the id of one of at most {MAX_NODES} nodes"

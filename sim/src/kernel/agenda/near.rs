@@ -19,23 +19,21 @@ impl Near {
         Near { entries: Vec::with_capacity(2 * MOST), head: 0 }
     }
 
-    /// The time of the first entry.
+    /// The time and the place of the first entry.
     #[inline]
-    pub(super) fn first_ns(&self) -> Option<u64> {
-        self.entries.get(self.head).map(|(at_ns, _)| *at_ns)
+    pub(super) fn first(&self) -> Option<(u64, u32)> {
+        self.entries.get(self.head).copied()
     }
 
-    /// Takes the first entry out.
+    /// Takes out the first entry, which there is.
     #[inline]
-    pub(super) fn take_first(&mut self) -> Option<u32> {
-        let (_, index) = *self.entries.get(self.head)?;
+    pub(super) fn drop_first(&mut self) {
         self.head += 1;
         self.clear_if_over();
-        Some(index)
     }
 
     /// Adds an entry behind all those of the same time.
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert(&mut self, at_ns: u64, index: u32) {
         if self.entries.len() == self.entries.capacity() {
             self.entries.drain(..self.head);

@@ -209,18 +209,31 @@ impl<E: Copy> Wheel<E> {
         true
     }
 
-    /// Takes the first entry, which is at `at_ns` and on the wheel.
+    /// Removes the first entry if nothing is near and its time is at most `bound_ns`.
+    #[inline(never)]
+    fn pop_from_wheel(&mut self, bound_ns: u64) -> Option<(Time, E)> {
+        let (level, slot) = self.first_slot()?;
+        let at_ns = self.earliest_ns(level, self.lists[level][slot]);
+        if at_ns > bound_ns {
+            self.floor_ns = at_ns;
+            return None;
+        }
+        let index = self.take_from_wheel(level, slot, at_ns);
+        Some((Time::from_nanos(at_ns), self.release(index)))
+    }
+
+    /// Takes the first entry, which is at `at_ns` and in this slot.
     #[inline]
-    fn take_from_wheel(&mut self, at_ns: u64) -> u32 {
-        const FOUND: &str = "whoever knows the first time has seen its entry";
-        let (level, slot) = self.first_slot().expect(FOUND);
+    fn take_from_wheel(&mut self, level: usize, slot: usize, at_ns: u64) -> u32 {
         let list = self.lists[level][slot];
         if level == 0 || list.head == list.tail {
             self.base_ns = at_ns;
             return self.take_head(level, slot);
         }
         if self.bring_near(level, slot) {
-            return self.near.take_first().expect(FOUND);
+            let (_, index) = self.near.first().expect("an occupied slot has entries");
+            self.near.drop_first();
+            return index;
         }
         self.cascade(level, slot, at_ns);
         self.take_head(0, (at_ns & SLOT_MASK) as usize)
@@ -255,9 +268,18 @@ impl<E: Copy> Wheel<E> {
         self.levels &= !(u32::from(self.slots[level] == 0) << level);
     }
 
-    /// Makes every handle of an unlinked entry stale and its place reusable.
+    /// Adds a free place; its event is any.
+    #[cold]
+    fn make_place(&mut self, event: E) {
+        assert!(self.entries.len() < FREE as usize, "an agenda holds fewer than 2^32 entries");
+        self.free = self.entries.len() as u32;
+        let generation = FIRST_GENERATION;
+        self.entries.push(Entry { at_ns: 0, previous: FREE, next: NIL, generation, event });
+    }
+
+    /// Makes every handle of an unlinked entry stale and its place reusable; what it held is given back.
     #[inline]
-    fn release(&mut self, index: u32) {
+    fn release(&mut self, index: u32) -> E {
         self.len -= 1;
         let entry = &mut self.entries[index as usize];
         entry.previous = FREE;
@@ -267,6 +289,7 @@ impl<E: Copy> Wheel<E> {
             entry.next = self.free;
             self.free = index;
         }
+        entry.event
     }
 
     fn pending(&self, handle: Handle) -> bool {
@@ -354,25 +377,15 @@ impl<E: Copy> PendingSet<E> for Wheel<E> {
     #[inline]
     fn schedule(&mut self, at: Time, event: E) -> Handle {
         let at_ns = at.as_nanos();
+        if self.free == NIL {
+            self.make_place(event);
+        }
         let index = self.free;
-        let generation = if index != NIL {
-            let entry = &mut self.entries[index as usize];
-            self.free = entry.next;
-            entry.at_ns = at_ns;
-            entry.event = event;
-            entry.generation
-        } else {
-            assert!(self.entries.len() < FREE as usize, "an agenda holds fewer than 2^32 entries");
-            self.entries.push(Entry {
-                at_ns,
-                previous: FREE,
-                next: NIL,
-                generation: FIRST_GENERATION,
-                event,
-            });
-            FIRST_GENERATION
-        };
-        let index = if index != NIL { index } else { self.entries.len() as u32 - 1 };
+        let entry = &mut self.entries[index as usize];
+        self.free = entry.next;
+        entry.at_ns = at_ns;
+        entry.event = event;
+        let generation = entry.generation;
         self.len += 1;
         self.floor_ns = self.floor_ns.min(at_ns);
         if at_ns >= self.horizon_ns {
@@ -415,27 +428,22 @@ impl<E: Copy> PendingSet<E> for Wheel<E> {
         if bound_ns < self.floor_ns {
             return None;
         }
-        let at_ns = match self.near.first_ns() {
-            Some(at_ns) => at_ns,
-            None => {
-                let (level, slot) = self.first_slot()?;
-                self.earliest_ns(level, self.lists[level][slot])
+        // Most entries come from here, and this much is small enough to be a part of the loop.
+        match self.near.first() {
+            Some((at_ns, index)) if at_ns <= bound_ns => {
+                self.near.drop_first();
+                Some((Time::from_nanos(at_ns), self.release(index)))
             }
-        };
-        if at_ns > bound_ns {
-            self.floor_ns = at_ns;
-            return None;
+            Some((at_ns, _)) => {
+                self.floor_ns = at_ns;
+                None
+            }
+            None => self.pop_from_wheel(bound_ns),
         }
-        let index = match self.near.take_first() {
-            Some(index) => index,
-            None => self.take_from_wheel(at_ns),
-        };
-        self.release(index);
-        Some((Time::from_nanos(at_ns), self.entries[index as usize].event))
     }
 
     fn peek_time(&self) -> Option<Time> {
-        if let Some(at_ns) = self.near.first_ns() {
+        if let Some((at_ns, _)) = self.near.first() {
             return Some(Time::from_nanos(at_ns));
         }
         let (level, slot) = self.first_slot()?;
