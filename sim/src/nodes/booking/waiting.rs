@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foreshock_systems::booking::CustomerId;
-use foreshock_systems::ticket_booking::{Place, WaitingRoom};
+use foreshock_systems::ticket_booking::WaitingRoom;
 
 use crate::cluster::{Cx, Durable, Probes, Ref, Request};
 use crate::kernel::draw::Key;
@@ -50,9 +50,9 @@ impl Behaviour for Waiting {
     fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
         let person = CustomerId(request.call.raw());
         let lot = self.lots.map_or(0, |lots| lots.draw(cx.redrawn(request.call.raw())));
-        match self.room.join(cx.local_time(), person, lot) {
-            Ok(Place::Inside { .. }) => INSIDE,
-            Ok(Place::Waits { .. }) => {
+        match self.room.come(cx.local_time(), person, lot) {
+            Ok(Some(_)) => INSIDE,
+            Ok(None) => {
                 self.jobs.insert(person, job);
                 Verdict::Wait
             }
