@@ -97,10 +97,16 @@ fn lines_ns(lines: u64) -> f64 {
     cost_once_ns(lines, &mut workload::logs::plan(lines), simulate)
 }
 
-/// A booking from the search to the confirmation, with their invariants watched or not.
+/// A booking of nights from the search to the confirmation, with their invariants watched or not.
 fn bookings_ns(bookings: u64, is_watched: bool) -> f64 {
     let simulate = |plan: &mut _| drop(workload::bookings::simulate(plan, is_watched));
-    cost_once_ns(bookings, &mut workload::bookings::plan(bookings), simulate)
+    cost_once_ns(bookings, &mut workload::bookings::nights(bookings), simulate)
+}
+
+/// The same of a seat.
+fn tickets_ns(tickets: u64) -> f64 {
+    let simulate = |plan: &mut _| drop(workload::bookings::simulate(plan, true));
+    cost_once_ns(tickets, &mut workload::bookings::seats(tickets), simulate)
 }
 
 /// A stay from the barrier to the barrier.
@@ -122,7 +128,7 @@ const FEW: u64 = 20_000;
 
 const MILLION: u64 = 1_000_000;
 
-const WORKLOADS: [Workload; 29] = [
+const WORKLOADS: [Workload; 31] = [
     ("phold_1k", |tuning| phold_ns(1 << 10, Delays::Exponential, tuning)),
     ("phold_16k", |tuning| phold_ns(1 << 14, Delays::Exponential, tuning)),
     ("phold_256k", |tuning| phold_ns(1 << 18, Delays::Exponential, tuning)),
@@ -148,6 +154,8 @@ const WORKLOADS: [Workload; 29] = [
     ("few_bookings_unwatched", |_| bookings_ns(FEW, false)),
     ("million_bookings", |_| bookings_ns(MILLION, true)),
     ("million_bookings_unwatched", |_| bookings_ns(MILLION, false)),
+    ("few_tickets", |_| tickets_ns(FEW)),
+    ("million_tickets", |_| tickets_ns(MILLION)),
     ("few_stays", |_| stays_ns(FEW)),
     ("million_stays", |_| stays_ns(MILLION)),
     ("few_rides", |_| rides_ns(FEW)),

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::index::Index;
 use super::money::Broken;
 use crate::scenario::plan::ServiceId;
 
@@ -38,8 +39,9 @@ pub struct BookingsMeasured {
 
 #[derive(Debug, Default)]
 struct Book {
-    taken: BTreeMap<u64, u32>,
-    told: BTreeMap<u64, Vec<(u64, u32, u32)>>,
+    taken: Index<u64, u32>,
+    /// Units that bookings have, with how many of each.
+    told: Index<u64, Box<[(u64, u32)]>>,
     told_in_all: u64,
     sold_twice: u64,
     forgotten: u64,
@@ -101,12 +103,12 @@ impl Book {
                 broken.push((booked::ONCE, witness));
             }
         }
-        self.told.insert(booking, units);
+        self.told.insert(booking, units.into_iter().map(|(unit, count, _)| (unit, count)).collect());
         broken
     }
 
     fn ended(&mut self, booking: u64) {
-        for (unit, count, _) in self.told.remove(&booking).unwrap_or_default() {
+        for (unit, count) in self.told.swap_remove(&booking).unwrap_or_default() {
             if let Some(taken) = self.taken.get_mut(&unit) {
                 *taken = taken.saturating_sub(count);
             }
@@ -114,7 +116,9 @@ impl Book {
     }
 
     fn found(&mut self, owned: &BTreeSet<u64>) -> Vec<Broken> {
-        let lost: Vec<u64> = self.told.keys().copied().filter(|booking| !owned.contains(booking)).collect();
+        let mut lost: Vec<u64> =
+            self.told.keys().copied().filter(|booking| !owned.contains(booking)).collect();
+        lost.sort_unstable();
         self.forgotten += lost.len() as u64;
         lost.iter().for_each(|booking| self.ended(*booking));
         let told = lost.iter().map(|booking| {

@@ -3,9 +3,11 @@
 
 use super::desk::Goods;
 use super::rows::{Booking, BookingId, Claim, CustomerId, Key, Phase, Row, UnitRow};
+use crate::hashed_map::HashedMap;
 use crate::time::Time;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,20 +122,45 @@ impl Totals {
     }
 }
 
+/// What bookings claim of a unit.
+#[derive(Clone, Copy, Debug, Default)]
+struct Claimed {
+    held: u32,
+    sold: u32,
+    /// The round in which it was touched last.
+    touched_in: u64,
+}
+
+impl Claimed {
+    const fn shift(&mut self, claim: Claim, more: u32, sign: i64) {
+        match claim {
+            Claim::Holds => shift(&mut self.held, more, sign),
+            Claim::Owns => shift(&mut self.sold, more, sign),
+            Claim::None => {}
+        }
+    }
+}
+
+const fn shift(count: &mut u32, more: u32, sign: i64) {
+    *count = if sign > 0 { count.saturating_add(more) } else { count.saturating_sub(more) };
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Audit<U> {
-    units: BTreeMap<U, (u32, u32)>,
+    units: HashedMap<U, Claimed>,
     customers: BTreeMap<(u32, CustomerId), (u32, u32)>,
     totals: Totals,
+    /// Units that something was written about since the last round, each once.
     touched: Vec<U>,
+    round: u64,
     violations: u64,
     first: Option<Violation<U>>,
 }
 
 impl<U: super::rows::Unit> Audit<U> {
-    pub(super) const fn new() -> Audit<U> {
+    pub(super) fn new() -> Audit<U> {
         Audit {
-            units: BTreeMap::new(),
+            units: HashedMap::default(),
             customers: BTreeMap::new(),
             totals: Totals {
                 phases: [0; Phase::ALL.len()],
@@ -147,6 +174,7 @@ impl<U: super::rows::Unit> Audit<U> {
                 retaken: 0,
             },
             touched: Vec::new(),
+            round: 1,
             violations: 0,
             first: None,
         }
@@ -168,6 +196,7 @@ impl<U: super::rows::Unit> Audit<U> {
     /// A row as it was found.
     pub(super) fn found<D>(&mut self, key: &Key<U>, row: &Row<U, D>) {
         if let Row::Booking(booking) = row {
+            self.sum(booking, 1);
             self.claim(booking, 1);
             self.check_alone(booking);
         }
@@ -175,14 +204,13 @@ impl<U: super::rows::Unit> Audit<U> {
             self.customers.entry((*scope, *customer)).or_default().1 = *count;
         }
         if let Key::Unit(unit) = key {
-            self.units.entry(*unit).or_default();
+            self.units.get_or_insert_with(unit, Claimed::default);
         }
-        self.touched.clear();
     }
 
     /// After all rows were found.
     pub(super) fn compare<G: Goods<Unit = U>>(&mut self, goods: &G, row: &mut dyn FnMut(U) -> UnitRow) {
-        self.touched = self.units.keys().copied().collect();
+        self.touched = self.units.range(Bound::Unbounded, Bound::Unbounded).map(|(unit, _)| *unit).collect();
         self.settle(goods, row);
         let wrong = self.customers.iter().find(|(_, (claimed, written))| claimed != written);
         if let Some(((scope, customer), _)) = wrong {
@@ -202,15 +230,19 @@ impl<U: super::rows::Unit> Audit<U> {
         match (key, old, new) {
             (Key::Booking(_), old, Some(Row::Booking(new))) => {
                 if let Some(Row::Booking(old)) = old {
-                    self.claim(old, -1);
+                    self.sum(old, -1);
+                    self.sum(new, 1);
+                    self.reclaim(old, new);
                     self.check_step(now, old, new);
+                } else {
+                    self.sum(new, 1);
+                    self.claim(new, 1);
                 }
-                self.claim(new, 1);
                 self.check_alone(new);
             }
             (Key::Booking(id), _, _) => self.report(Violation::Vanished(*id)),
             (Key::Unit(unit), old, Some(Row::Unit(new))) => {
-                self.touched.push(*unit);
+                self.touch(*unit);
                 if matches!(old, Some(Row::Unit(old)) if old.token > new.token) {
                     self.report(Violation::UnitTokenFell(*unit));
                 }
@@ -225,8 +257,10 @@ impl<U: super::rows::Unit> Audit<U> {
 
     /// After a commit: the units it touched, by both ways of counting.
     pub(super) fn settle<G: Goods<Unit = U>>(&mut self, goods: &G, row: &mut dyn FnMut(U) -> UnitRow) {
-        for unit in std::mem::take(&mut self.touched) {
-            let (held, sold) = self.units.get(&unit).copied().unwrap_or_default();
+        let mut touched = std::mem::take(&mut self.touched);
+        self.round = self.round.wrapping_add(1);
+        for unit in touched.drain(..) {
+            let Claimed { held, sold, .. } = self.units.get(&unit).copied().unwrap_or_default();
             let (written, limit) = (row(unit), goods.limit(unit));
             let taken = held.saturating_add(sold);
             if sold > limit {
@@ -239,18 +273,28 @@ impl<U: super::rows::Unit> Audit<U> {
                 self.report(Violation::CountsDiffer { unit, claimed: (held, sold), written });
             }
         }
+        self.touched = touched;
     }
 
-    fn claim<D>(&mut self, booking: &Booking<U, D>, sign: i64) {
+    /// What is claimed of a unit that is looked at after this commit.
+    fn touch(&mut self, unit: U) -> &mut Claimed {
+        let claimed = self.units.get_or_insert_with(&unit, Claimed::default);
+        if claimed.touched_in != self.round {
+            claimed.touched_in = self.round;
+            self.touched.push(unit);
+        }
+        claimed
+    }
+
+    fn sum<D>(&mut self, booking: &Booking<U, D>, sign: i64) {
         let add = |count: &mut u64, more: u64| {
             *count = if sign > 0 { count.saturating_add(more) } else { count.saturating_sub(more) };
         };
         let totals = &mut self.totals;
         add(&mut totals.phases[booking.phase as usize], 1);
         add(&mut totals.open, u64::from(!booking.is_settled()));
-        let claim = booking.phase.claim();
         let taken = booking.units.iter().fold(0u64, |sum, taken| sum + u64::from(taken.count));
-        match claim {
+        match booking.phase.claim() {
             Claim::Holds => add(&mut totals.held, taken),
             Claim::Owns => add(&mut totals.sold, taken),
             Claim::None => {}
@@ -262,26 +306,38 @@ impl<U: super::rows::Unit> Audit<U> {
             (&mut totals.to_refund_minor, booking.to_refund_minor()),
         ];
         for (sum, minor) in sums {
-            *sum = sum.saturating_add(i128::from(minor).saturating_mul(i128::from(sign)));
+            let minor = i128::from(minor);
+            *sum = if sign > 0 { sum.saturating_add(minor) } else { sum.saturating_sub(minor) };
         }
-        let shift = |count: &mut u32, more: u32| {
-            *count = if sign > 0 { count.saturating_add(more) } else { count.saturating_sub(more) };
-        };
+    }
+
+    fn claim<D>(&mut self, booking: &Booking<U, D>, sign: i64) {
         if booking.counted > 0 {
             let customer = self.customers.entry((booking.scope, booking.customer)).or_default();
-            shift(&mut customer.0, booking.counted);
+            shift(&mut customer.0, booking.counted, sign);
         }
-        if claim == Claim::None {
+        let claim = booking.phase.claim();
+        if claim != Claim::None {
+            for taken in &booking.units {
+                self.touch(taken.unit).shift(claim, taken.count, sign);
+            }
+        }
+    }
+
+    /// From what a booking was to what it is now; most keep their units.
+    fn reclaim<D>(&mut self, old: &Booking<U, D>, new: &Booking<U, D>) {
+        let customer = |booking: &Booking<U, D>| (booking.scope, booking.customer, booking.counted);
+        let (had, has) = (old.phase.claim(), new.phase.claim());
+        let keeps_all = old.units == new.units && customer(old) == customer(new);
+        if !keeps_all || (had, has) == (Claim::None, Claim::None) {
+            self.claim(old, -1);
+            self.claim(new, 1);
             return;
         }
-        for taken in &booking.units {
-            let count = self.units.entry(taken.unit).or_default();
-            match claim {
-                Claim::Holds => shift(&mut count.0, taken.count),
-                Claim::Owns => shift(&mut count.1, taken.count),
-                Claim::None => {}
-            }
-            self.touched.push(taken.unit);
+        for taken in &new.units {
+            let claimed = self.touch(taken.unit);
+            claimed.shift(had, taken.count, -1);
+            claimed.shift(has, taken.count, 1);
         }
     }
 

@@ -6,13 +6,15 @@
 
 use super::isolation::Isolation;
 use super::locks::{LockError, LockTable, TxnId};
+use super::versions::{Version, Versions};
 use crate::store::{Batch, CommitNumber, Store, StoreError};
 use crate::time::Time;
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::Hash;
 use std::ops::RangeInclusive;
 
 /// What a row can be named by, or hold.
@@ -21,32 +23,6 @@ pub trait Field: Clone + fmt::Debug + Serialize + DeserializeOwned {}
 impl<T: Clone + fmt::Debug + Serialize + DeserializeOwned> Field for T {}
 
 const PREFIX: &[u8] = b"row/";
-/// Keys with old versions that are looked at in each commit.
-const CLEANED_A_COMMIT: usize = 4;
-
-#[derive(Clone, Debug)]
-struct Version<V> {
-    at: CommitNumber,
-    value: Option<V>,
-}
-
-#[derive(Clone, Debug)]
-struct Chain<V> {
-    newest: Version<V>,
-    /// Ascending.
-    older: Vec<Version<V>>,
-    /// In line to be cleaned.
-    is_dirty: bool,
-}
-
-impl<V> Chain<V> {
-    fn at(&self, snapshot: CommitNumber) -> Option<&Version<V>> {
-        if self.newest.at <= snapshot {
-            return Some(&self.newest);
-        }
-        self.older.iter().rev().find(|version| version.at <= snapshot)
-    }
-}
 
 /// A transaction: what it has seen and what it wants to write. Plain data; the database keeps nothing of it but that
 /// it is open.
@@ -60,6 +36,19 @@ pub struct Txn<K, V> {
     writes: Vec<(K, Option<V>)>,
     /// A row that was locked and has changed since the beginning.
     conflicting: Option<K>,
+}
+
+/// The lists of a transaction, when it has none.
+#[derive(Clone, Debug)]
+struct Lists<K, V> {
+    reads: Vec<(K, CommitNumber)>,
+    writes: Vec<(K, Option<V>)>,
+}
+
+impl<K, V> Default for Lists<K, V> {
+    fn default() -> Lists<K, V> {
+        Lists { reads: Vec::new(), writes: Vec::new() }
+    }
 }
 
 impl<K: Ord + Clone, V> Txn<K, V> {
@@ -143,12 +132,12 @@ pub type Watch<'a, K, V> = &'a mut dyn FnMut(&K, Option<&V>, Option<&V>);
 #[derive(Clone, Debug)]
 pub struct Database<K, V, S> {
     store: S,
-    rows: BTreeMap<K, Chain<V>>,
+    rows: Versions<K, V>,
     last: CommitNumber,
-    /// How many open transactions began after this commit.
-    open: BTreeMap<CommitNumber, u32>,
-    /// Keys with old versions, or of rows that are gone.
-    dirty: VecDeque<K>,
+    /// What is written is put together here; empty between commits.
+    batch: Batch,
+    /// Of a transaction that has ended, emptied for one that begins.
+    spare: Option<Lists<K, V>>,
     locks: LockTable<K>,
     begun: u64,
     #[cfg(test)]
@@ -165,13 +154,13 @@ pub(super) enum Sabotage {
     ForgetsRanges,
 }
 
-impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
+impl<K: Field + Ord + Hash, V: Field, S: Store> Database<K, V, S> {
     /// Opens what a store holds.
     ///
     /// # Errors
     /// [`Unreadable`].
     pub fn open(store: S) -> Result<Database<K, V, S>, Unreadable> {
-        let mut rows = BTreeMap::new();
+        let mut rows = Versions::default();
         let (mut last, mut unreadable) = (store.durable(), None);
         store.scan(PREFIX, &mut |key, stored| {
             let decoded = key.get(PREFIX.len()..).and_then(|key| postcard::from_bytes::<K>(key).ok());
@@ -180,8 +169,7 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
                 return false;
             };
             last = last.max(stored.version);
-            let newest = Version { at: stored.version, value: Some(value) };
-            rows.insert(row, Chain { newest, older: Vec::new(), is_dirty: false });
+            rows.found(&row, Version { at: stored.version, value: Some(value) });
             true
         });
         unreadable.map_or(Ok(()), Err)?;
@@ -189,8 +177,8 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
             store,
             rows,
             last,
-            open: BTreeMap::new(),
-            dirty: VecDeque::new(),
+            batch: Batch::new(),
+            spare: None,
             locks: LockTable::default(),
             begun: 0,
             #[cfg(test)]
@@ -201,14 +189,15 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
     /// Begins a transaction.
     pub fn begin(&mut self, level: Isolation) -> Txn<K, V> {
         self.begun = self.begun.saturating_add(1);
-        *self.open.entry(self.last).or_default() += 1;
+        self.rows.begun(self.last);
+        let Lists { reads, writes } = self.spare.take().unwrap_or_default();
         Txn {
             id: TxnId(self.begun),
             level,
             snapshot: self.last,
-            reads: Vec::new(),
+            reads,
             ranges: Vec::new(),
-            writes: Vec::new(),
+            writes,
             conflicting: None,
         }
     }
@@ -218,10 +207,9 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
         if let Some((_, value)) = txn.writes.iter().find(|(written, _)| written == key) {
             return value.clone();
         }
-        let chain = self.rows.get(key);
         let version = match txn.level.reads_snapshot() {
-            true => chain.and_then(|chain| chain.at(txn.snapshot)),
-            false => chain.map(|chain| &chain.newest),
+            true => self.rows.get(key).and_then(|chain| chain.at(txn.snapshot)),
+            false => self.rows.newest(key),
         };
         txn.saw(key, version.map_or(CommitNumber::NONE, |version| version.at));
         version.and_then(|version| version.value.clone())
@@ -237,7 +225,7 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
         if let Some((_, value)) = txn.writes.iter().find(|(written, _)| written == key) {
             return Ok(value.clone());
         }
-        let newest = self.rows.get(key).map(|chain| &chain.newest);
+        let newest = self.rows.newest(key);
         let at = newest.map_or(CommitNumber::NONE, |version| version.at);
         if at > txn.snapshot && matches!(txn.level, Isolation::Snapshot | Isolation::Serializable) {
             txn.conflicting = Some(key.clone());
@@ -257,7 +245,7 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
             return;
         }
         let mut seen: BTreeMap<&K, &V> = BTreeMap::new();
-        for (key, chain) in self.rows.range(range.clone()) {
+        for (key, chain) in self.rows.range(&range) {
             let version =
                 if txn.level.reads_snapshot() { chain.at(txn.snapshot) } else { Some(&chain.newest) };
             if let Some(value) = version.and_then(|version| version.value.as_ref()) {
@@ -284,31 +272,40 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
     pub fn commit(
         &mut self,
         now: Time,
-        txn: Txn<K, V>,
+        mut txn: Txn<K, V>,
         watch: Watch<'_, K, V>,
     ) -> Result<CommitNumber, CommitError<K>> {
         let checked = self.check(&txn);
         self.end(&txn);
         checked?;
         if txn.writes.is_empty() {
+            self.keep_lists(txn);
             return Ok(self.last);
         }
-        let mut batch = Batch::new();
+        self.batch.clear();
         for (key, value) in &txn.writes {
-            match value {
-                Some(value) => batch.put(stored_key(key), encoded(value)),
-                None => batch.remove(stored_key(key)),
+            let encode_key = |bytes: &mut Vec<u8>| {
+                bytes.extend_from_slice(PREFIX);
+                append(key, bytes);
             };
+            self.batch.write_with(
+                encode_key,
+                value.as_ref().map(|value| |bytes: &mut Vec<u8>| append(value, bytes)),
+            );
         }
-        let number = self.store.commit(now, &batch).map_err(CommitError::Store)?;
+        let number = self.store.commit(now, &self.batch).map_err(CommitError::Store)?;
         self.last = number;
-        for (key, value) in txn.writes {
-            let old = self.rows.get(&key).and_then(|chain| chain.newest.value.as_ref());
-            watch(&key, old, value.as_ref());
-            self.apply(number, key, value);
+        for (key, value) in txn.writes.drain(..) {
+            self.rows.write(number, key, value, watch);
         }
-        self.clean();
+        self.rows.clean(number);
+        self.keep_lists(txn);
         Ok(number)
+    }
+
+    fn keep_lists(&mut self, mut txn: Txn<K, V>) {
+        txn.reads.clear();
+        self.spare = Some(Lists { reads: txn.reads, writes: txn.writes });
     }
 
     /// Ends a transaction as if it had never been.
@@ -318,19 +315,18 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
 
     /// The newest of a row, outside of any transaction.
     pub fn newest(&self, key: &K) -> Option<&V> {
-        self.rows.get(key)?.newest.value.as_ref()
+        self.rows.newest(key)?.value.as_ref()
     }
 
     /// The newest of all rows, outside of any transaction, in the order of their keys.
     pub fn rows(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.rows.iter().filter_map(|(key, chain)| Some((key, chain.newest.value.as_ref()?)))
+        self.rows.all().filter_map(|(key, chain)| Some((key, chain.newest.value.as_ref()?)))
     }
 
     /// The newest of the rows from one key to another, both included, outside of any transaction.
     pub fn range(&self, range: RangeInclusive<K>) -> impl Iterator<Item = (&K, &V)> {
-        let (first, last) = range.into_inner();
-        let rows = (first <= last).then(|| self.rows.range(first..=last));
-        rows.into_iter().flatten().filter_map(|(key, chain)| Some((key, chain.newest.value.as_ref()?)))
+        let rows = self.rows.range(&range);
+        rows.filter_map(|(key, chain)| Some((key, chain.newest.value.as_ref()?)))
     }
 
     /// The last commit, durable or not.
@@ -360,8 +356,7 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
 
     /// Versions that are kept beside the newest ones.
     pub fn old_versions(&self) -> usize {
-        let chains = self.dirty.iter().filter_map(|key| self.rows.get(key));
-        chains.map(|chain| chain.older.len()).sum()
+        self.rows.old_versions()
     }
 
     fn check(&self, txn: &Txn<K, V>) -> Result<(), CommitError<K>> {
@@ -372,10 +367,10 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
         if let Some(key) = &txn.conflicting {
             return Err(CommitError::Conflict(key.clone()));
         }
-        if txn.writes.is_empty() {
-            return Ok(());
+        if txn.writes.is_empty() || self.last == txn.snapshot {
+            return Ok(()); // nobody has written anything meanwhile
         }
-        let newest = |key: &K| self.rows.get(key).map_or(CommitNumber::NONE, |chain| chain.newest.at);
+        let newest = |key: &K| self.rows.newest(key).map_or(CommitNumber::NONE, |version| version.at);
         let is_written = |key: &K| txn.writes.iter().any(|(written, _)| written == key);
         let changed = match txn.level {
             Isolation::ReadCommitted | Isolation::RepeatableRead => None,
@@ -395,60 +390,14 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
             return Err(CommitError::Conflict(key.clone()));
         }
         let is_touched = |range: &RangeInclusive<K>| {
-            range.start() <= range.end()
-                && self.rows.range(range.clone()).any(|(_, chain)| chain.newest.at > txn.snapshot)
+            self.rows.range(range).any(|(_, chain)| chain.newest.at > txn.snapshot)
         };
         if txn.ranges.iter().any(is_touched) { Err(CommitError::RangeConflict) } else { Ok(()) }
     }
 
     fn end(&mut self, txn: &Txn<K, V>) {
         self.locks.release(txn.id);
-        if let Some(count) = self.open.get_mut(&txn.snapshot) {
-            *count -= 1;
-            if *count == 0 {
-                self.open.remove(&txn.snapshot);
-            }
-        }
-    }
-
-    fn apply(&mut self, number: CommitNumber, key: K, value: Option<V>) {
-        let newest = Version { at: number, value };
-        let is_seen = !self.open.is_empty();
-        let chain = match self.rows.entry(key.clone()) {
-            Entry::Occupied(found) => {
-                let chain = found.into_mut();
-                let old = std::mem::replace(&mut chain.newest, newest);
-                if is_seen {
-                    chain.older.push(old);
-                }
-                chain
-            }
-            Entry::Vacant(place) => place.insert(Chain { newest, older: Vec::new(), is_dirty: false }),
-        };
-        if !chain.is_dirty && (!chain.older.is_empty() || chain.newest.value.is_none()) {
-            chain.is_dirty = true;
-            self.dirty.push_back(key);
-        }
-    }
-
-    /// Drops versions that no open transaction can see, a few keys at a time.
-    fn clean(&mut self) {
-        let oldest = self.open.keys().next().copied().unwrap_or(self.last);
-        for _ in 0..CLEANED_A_COMMIT.min(self.dirty.len()) {
-            let Some(key) = self.dirty.pop_front() else { return };
-            let Some(chain) = self.rows.get_mut(&key) else { continue };
-            let first_seen = chain.older.iter().rposition(|version| version.at <= oldest).unwrap_or(0);
-            chain.older.drain(..first_seen);
-            if chain.newest.at > oldest {
-                self.dirty.push_back(key);
-                continue;
-            }
-            chain.older.clear();
-            chain.is_dirty = false;
-            if chain.newest.value.is_none() {
-                self.rows.remove(&key);
-            }
-        }
+        self.rows.ended(txn.snapshot);
     }
 
     const fn is_broken_ranges(&self) -> bool {
@@ -461,10 +410,33 @@ impl<K: Field + Ord, V: Field, S: Store> Database<K, V, S> {
     }
 }
 
-fn stored_key<K: Serialize>(key: &K) -> Vec<u8> {
-    postcard::to_extend(key, PREFIX.to_vec()).expect("keys have no types that do not encode")
+/// Appends what a key or a row is written as.
+fn append<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
+    postcard::serialize_with_flavor(value, Appended(bytes)).expect("rows have no types that do not encode");
 }
 
-fn encoded<V: Serialize>(value: &V) -> Vec<u8> {
-    postcard::to_allocvec(value).expect("rows have no types that do not encode")
+struct Appended<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Appended<'_> {
+    type Output = ();
+
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        match bytes {
+            // Most numbers are small.
+            [byte] => self.0.push(*byte),
+            bytes => self.0.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }

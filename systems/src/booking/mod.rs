@@ -19,11 +19,12 @@ mod isolation; // levels and anomalies
 mod locks; // exclusive locks, deadlocks
 mod message; // commands, answers, outputs, refusals
 mod rows; // what is kept
+mod versions; // rows as they are and as they were
 
 pub use audit::{Totals, Violation};
 pub use config::{ConfigError, Contention, DeskConfig, HoldClock, LatePayment};
 pub use database::{CommitError, Database, Field, Txn, Unreadable, Watch};
-pub use desk::{Desk, Goods, OpenError, Pending};
+pub use desk::{Desk, Followed, Goods, OpenError, Pending};
 pub use isolation::{Anomaly, Isolation};
 pub use locks::{LockError, LockTable, TxnId};
 pub use message::{Answer, Clocks, Command, Output, Refusal, Rejected};

@@ -4,6 +4,8 @@ use super::database::Field;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
 
 /// A booking, by the key its customer chose for it: asking twice with one key is asking once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,9 +27,9 @@ pub struct CustomerId(pub u64);
 pub struct Token(pub u64);
 
 /// What can be taken: a seat of a show, a room type for a night.
-pub trait Unit: Field + Copy + Ord {}
+pub trait Unit: Field + Copy + Ord + Hash {}
 
-impl<T: Field + Copy + Ord> Unit for T {}
+impl<T: Field + Copy + Ord + Hash> Unit for T {}
 
 /// How much of a unit is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -276,13 +278,16 @@ pub struct Ask<U, D> {
 impl<U: Serialize, D: Serialize> Ask<U, D> {
     /// A hash of what is asked for, to tell a repetition from another wish under the same key.
     pub fn fingerprint(&self) -> u64 {
-        let encoded = postcard::to_allocvec(self).expect("asks have no types that do not encode");
-        crate::key_hash::hash_of(0, &encoded)
+        const USUAL_BYTES: usize = 256;
+        let hash = |encoded: &[u8]| crate::key_hash::hash_of(0, encoded);
+        postcard::to_slice(self, &mut [0; USUAL_BYTES]).map(|encoded| hash(encoded)).unwrap_or_else(|_| {
+            hash(&postcard::to_allocvec(self).expect("asks have no types that do not encode"))
+        })
     }
 }
 
 /// What a row is named by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Key<U> {
     /// A unit.
     Unit(U),
@@ -299,8 +304,8 @@ pub enum Key<U> {
 pub enum Row<U, D> {
     /// A unit.
     Unit(UnitRow),
-    /// A booking.
-    Booking(Box<Booking<U, D>>),
+    /// A booking; whoever reads it has it for nothing.
+    Booking(Arc<Booking<U, D>>),
     /// How many units a customer has, held and sold.
     Customer(u32),
     /// Who waits for what.

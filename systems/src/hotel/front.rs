@@ -3,6 +3,7 @@
 
 use super::calendar::{Calendar, Night};
 use super::figures::NightFigures;
+use super::free_rooms::FreeRooms;
 use super::house::{Channel, HotelUnit, House, Plan, Room, RoomType, Stay};
 use crate::booking::{
     Answer, Ask, Booking, BookingId, Clocks, Command, CustomerId, Desk, DeskConfig, OpenError, Output,
@@ -10,7 +11,7 @@ use crate::booking::{
 };
 use crate::store::Store;
 use crate::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What a guest asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +83,10 @@ pub struct Arrivals {
 pub struct Hotel<S> {
     desk: Desk<House, S>,
     calendar: Calendar,
-    /// Bookings by their day of arrival; some may have moved since.
-    by_arrival: BTreeMap<Night, BTreeSet<BookingId>>,
+    /// Bookings by their day of arrival, as they came; some may have moved since, some be there twice.
+    by_arrival: BTreeMap<Night, Vec<BookingId>>,
+    /// Once somebody has arrived.
+    free_rooms: Option<FreeRooms>,
     counts: Arrivals,
     walked_tonight: (Night, u32),
 }
@@ -100,9 +103,9 @@ impl<S: Store> Hotel<S> {
         config: DeskConfig,
     ) -> Result<Hotel<S>, OpenError> {
         let desk = Desk::open(store, house, config)?;
-        let mut by_arrival: BTreeMap<Night, BTreeSet<BookingId>> = BTreeMap::new();
+        let mut by_arrival: BTreeMap<Night, Vec<BookingId>> = BTreeMap::new();
         for booking in desk.bookings() {
-            by_arrival.entry(booking.detail.arrival).or_default().insert(booking.id);
+            by_arrival.entry(booking.detail.arrival).or_default().push(booking.id);
         }
         let totals = desk.totals();
         let housed = totals.of(Phase::Arrived) + totals.of(Phase::Departed);
@@ -116,7 +119,14 @@ impl<S: Store> Hotel<S> {
             compensation_minor: desk.goods().config().compensation_minor.saturating_mul(walked as i64),
             ..Arrivals::default()
         };
-        Ok(Hotel { desk, calendar, by_arrival, counts, walked_tonight: (Night(i32::MIN), 0) })
+        Ok(Hotel {
+            desk,
+            calendar,
+            by_arrival,
+            free_rooms: None,
+            counts,
+            walked_tonight: (Night(i32::MIN), 0),
+        })
     }
 
     /// What is free now, of every type and plan, cheapest first. Looks at the newest state; what others show of it may
@@ -251,7 +261,10 @@ impl<S: Store> Hotel<S> {
         let pending = self.desk.begin(clocks, command)?;
         // It may not commit: whoever looks there looks at the booking itself as well.
         if let Some((id, arrival)) = indexed {
-            self.by_arrival.entry(arrival).or_default().insert(id);
+            let is_known = self.desk.booking(id).is_some_and(|booking| booking.detail.arrival == arrival);
+            if !is_known {
+                self.by_arrival.entry(arrival).or_default().push(id);
+            }
         }
         Ok(pending)
     }
@@ -379,13 +392,14 @@ impl<S: Store> Hotel<S> {
         Ok(Arrival::TurnedAway)
     }
 
-    fn free_rooms(&self, booked: RoomType, wanted: usize) -> Vec<Room> {
-        let house = self.desk.goods();
+    fn free_rooms(&mut self, booked: RoomType, wanted: usize) -> Vec<Room> {
+        let Hotel { desk, free_rooms, .. } = self;
+        let free_rooms = free_rooms.get_or_insert_with(|| FreeRooms::found(desk));
+        free_rooms.follow(desk);
+        let house = desk.goods();
         let others = (0..house.config().kinds.len()).map(|place| RoomType(place as u16));
         let others = others.filter(|kind| house.config().upgrades && *kind != booked);
-        let kinds = std::iter::once(booked).chain(others);
-        let rooms = kinds.flat_map(|kind| (0..house.rooms(kind)).map(move |number| Room { kind, number }));
-        rooms.filter(|room| self.desk.unit(HotelUnit::Room(*room)).free(1) > 0).take(wanted).collect()
+        std::iter::once(booked).chain(others).flat_map(|kind| free_rooms.of(kind)).take(wanted).collect()
     }
 
     /// A party leaves. Their rooms have to be cleaned before somebody else is given them.
@@ -443,12 +457,8 @@ impl<S: Store> Hotel<S> {
         night: Night,
         out: &mut Vec<Output>,
     ) -> Result<NightFigures, Rejected> {
-        let expected = self.by_arrival.get(&night).cloned().unwrap_or_default();
-        for id in expected {
-            let Some(booking) = self.desk.booking(id) else { continue };
-            if booking.phase != Phase::Confirmed || booking.detail.arrival != night {
-                continue;
-            }
+        for id in self.expected(night) {
+            let booking = self.known(id)?;
             let fee_minor = self.fee_minor(booking);
             self.settle(clocks, id, Phase::NoShow, Some(fee_minor), Vec::new(), out)?;
             self.counts.no_shows += 1;
@@ -460,16 +470,27 @@ impl<S: Store> Hotel<S> {
     pub fn figures(&self, night: Night) -> NightFigures {
         let longest = i32::from(self.desk.goods().config().max_nights);
         let first = Night(night.0.saturating_sub(longest));
-        let ids = self
-            .by_arrival
-            .range(first..=night)
-            .flat_map(|(arrival, ids)| ids.iter().map(move |id| (*arrival, *id)));
-        let bookings = ids.filter_map(|(arrival, id)| {
-            self.desk.booking(id).filter(|booking| booking.detail.arrival == arrival)
-        });
+        let arrivals = self.by_arrival.range(first..=night);
+        let bookings = arrivals.flat_map(|(arrival, _)| self.arriving(*arrival));
         let kinds = &self.desk.goods().config().kinds;
         let rooms = kinds.iter().fold(0u64, |sum, kind| sum + u64::from(kind.rooms));
         NightFigures::of(rooms, night, bookings)
+    }
+
+    /// Who has a confirmation and should come on a day, and has not come yet, in the order of their keys.
+    pub fn expected(&self, night: Night) -> Vec<BookingId> {
+        let expected = self.arriving(night).into_iter().filter(|booking| booking.phase == Phase::Confirmed);
+        expected.map(|booking| booking.id).collect()
+    }
+
+    /// All bookings for a day of arrival, each once, in the order of their keys.
+    fn arriving(&self, night: Night) -> Vec<&Booking<HotelUnit, Stay>> {
+        let ids = self.by_arrival.get(&night).into_iter().flatten();
+        let bookings = ids.filter_map(|id| self.desk.booking(*id));
+        let mut bookings: Vec<_> = bookings.filter(|booking| booking.detail.arrival == night).collect();
+        bookings.sort_unstable_by_key(|booking| booking.id);
+        bookings.dedup_by_key(|booking| booking.id);
+        bookings
     }
 
     fn settle(

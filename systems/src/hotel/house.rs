@@ -202,20 +202,21 @@ impl House {
 
     /// What a stay takes.
     pub fn units(&self, stay: &Stay) -> Vec<HotelUnit> {
-        let kind = stay.kind;
+        self.each_unit(stay).collect()
+    }
+
+    fn each_unit(&self, stay: &Stay) -> impl Iterator<Item = HotelUnit> + use<> {
+        let (kind, arrival) = (stay.kind, stay.arrival);
         let has_allotment = |channel: Channel| {
             let config = self.config.channels.get(usize::from(channel.0));
             config.is_some_and(|config| !config.allotment.is_empty())
         };
         let channel = stay.channel.filter(|channel| has_allotment(*channel));
-        let nights = (0..stay.nights).map(|number| stay.arrival.plus(number));
-        nights
-            .map(|night| {
-                channel.map_or(HotelUnit::Night(kind, night), |channel| {
-                    HotelUnit::Allotment(channel, kind, night)
-                })
-            })
-            .collect()
+        let nights = (0..stay.nights).map(move |number| arrival.plus(number));
+        nights.map(move |night| {
+            channel
+                .map_or(HotelUnit::Night(kind, night), |channel| HotelUnit::Allotment(channel, kind, night))
+        })
     }
 
     fn is_over_house_limit(&self, night: Night, row: &mut dyn FnMut(HotelUnit) -> UnitRow) -> bool {
@@ -260,7 +261,7 @@ impl Goods for House {
         row: &mut dyn FnMut(HotelUnit) -> UnitRow,
     ) -> Result<(), Refusal> {
         let stay = &ask.detail;
-        if ask.units != self.units(stay) || stay.nights > self.config.max_nights {
+        if !self.each_unit(stay).eq(ask.units.iter().copied()) || stay.nights > self.config.max_nights {
             return Err(Refusal::Malformed); // a part of a range is no stay
         }
         for number in 0..stay.nights {

@@ -12,6 +12,7 @@
 mod calendar; // nights, days of the place
 mod channel; // others who sell, by what they were last told
 mod figures; // occupancy, average rate, revenue per room
+mod free_rooms; // which rooms can be given out
 mod front; // the house in operation
 mod house; // what there is, and the rules
 mod overbooking; // how many more to accept than there are rooms

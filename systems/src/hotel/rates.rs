@@ -97,6 +97,12 @@ const WHOLE: i128 = 1_000_000;
 
 /// So much of an amount, to the nearest minor unit, half up.
 fn share(minor: i64, ppm: u32) -> i64 {
+    // All or nothing of it is what most rules say, and needs no division.
+    match ppm {
+        0 => return 0,
+        1_000_000 => return minor,
+        _ => {}
+    }
     let wide = (i128::from(minor) * i128::from(ppm) + WHOLE / 2).div_euclid(WHOLE);
     i64::try_from(wide).unwrap_or(i64::MAX)
 }

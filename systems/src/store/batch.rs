@@ -61,6 +61,30 @@ impl Batch {
         self
     }
 
+    /// Writes what two functions append as key and value, without a copy on the way; without a value the key is removed.
+    /// Both must only append.
+    pub(crate) fn write_with(
+        &mut self,
+        key: impl FnOnce(&mut Vec<u8>),
+        value: Option<impl FnOnce(&mut Vec<u8>)>,
+    ) -> &mut Batch {
+        let start = self.bytes.len();
+        self.starts.push(start);
+        self.bytes.extend_from_slice(&[0; HEADER_BYTES]);
+        key(&mut self.bytes);
+        let key_end = self.bytes.len();
+        let key_len = key_end.saturating_sub(start + HEADER_BYTES) as u32;
+        let value_len = value.map_or(REMOVED, |value| {
+            value(&mut self.bytes);
+            self.bytes.len().saturating_sub(key_end) as u32
+        });
+        let header = u64::from(value_len) << 32 | u64::from(key_len);
+        if let Some(place) = self.bytes.get_mut(start..start + HEADER_BYTES) {
+            place.copy_from_slice(&header.to_le_bytes());
+        }
+        self
+    }
+
     /// Takes a key away; it need not be there.
     pub fn remove(&mut self, key: impl AsRef<[u8]>) -> &mut Batch {
         self.write(key.as_ref(), None)

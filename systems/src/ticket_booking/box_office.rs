@@ -5,8 +5,8 @@ use super::seat_map::{Seat, ShowId, ShowSeat, Theatre};
 use super::view::SeatView;
 use super::waiting_room::{Admitted, Place, TurnedAway, WaitingRoom, WaitingRoomConfig};
 use crate::booking::{
-    Answer, Ask, BookingId, Clocks, Command, CustomerId, Desk, DeskConfig, Goods, OpenError, Output, Pending,
-    Refusal, Rejected, Token,
+    Answer, Ask, BookingId, Clocks, Command, CustomerId, Desk, DeskConfig, Followed, Goods, OpenError,
+    Output, Pending, Refusal, Rejected, Token,
 };
 use crate::store::Store;
 use crate::time::{Span, Time};
@@ -36,12 +36,18 @@ pub struct Counts {
     pub stale_offers: u64,
 }
 
+/// A map as it is shown, and how far it follows the desk.
+struct Shown {
+    view: SeatView,
+    followed: Followed,
+}
+
 /// Sells tickets over a store.
 pub struct BoxOffice<S> {
     desk: Desk<Theatre, S>,
     config: BoxOfficeConfig,
     room: Option<WaitingRoom>,
-    views: BTreeMap<ShowId, SeatView>,
+    views: BTreeMap<ShowId, Shown>,
     counts: Counts,
 }
 
@@ -74,13 +80,28 @@ impl<S: Store> BoxOffice<S> {
 
     /// The map that people are shown: made anew when it is older than it may be.
     pub fn view(&mut self, now: Time, show: ShowId) -> Option<&SeatView> {
-        let is_fresh =
-            self.views.get(&show).is_some_and(|view| !view.is_stale(now, self.config.seat_view_ttl));
-        if !is_fresh {
-            let view = self.newest_view(now, show)?;
-            self.views.insert(show, view);
+        let ttl = self.config.seat_view_ttl;
+        if self.views.get(&show).is_none_or(|shown| shown.view.is_stale(now, ttl)) {
+            self.look_again(now, show)?;
         }
-        self.views.get(&show)
+        self.views.get(&show).map(|shown| &shown.view)
+    }
+
+    /// Follows what was written since, or looks at every seat.
+    fn look_again(&mut self, now: Time, show: ShowId) -> Option<()> {
+        let followed = self.desk.followed();
+        if let Some(shown) = self.views.get_mut(&show)
+            && let Some(written) = self.desk.written_since(shown.followed)
+        {
+            for unit in written.filter(|unit| unit.show == show) {
+                shown.view.set(unit.seat, is_free(&self.desk, unit));
+            }
+            (shown.view.as_of, shown.followed) = (now, followed);
+            return Some(());
+        }
+        let view = self.newest_view(now, show)?;
+        self.views.insert(show, Shown { view, followed });
+        Some(())
     }
 
     /// The map as it is.
@@ -90,8 +111,7 @@ impl<S: Store> BoxOffice<S> {
     }
 
     fn is_free(&self, show: ShowId, seat: Seat) -> bool {
-        let unit = ShowSeat { show, seat };
-        self.desk.unit(unit).free(self.desk.goods().limit(unit)) > 0
+        is_free(&self.desk, ShowSeat { show, seat })
     }
 
     /// What a wish for seats is for the desk.
@@ -153,7 +173,7 @@ impl<S: Store> BoxOffice<S> {
     ) -> Result<Pending<Theatre>, Rejected> {
         let wanted = match &command {
             Command::Hold(ask) | Command::Sell(ask) | Command::Wait(ask) | Command::Change { ask, .. } => {
-                Some((ask.customer, ask.detail, ask.units.clone()))
+                Some((ask.customer, ask.detail, self.were_shown_free(ask)))
             }
             _ => None,
         };
@@ -168,12 +188,16 @@ impl<S: Store> BoxOffice<S> {
             }
         }
         let begun = self.desk.begin(clocks, command);
-        if let (Err(Rejected::Refused(Refusal::NotFree)), Some((_, show, units))) = (&begun, wanted)
-            && let Some(view) = self.views.get(&show)
-        {
-            self.counts.stale_offers += u64::from(units.iter().all(|unit| view.is_free(unit.seat)));
+        if let (Err(Rejected::Refused(Refusal::NotFree)), Some((_, _, were_shown_free))) = (&begun, wanted) {
+            self.counts.stale_offers += u64::from(were_shown_free);
         }
         begun
+    }
+
+    /// Whether the map that people are shown has all of these as free.
+    fn were_shown_free(&self, ask: &Ask<ShowSeat, ShowId>) -> bool {
+        let shown = self.views.get(&ask.detail);
+        shown.is_some_and(|shown| ask.units.iter().all(|unit| shown.view.is_free(unit.seat)))
     }
 
     /// Commits what was decided.
@@ -314,4 +338,8 @@ impl<S: Store> BoxOffice<S> {
     pub fn into_store(self) -> S {
         self.desk.into_store()
     }
+}
+
+fn is_free<S: Store>(desk: &Desk<Theatre, S>, unit: ShowSeat) -> bool {
+    desk.unit(unit).free(desk.goods().limit(unit)) > 0
 }

@@ -165,29 +165,28 @@ impl SeatMap {
         no_gaps: bool,
         is_free: &mut dyn FnMut(Seat) -> bool,
     ) -> Option<Vec<Seat>> {
-        let mut best: Option<(u64, Vec<Seat>)> = None;
+        let mut best: Option<(u64, u16, u16)> = None;
         for (row, number) in self.rows.iter().zip(0u16..) {
             if count == 0 || row.seats < count || section.is_some_and(|section| section != row.section) {
                 continue;
             }
-            for first in 0..=row.seats - count {
+            for first in from_the_middle(row.seats - count) {
                 let distance = self.distance(number, first, count, row.seats);
-                if best.as_ref().is_some_and(|(least, _)| *least <= distance) {
-                    continue;
+                if best.is_some_and(|(least, _, _)| least <= distance) {
+                    break; // the others of this row are no nearer
                 }
                 let last = first + (count - 1);
                 let is_split = row.aisles_after.iter().any(|aisle| (first..last).contains(aisle));
-                let block: Vec<Seat> =
-                    (first..=last).map(|seat| Seat { row: number, number: seat }).collect();
-                if is_split || !block.iter().all(|seat| is_free(*seat)) {
+                let mut seats = (first..=last).map(|seat| Seat { row: number, number: seat });
+                if is_split || !seats.all(&mut *is_free) {
                     continue;
                 }
-                if !no_gaps || self.left_alone(&block, is_free).is_none() {
-                    best = Some((distance, block));
+                if !no_gaps || self.left_alone(&block(number, first, count), is_free).is_none() {
+                    best = Some((distance, number, first));
                 }
             }
         }
-        best.map(|(_, block)| block)
+        best.map(|(_, row, first)| block(row, first, count))
     }
 
     /// How far a block is from the best place, which is in the middle of the row two thirds back.
@@ -198,6 +197,18 @@ impl SeatMap {
         let off_middle = twice_middle.abs_diff(u64::from(seats));
         off_row * 4 + off_middle
     }
+}
+
+fn block(row: u16, first: u16, count: u16) -> Vec<Seat> {
+    (first..first.saturating_add(count)).map(|number| Seat { row, number }).collect()
+}
+
+/// Where a block may begin, 0 to `last`: those nearest to the middle first, and of two the one to the left.
+fn from_the_middle(last: u16) -> impl Iterator<Item = u16> {
+    let middle = last.is_multiple_of(2).then_some(last / 2);
+    let to_the_left = (0..last.div_ceil(2)).rev();
+    let pairs = to_the_left.flat_map(move |left| [left, last - left]);
+    middle.into_iter().chain(pairs)
 }
 
 /// A show.

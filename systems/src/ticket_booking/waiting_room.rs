@@ -128,11 +128,24 @@ impl WaitingRoom {
     /// # Errors
     /// [`TurnedAway`].
     pub fn join(&mut self, now: Time, person: CustomerId, lot: u64) -> Result<Place, TurnedAway> {
-        if let Some(until) = self.inside.get(&person) {
-            return if now < *until { Ok(Place::Inside { until: *until }) } else { Err(TurnedAway::Over) };
+        if let Some(until) = self.come(now, person, lot)? {
+            return Ok(Place::Inside { until });
         }
-        if let Some(turn) = self.turns.get(&person) {
-            return Ok(self.place(*turn));
+        let turn = self.turns.get(&person).copied().unwrap_or_default();
+        Ok(self.place(turn))
+    }
+
+    /// The same without a look at who is ahead, which in a lottery takes as long as there are such: until when they may stay
+    /// if they are inside, nothing if they wait.
+    ///
+    /// # Errors
+    /// [`TurnedAway`].
+    pub fn come(&mut self, now: Time, person: CustomerId, lot: u64) -> Result<Option<Time>, TurnedAway> {
+        if let Some(until) = self.inside.get(&person) {
+            return if now < *until { Ok(Some(*until)) } else { Err(TurnedAway::Over) };
+        }
+        if self.turns.contains_key(&person) {
+            return Ok(None);
         }
         if self.config.capacity > 0 && self.line.len() as u64 >= u64::from(self.config.capacity) {
             self.turned_away = self.turned_away.saturating_add(1);
@@ -149,7 +162,7 @@ impl WaitingRoom {
         let turn = (lot, self.came);
         self.line.insert(turn, (person, now));
         self.turns.insert(person, turn);
-        Ok(self.place(turn))
+        Ok(None)
     }
 
     /// Where somebody stands. Counting those ahead takes as long as there are such; ask for it seldom.

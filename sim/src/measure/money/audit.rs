@@ -1,9 +1,10 @@
 //! Everything once more: what a store says against what was done. After each crash, and at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::cards::PaymentBook;
 use super::{Broken, Money, UnsettledTxn, invariant};
+use crate::measure::Index;
 use crate::scenario::plan::ServiceId;
 
 /// A payment as a processor has it in its store, in minor units.
@@ -64,16 +65,17 @@ pub(super) fn compare(money: &Money, service: ServiceId, probe: &MoneyProbe) -> 
 
 fn compare_payments(money: &Money, service: ServiceId, booked: &[BookedPayment]) -> Vec<Broken> {
     let Some(cards) = &money.cards else { return Vec::new() };
-    let mut booked: BTreeMap<u64, &BookedPayment> =
+    let mut booked: Index<u64, &BookedPayment> =
         booked.iter().map(|payment| (payment.intent, payment)).collect();
     let nothing = BookedPayment::default();
     let mut broken = Vec::new();
     for ((processor, intent), truth) in &cards.payments {
         if *processor == service.0 {
-            let known = booked.remove(intent).unwrap_or(&nothing);
+            let known = booked.swap_remove(intent).unwrap_or(&nothing);
             broken.extend(difference(*intent, truth, known));
         }
     }
+    booked.sort_unstable_keys();
     for (intent, known) in booked {
         broken.extend(difference(intent, &PaymentBook::default(), known));
     }

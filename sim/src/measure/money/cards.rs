@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use foreshock_systems::payment::OperationKind;
 
-use super::index::Index;
 use super::{Broken, invariant};
 use crate::kernel::time::{Span, Time};
+use crate::measure::Index;
 use crate::scenario::plan::ServiceId;
 
 /// For what a client uses one idempotency key.
@@ -127,11 +127,69 @@ pub struct MoneyMeasured {
 }
 
 /// What payments came to together.
-#[derive(Debug, Default)]
-struct ArchivedSums {
+#[derive(Clone, Copy, Debug, Default)]
+struct PaymentSums {
     captured_minor: u64,
     refunded_minor: u64,
     charged_back_minor: u64,
+}
+
+impl PaymentSums {
+    fn add(&mut self, payment: &PaymentBook) {
+        for (sum, minor) in [
+            (&mut self.captured_minor, payment.captured_minor),
+            (&mut self.refunded_minor, payment.refunded_minor),
+            (&mut self.charged_back_minor, payment.charged_back_minor),
+        ] {
+            *sum = sum.saturating_add(minor.unsigned_abs());
+        }
+    }
+
+    fn counts(self) -> Counts {
+        let mut counts = Counts::from([
+            ("true_captured_minor", self.captured_minor),
+            ("true_refunded_minor", self.refunded_minor),
+        ]);
+        if self.charged_back_minor > 0 {
+            counts.insert("true_charged_back_minor", self.charged_back_minor);
+        }
+        counts
+    }
+}
+
+/// What the orders of a client came to together.
+#[derive(Clone, Copy, Debug, Default)]
+struct OrderSums {
+    orders: u64,
+    charged: u64,
+    doubled: u64,
+    down_minor: u64,
+    /// Charged although their client was told otherwise.
+    untold: u64,
+    untold_minor: i64,
+}
+
+impl OrderSums {
+    fn add(&mut self, book: &OrderBook) {
+        self.orders += 1;
+        self.charged += u64::from(book.net_minor > 0);
+        self.doubled += u64::from(book.is_doubled);
+        self.down_minor += book.net_minor.unsigned_abs();
+        if book.end.is_some_and(|end| end != OrderEnd::Paid) && book.net_minor > 0 {
+            self.untold += 1;
+            self.untold_minor = self.untold_minor.saturating_add(book.net_minor);
+        }
+    }
+
+    fn counts(self) -> Counts {
+        Counts::from([
+            ("orders", self.orders),
+            ("orders_charged", self.charged),
+            ("orders_charged_twice", self.doubled),
+            ("orders_charged_untold", self.untold),
+            ("payers_down_minor", self.down_minor),
+        ])
+    }
 }
 
 /// The books on orders and payments.
@@ -140,7 +198,7 @@ pub(crate) struct Cards {
     orders: Index<u64, OrderBook>,
     pub(super) payments: Index<(u32, u64), PaymentBook>,
     /// What the payments came to that their processor does not keep any more.
-    archived: BTreeMap<ServiceId, ArchivedSums>,
+    archived: BTreeMap<ServiceId, PaymentSums>,
     key_ttls: BTreeMap<ServiceId, Span>,
     by_new_key: BTreeMap<ServiceId, (u64, i64)>,
     by_expiry: BTreeMap<ServiceId, (u64, i64, Span)>,
@@ -256,14 +314,7 @@ impl Cards {
     /// A payment is not kept any more: what it came to.
     pub(super) fn archived(&mut self, (processor, intent): (ServiceId, u64)) -> PaymentBook {
         let payment = self.payments.swap_remove(&(processor.0, intent)).unwrap_or_default();
-        let sums = self.archived.entry(processor).or_default();
-        for (sum, minor) in [
-            (&mut sums.captured_minor, payment.captured_minor),
-            (&mut sums.refunded_minor, payment.refunded_minor),
-            (&mut sums.charged_back_minor, payment.charged_back_minor),
-        ] {
-            *sum = sum.saturating_add(minor.unsigned_abs());
-        }
+        self.archived.entry(processor).or_default().add(&payment);
         payment
     }
 
@@ -296,39 +347,20 @@ impl Cards {
         measured.doubled_by_new_key = new_key.collect();
         let expiry = self.by_expiry.iter().map(|(client, doubled)| (name(*client), *doubled));
         measured.doubled_by_expiry = expiry.collect();
-        let mut clients: BTreeMap<ServiceId, Counts> = BTreeMap::new();
+        let mut sums: BTreeMap<ServiceId, OrderSums> = BTreeMap::new();
         for book in self.orders.values() {
-            let counts = clients.entry(book.client).or_default();
-            *counts.entry("orders").or_default() += 1;
-            *counts.entry("orders_charged").or_default() += u64::from(book.net_minor > 0);
-            *counts.entry("orders_charged_twice").or_default() += u64::from(book.is_doubled);
-            let is_untold = book.end.is_some_and(|end| end != OrderEnd::Paid) && book.net_minor > 0;
-            *counts.entry("orders_charged_untold").or_default() += u64::from(is_untold);
-            *counts.entry("payers_down_minor").or_default() += book.net_minor.unsigned_abs();
-            if is_untold {
-                let (count, sum) = measured.charged_untold.entry(name(book.client)).or_default();
-                (*count, *sum) = (*count + 1, sum.saturating_add(book.net_minor));
-            }
+            sums.entry(book.client).or_default().add(book);
         }
-        let mut processors: BTreeMap<ServiceId, Counts> = BTreeMap::new();
+        for (client, sums) in sums.iter().filter(|(_, sums)| sums.untold > 0) {
+            measured.charged_untold.insert(name(*client), (sums.untold, sums.untold_minor));
+        }
+        let clients = sums.into_iter().map(|(client, sums)| (client, sums.counts()));
+        let mut paid = self.archived.clone();
         for ((processor, _), payment) in &self.payments {
-            let counts = processors.entry(ServiceId(*processor)).or_default();
-            *counts.entry("true_captured_minor").or_default() += payment.captured_minor.unsigned_abs();
-            *counts.entry("true_refunded_minor").or_default() += payment.refunded_minor.unsigned_abs();
-            if payment.charged_back_minor > 0 {
-                *counts.entry("true_charged_back_minor").or_default() +=
-                    payment.charged_back_minor.unsigned_abs();
-            }
+            paid.entry(ServiceId(*processor)).or_default().add(payment);
         }
-        for (processor, sums) in &self.archived {
-            let counts = processors.entry(*processor).or_default();
-            *counts.entry("true_captured_minor").or_default() += sums.captured_minor;
-            *counts.entry("true_refunded_minor").or_default() += sums.refunded_minor;
-            if sums.charged_back_minor > 0 {
-                *counts.entry("true_charged_back_minor").or_default() += sums.charged_back_minor;
-            }
-        }
-        for (service, counts) in clients.into_iter().chain(processors) {
+        let processors = paid.into_iter().map(|(processor, sums)| (processor, sums.counts()));
+        for (service, counts) in clients.chain(processors) {
             measured.systems.entry(name(service)).or_default().extend(counts);
         }
     }

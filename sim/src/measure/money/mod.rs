@@ -4,7 +4,6 @@
 
 mod audit;
 mod cards;
-mod index;
 #[cfg(test)]
 mod tests;
 mod upi;

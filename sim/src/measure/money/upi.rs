@@ -2,8 +2,8 @@
 
 use foreshock_systems::payment::upi::Leg;
 
-use super::index::Index;
 use super::{Broken, MoneyMeasured, invariant};
+use crate::measure::Index;
 
 /// A leg that a bank has just carried out.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,5 @@
 //! What a desk has in its store, for the books that no node sees, and what it counts itself. Decides nothing.
 
-use std::collections::BTreeMap;
-
 use foreshock_systems::booking::{Booking, Desk, Goods, Phase};
 
 use crate::cluster::Probes;
@@ -32,8 +30,6 @@ pub(super) struct Counts {
     pub(super) crashes: u64,
     pub(super) given_back_by_agencies_minor: u64,
     pub(super) sold_out_us: Option<u64>,
-    /// How often the provider was asked about each booking.
-    pub(super) asked: BTreeMap<u64, u32>,
 }
 
 impl Counts {

@@ -3,7 +3,9 @@
 use foreshock_systems::booking::{Goods, Pending, Token};
 
 use crate::cluster::{Ref, Request};
+use crate::kernel::draw::Lineage;
 use crate::kernel::time::Time;
+use crate::scenario::plan::LoadId;
 
 /// How far a customer is.
 pub(super) enum Stage<G: Goods> {
@@ -19,8 +21,17 @@ pub(super) enum Stage<G: Goods> {
     Paying,
 }
 
+/// Where a booking came from: who its payments are to chance.
+#[derive(Clone, Copy)]
+pub(super) struct Origin {
+    pub(super) lineage: Lineage,
+    pub(super) load: LoadId,
+}
+
 /// A customer under way.
 pub(super) struct Flow<G: Goods> {
+    /// As they came first.
+    pub(super) origin: Origin,
     pub(super) request: Request,
     pub(super) job: Ref,
     pub(super) stage: Stage<G>,

@@ -1,15 +1,16 @@
 //! What a desk of the library sells in a scenario: seats of one show, or nights in a house. Turns a customer into a wish;
 //! decides nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use foreshock_systems::booking::{
-    Ask, BookingId, Clocks, Command, CustomerId, Desk, Goods, Output, Pending, Phase, Refusal, Rejected,
+    Ask, Booking, BookingId, Clocks, Command, CustomerId, Desk, Goods, Output, Pending, Phase, Refusal,
+    Rejected,
 };
 use foreshock_systems::hotel::{
     Calendar, Channel, ChannelConfig, Hotel, HotelUnit, House, HouseConfig, Night, Plan, RatePlan, Room,
-    RoomKind, RoomType, StayRequest,
+    RoomKind, RoomType, Stay, StayRequest,
 };
 use foreshock_systems::ticket_booking::{
     BoxOffice, BoxOfficeConfig, Seat, SeatMap, Show, ShowId, ShowSeat, Theatre,
@@ -118,16 +119,17 @@ impl Tickets {
     /// A block beside each other that is free on the map, beginning to look at a drawn seat.
     fn anywhere(&mut self, now: Time, count: u16, word: u64) -> Option<Vec<Seat>> {
         let (rows, width) = (self.settings.rows as u16, self.settings.seats as u16);
-        let view = self.office.view(now, SHOW)?;
-        let first = below(word, u64::from(self.map.seats()));
-        (0..u64::from(self.map.seats())).find_map(|step| {
-            let at = (first + step) % u64::from(self.map.seats());
-            let (row, number) = ((at / u64::from(width)) as u16, (at % u64::from(width)) as u16);
-            let is_block = row < rows && number.saturating_add(count) <= width;
-            let block: Vec<Seat> =
-                (number..number.saturating_add(count)).map(|number| Seat { row, number }).collect();
-            (is_block && block.iter().all(|seat| view.is_free(*seat))).then_some(block)
-        })
+        let view = self.office.view(now, SHOW).filter(|view| view.count() >= usize::from(count))?;
+        let seats = u64::from(self.map.seats());
+        let first = below(word, seats);
+        let block = |(row, number): (u16, u16)| {
+            (number..number.saturating_add(count)).map(move |number| Seat { row, number })
+        };
+        let places = (0..seats).map(|step| (first + step) % seats);
+        let places = places.map(|at| ((at / u64::from(width)) as u16, (at % u64::from(width)) as u16));
+        let mut blocks = places.filter(|(row, number)| *row < rows && number.saturating_add(count) <= width);
+        let found = blocks.find(|place| block(*place).all(|seat| view.is_free(seat)))?;
+        Some(block(found).collect())
     }
 }
 
@@ -206,6 +208,8 @@ pub(super) struct Nights {
     settings: DeskSettings,
     /// Days that are over and were closed.
     days: u64,
+    /// Who is in the house, and the night of departure.
+    inside: BTreeMap<BookingId, Night>,
     /// Rooms to be cleaned.
     unclean: Vec<Room>,
     occupied: u64,
@@ -218,29 +222,28 @@ impl Nights {
     /// Who leaves leaves, who comes comes, and the day is closed.
     fn close(&mut self, now: Time, word: Words<'_>, out: &mut Vec<Output>) {
         let (today, clocks) = (Night(self.days as i32), Clocks::agreed(now));
-        let bookings = self.hotel.desk().bookings();
-        let ids: Vec<(BookingId, Phase, Night, Night)> = bookings
-            .map(|kept| (kept.id, kept.phase, kept.detail.arrival, kept.detail.departure()))
-            .collect();
-        for (id, _, _, _) in
-            ids.iter().filter(|(_, phase, _, leaves)| *phase == Phase::Arrived && *leaves <= today)
-        {
-            for room in self.hotel.rooms_of(*id) {
+        let comes = self.hotel.expected(today);
+        let leaves: Vec<BookingId> =
+            self.inside.iter().filter(|(_, leaves)| **leaves <= today).map(|(id, _)| *id).collect();
+        for id in leaves {
+            for room in self.hotel.rooms_of(id) {
                 self.unclean.push(room);
             }
             // What meets another transaction is done at the end of the next day.
-            let _ = self.hotel.depart(clocks, *id, out);
+            let _ = self.hotel.depart(clocks, id, out);
+            if self.phase(id) != Some(Phase::Arrived) {
+                self.inside.remove(&id);
+            }
         }
         for room in std::mem::take(&mut self.unclean) {
             if self.hotel.set_usable(clocks, room, true, out).is_err() {
                 self.unclean.push(room);
             }
         }
-        for (id, _, _, _) in
-            ids.iter().filter(|(_, phase, comes, _)| *phase == Phase::Confirmed && *comes == today)
-        {
+        for id in comes {
             if chance_ppm(word(id.0), self.settings.show_ppm) {
-                let _ = self.hotel.arrive(clocks, today, *id, out);
+                let _ = self.hotel.arrive(clocks, today, id, out);
+                self.inside.extend(self.hotel.desk().booking(id).and_then(guest));
             }
         }
         if let Ok(figures) = self.hotel.close_day(clocks, today, out) {
@@ -249,6 +252,15 @@ impl Nights {
         }
         self.days += 1;
     }
+
+    fn phase(&self, id: BookingId) -> Option<Phase> {
+        self.hotel.desk().booking(id).map(|kept| kept.phase)
+    }
+}
+
+/// Whoever is in the house, and until when.
+fn guest(kept: &Booking<HotelUnit, Stay>) -> Option<(BookingId, Night)> {
+    (kept.phase == Phase::Arrived).then(|| (kept.id, kept.detail.departure()))
 }
 
 impl Front for Nights {
@@ -275,8 +287,10 @@ impl Front for Nights {
         let house = house.expect("the plan's settings were checked");
         let hotel = Hotel::open(store, house, Calendar::utc(), settings.config);
         let hotel = hotel.expect("the plan's settings were checked, and the store is this desk's own");
+        let inside = hotel.desk().bookings().filter_map(guest).collect();
         Nights {
             hotel,
+            inside,
             settings: settings.clone(),
             days: 0,
             unclean: Vec::new(),

@@ -2,7 +2,7 @@
 //! it. The desk asks the payment provider that it calls, and is told by its webhooks. What it has written survives a crash
 //! as far as its store lets it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use foreshock_systems::booking::{
@@ -13,14 +13,14 @@ use foreshock_systems::payment::{OperationKind, Outcome};
 
 use super::books::{self, Counts};
 use super::channel::{self, Said};
-use super::flow::{Flow, Stage};
+use super::flow::{Flow, Origin, Stage};
 use super::front::Front;
 use super::settings::DeskSettings;
 use super::sweeper;
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request};
 use crate::kernel::draw::{Key, Lineage, below, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
-use crate::measure::{BookingFact, KeyPolicy, OrderEnd, OrderPlaced, OutcomeKind, booked};
+use crate::measure::{BookingFact, Index, KeyPolicy, OrderEnd, OrderPlaced, OutcomeKind, booked};
 use crate::nodes::payments::wire::{self, News, ToProcessor, ToProvider, Told};
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
 use crate::nodes::store::{AnyStore, Fallen};
@@ -60,11 +60,11 @@ struct Asked {
     is_void: bool,
 }
 
-/// Where a booking came from: who its payments are to chance.
+/// What outlives the customer of a booking: where it came from, and how often the provider was asked about it.
 #[derive(Clone, Copy)]
-struct Origin {
-    lineage: Lineage,
-    load: LoadId,
+struct Lasting {
+    origin: Origin,
+    asked: u32,
 }
 
 pub(super) struct Selling<F: Front> {
@@ -74,15 +74,17 @@ pub(super) struct Selling<F: Front> {
     edge: Option<EdgeId>,
     front: Option<F>,
     fallen: Option<Fallen>,
-    flows: BTreeMap<BookingId, Flow<F::Goods>>,
+    flows: Index<BookingId, Flow<F::Goods>>,
     timers: BTreeSet<(Time, BookingId)>,
     /// When who has confirmed calls it off.
     cancels: BTreeSet<(Time, BookingId)>,
-    asked: BTreeMap<u64, Asked>,
+    asked: Index<u64, Asked>,
     questions: u64,
-    origins: BTreeMap<BookingId, Origin>,
+    /// Of bookings that were held.
+    lasting: Index<u64, Lasting>,
     woken: Vec<(Ref, Verdict)>,
-    answers: BTreeMap<Ref, Verdict>,
+    /// Of those who were woken and are asked again now, by job.
+    answers: Vec<(Ref, Verdict)>,
     draws: Option<Draws>,
     service_hash: u64,
     violations_told: u64,
@@ -103,14 +105,14 @@ impl<F: Front> Selling<F> {
             edge,
             front: None,
             fallen: None,
-            flows: BTreeMap::new(),
+            flows: Index::default(),
             timers: BTreeSet::new(),
             cancels: BTreeSet::new(),
-            asked: BTreeMap::new(),
+            asked: Index::default(),
             questions: 0,
-            origins: BTreeMap::new(),
+            lasting: Index::default(),
             woken: Vec::new(),
-            answers: BTreeMap::new(),
+            answers: Vec::new(),
             draws: None,
             service_hash: name_hash(&plan.name),
             violations_told: 0,
@@ -240,13 +242,12 @@ impl<F: Front> Selling<F> {
         let Some(edge) = self.edge else { return };
         self.questions += 1;
         self.asked.insert(self.questions, Asked { booking, serial, is_void: execute.is_none() });
-        let none = Origin { lineage: Lineage(booking.0), load: LoadId(0) };
-        let origin = self.origins.get(&booking).copied().unwrap_or(none);
+        let Lasting { origin, asked: copy } = self.times_asked(booking);
         let order = ToProvider { intent: booking.0, serial, execute, minor };
         cx.call(
             CallSpec {
                 // Each time it is asked again is a call of its own.
-                copy: self.times_asked(booking),
+                copy,
                 load: origin.load,
                 key: booking.0,
                 arguments: order.arguments(),
@@ -257,10 +258,12 @@ impl<F: Front> Selling<F> {
         );
     }
 
-    fn times_asked(&mut self, booking: BookingId) -> u32 {
-        let asked = self.counts.asked.entry(booking.0).or_default();
-        *asked += 1;
-        *asked - 1
+    /// As it was before the question that is asked now.
+    fn times_asked(&mut self, booking: BookingId) -> Lasting {
+        let origin = Origin { lineage: Lineage(booking.0), load: LoadId(0) };
+        let lasting = self.lasting.entry(booking.0).or_insert(Lasting { origin, asked: 0 });
+        lasting.asked += 1;
+        Lasting { asked: lasting.asked - 1, ..*lasting }
     }
 
     /// What the provider says, asked or not.
@@ -321,11 +324,11 @@ impl<F: Front> Selling<F> {
             return;
         }
         let known = self.desk().and_then(|desk| desk.booking(id)).map(|kept| (kept.phase, kept.token));
-        let flow = |stage| Flow { request: *request, job, stage, tries: 0 };
+        let origin = Origin { lineage: request.lineage, load: request.load };
+        let flow = |stage| Flow { origin, request: *request, job, stage, tries: 0 };
         match known {
             None => {
                 self.counts.customers += 1;
-                self.origins.insert(id, Origin { lineage: request.lineage, load: request.load });
                 self.flows.insert(id, flow(Stage::Choosing));
                 self.choose(id, cx);
             }
@@ -378,6 +381,8 @@ impl<F: Front> Selling<F> {
     fn held(&mut self, id: BookingId, token: Token, minor: i64, cx: &mut Cx<'_>) {
         let (Some(draws), Some(flow)) = (self.draws, self.flows.get(&id)) else { return };
         self.counts.held += 1;
+        let lasting = self.lasting.entry(id.0).or_insert(Lasting { origin: flow.origin, asked: 0 });
+        lasting.origin = flow.origin;
         let placed = OrderPlaced { order: id.0, client: cx.service(), minor, key: KeyPolicy::Order };
         cx.order_placed(placed);
         let identity = cx.redrawn(flow.request.lineage.raw());
@@ -472,7 +477,7 @@ impl<F: Front> Selling<F> {
     }
 
     fn end(&mut self, id: BookingId, verdict: Verdict) {
-        if let Some(flow) = self.flows.remove(&id) {
+        if let Some(flow) = self.flows.swap_remove(&id) {
             self.woken.push((flow.job, verdict));
         }
     }
@@ -532,8 +537,10 @@ impl<F: Front> Selling<F> {
         if self.woken.is_empty() {
             return None;
         }
-        self.answers = self.woken.drain(..).collect();
-        Some(Woken { jobs: self.answers.keys().copied().collect(), verdict: None })
+        self.answers.clear();
+        std::mem::swap(&mut self.answers, &mut self.woken);
+        self.answers.sort_by_key(|(job, _)| *job);
+        Some(Woken { jobs: self.answers.iter().map(|(job, _)| *job).collect(), verdict: None })
     }
 
     fn opened(&mut self, cx: &Cx<'_>) -> F {
@@ -563,7 +570,8 @@ impl<F: Front> Behaviour for Selling<F> {
     }
 
     fn answer_again(&mut self, _request: &Request, job: Ref, _cx: &mut Cx<'_>) -> Verdict {
-        self.answers.remove(&job).unwrap_or(Verdict::Wait)
+        let place = self.answers.binary_search_by_key(&job, |(job, _)| *job).ok();
+        place.and_then(|place| self.answers.get(place)).map_or(Verdict::Wait, |(_, verdict)| *verdict)
     }
 
     fn start(&mut self, cx: &mut Cx<'_>) {
@@ -623,7 +631,7 @@ impl<F: Front> Behaviour for Selling<F> {
     }
 
     fn call_done(&mut self, done: &Done, cx: &mut Cx<'_>) -> Option<Woken> {
-        if let Some(asked) = self.asked.remove(&done.token)
+        if let Some(asked) = self.asked.swap_remove(&done.token)
             && done.outcome == OutcomeKind::Ok
             && let Some(outcome) = wire::outcome_told(done.value)
         {

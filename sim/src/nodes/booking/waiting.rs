@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foreshock_systems::booking::CustomerId;
-use foreshock_systems::ticket_booking::{Place, WaitingRoom};
+use foreshock_systems::ticket_booking::WaitingRoom;
 
 use super::settings::{self, RoomSettings};
 use crate::cluster::{Cx, Durable, Probes, Ref, Request};
@@ -60,9 +60,9 @@ impl Behaviour for Waiting {
     fn answer(&mut self, request: &Request, job: Ref, cx: &mut Cx<'_>) -> Verdict {
         let person = CustomerId(if self.has_one_place { request.key } else { request.call.raw() });
         let lot = self.lots.map_or(0, |lots| lots.draw(cx.redrawn(person.0)));
-        match self.room.join(cx.local_time(), person, lot) {
-            Ok(Place::Inside { .. }) => INSIDE,
-            Ok(Place::Waits { .. }) => {
+        match self.room.come(cx.local_time(), person, lot) {
+            Ok(Some(_)) => INSIDE,
+            Ok(None) => {
                 let older = self.jobs.insert(person, job).filter(|_| self.has_one_place);
                 self.asked_again += u64::from(older.is_some());
                 self.replaced.extend(older);

@@ -5,6 +5,7 @@ mod afterwards;
 mod books;
 mod client;
 mod defects;
+mod known;
 mod processor;
 mod provider;
 mod settings;

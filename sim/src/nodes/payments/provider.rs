@@ -9,6 +9,7 @@ use foreshock_systems::payment::{Decline, DisputePhase, OperationKind, Outcome};
 
 use super::afterwards::{Dispute, Settlement, UnderWay};
 use super::calls_of;
+use super::known::{Known, Name, Operations};
 use super::settings::{self, ProviderSettings};
 use super::wire::{News, ToProvider, Told, file_arguments, outcome_value};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request};
@@ -16,25 +17,7 @@ use crate::kernel::draw::{Key, Lineage, below, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::{Movement, OutcomeKind};
 use crate::nodes::service::{Answered, Behaviour, Verdict, Woken};
-use crate::scenario::plan::{EdgeId, LoadId, Party, Plan, ServiceId, ServicePlan};
-
-/// An operation, by who asked for it and its name there.
-type Name = (ServiceId, u64, u32);
-
-/// What is known of an operation.
-#[derive(Clone, Copy)]
-struct Known {
-    kind: OperationKind,
-    outcome: Outcome,
-    minor: i64,
-    order: u64,
-    lineage: Lineage,
-    load: LoadId,
-    is_settled: bool,
-    /// Events told of it.
-    events: u32,
-    dispute: Option<Dispute>,
-}
+use crate::scenario::plan::{EdgeId, Party, Plan, ServiceId, ServicePlan};
 
 #[derive(Clone, Copy)]
 enum Due {
@@ -83,7 +66,7 @@ pub(super) struct Provider {
     settings: ProviderSettings,
     /// To whom it can tell something, with the way there.
     told: Vec<(ServiceId, EdgeId)>,
-    known: BTreeMap<Name, Known>,
+    known: Operations,
     /// What is decided, and until when it is known, in the order in which it was decided.
     fading: VecDeque<(Time, Name)>,
     /// Taken and given back by what it does not know any more.
@@ -109,7 +92,7 @@ impl Provider {
         Provider {
             settings: read(&plan.services[service.index()]),
             told: told.collect(),
-            known: BTreeMap::new(),
+            known: Operations::default(),
             fading: VecDeque::new(),
             forgotten_minor: (0, 0),
             due: BTreeMap::new(),
@@ -138,7 +121,7 @@ impl Provider {
         request: &Request,
         cx: &mut Cx<'_>,
     ) -> Outcome {
-        if let Some(known) = self.known.get(&name) {
+        if let Some(known) = self.known.get(name) {
             self.counts.repeated += 1;
             return outcome_now(known);
         }
@@ -195,7 +178,7 @@ impl Provider {
 
     /// An operation is decided: money moves now, if it does.
     fn settled(&mut self, name: Name, cx: &mut Cx<'_>) {
-        let Some(known) = self.known.get_mut(&name) else { return };
+        let Some(known) = self.known.get_mut(name) else { return };
         known.is_settled = true;
         let Known { kind, outcome, order, .. } = *known;
         self.fading.push_back((cx.local_time() + self.settings.keep, name));
@@ -215,7 +198,7 @@ impl Provider {
     fn fade(&mut self, local: Time) {
         while let Some((_, name)) = self.fading.front().copied().filter(|(until, _)| *until <= local) {
             self.fading.pop_front();
-            let Some(known) = self.known.remove(&name) else { continue };
+            let Some(known) = self.known.remove(name) else { continue };
             let (taken, given_back) = moved_minor(&known);
             self.forgotten_minor.0 = self.forgotten_minor.0.saturating_add(taken);
             self.forgotten_minor.1 = self.forgotten_minor.1.saturating_add(given_back);
@@ -227,7 +210,7 @@ impl Provider {
         if !self.tells(name.0) {
             return;
         }
-        let (Some(draws), Some(known)) = (self.draws, self.known.get_mut(&name)) else { return };
+        let (Some(draws), Some(known)) = (self.draws, self.known.get_mut(name)) else { return };
         self.events = self.events.wrapping_add(1);
         known.events += 1;
         let (event, nth, order) = (self.events, known.events, known.order);
@@ -254,7 +237,7 @@ impl Provider {
 
     fn send(&mut self, name: Name, news: News, (event, copy): (u32, u32), cx: &mut Cx<'_>) {
         let Some(edge) = self.edge_to(name.0) else { return };
-        let Some(known) = self.known.get(&name).copied() else { return };
+        let Some(known) = self.known.get(name).copied() else { return };
         self.counts.webhooks_sent += 1;
         let token = match news {
             News::Dispute { phase: DisputePhase::Lost, .. } => {
@@ -287,18 +270,13 @@ impl Provider {
     /// Whether a refund would give back what a dispute holds back, or has taken back already.
     fn is_taken_back(&self, name: Name, minor: i64) -> bool {
         let is_disputed = |known: &Known| known.dispute.is_some_and(|dispute| dispute.gone_minor() > 0);
-        self.operations_of(name).any(is_disputed) && minor > self.left_minor(name) && !self.pays_back_twice
-    }
-
-    /// All that was asked for about one payment.
-    fn operations_of(&self, (processor, intent, _): Name) -> impl Iterator<Item = &Known> {
-        self.known.range((processor, intent, 0)..=(processor, intent, u32::MAX)).map(|(_, known)| known)
+        self.known.of_payment(name).any(is_disputed) && minor > self.left_minor(name) && !self.pays_back_twice
     }
 
     /// What is left of a payment at this provider, less what is given back or held back by a dispute.
     fn left_minor(&self, name: Name) -> i64 {
         let mut left = 0_i64;
-        for known in self.operations_of(name) {
+        for known in self.known.of_payment(name) {
             let Outcome::Succeeded { minor } = known.outcome else { continue };
             if known.kind.takes_money() {
                 let gone = known.dispute.map_or(0, |dispute| dispute.gone_minor());
@@ -326,7 +304,7 @@ impl Provider {
     /// A payer disputes what is left of a capture: what was given back already is not worth a dispute.
     fn disputed(&mut self, name: Name, cx: &mut Cx<'_>) {
         let left = self.left_minor(name);
-        let Some(known) = self.known.get_mut(&name) else { return };
+        let Some(known) = self.known.get_mut(name) else { return };
         let minor = left.min(known.minor);
         if minor < 1 || known.dispute.is_some() {
             return;
@@ -339,7 +317,7 @@ impl Provider {
     }
 
     fn dispute_decided(&mut self, name: Name, cx: &mut Cx<'_>) {
-        let (Some(draws), Some(known)) = (self.draws, self.known.get_mut(&name)) else { return };
+        let (Some(draws), Some(known)) = (self.draws, self.known.get_mut(name)) else { return };
         let Some(dispute) = &mut known.dispute else { return };
         let word = draws.dispute_won.draw2(cx.redrawn(known.order), u64::from(name.2));
         let minor = dispute.minor;
@@ -365,7 +343,7 @@ impl Provider {
             }
             UnderWay::Lost { processor, intent, serial } => {
                 let name = (processor, intent, serial);
-                let dispute = self.known.get(&name).and_then(|known| known.dispute);
+                let dispute = self.known.get(name).and_then(|known| known.dispute);
                 if let Some(Dispute { minor, phase, is_told: false }) = dispute {
                     self.tell(name, News::Dispute { minor, phase }, cx);
                 }
@@ -422,7 +400,7 @@ impl Behaviour for Provider {
             Some(kind) => self.execute(name, kind, order.minor, request, cx),
             None => {
                 self.counts.status_asked += 1;
-                self.known.get(&name).map_or(Outcome::NotFound, outcome_now)
+                self.known.get(name).map_or(Outcome::NotFound, outcome_now)
             }
         };
         let is_lost = self.draws.is_some_and(|draws| {
@@ -474,7 +452,7 @@ impl Behaviour for Provider {
             }
             Some(UnderWay::Lost { processor, intent, serial }) => {
                 self.counts.webhooks_given_up += u64::from(!is_taken);
-                let known = self.known.get_mut(&(processor, intent, serial)).filter(|_| is_taken);
+                let known = self.known.get_mut((processor, intent, serial)).filter(|_| is_taken);
                 let dispute = known.and_then(|known| known.dispute.as_mut());
                 if let Some(dispute) = dispute.filter(|dispute| !dispute.is_told) {
                     dispute.is_told = true;
@@ -531,7 +509,7 @@ impl Behaviour for Provider {
         ];
         out.counts.extend(where_there_are_any.into_iter().filter(|(_, count)| *count > 0));
         let (taken, given_back) =
-            self.known.values().map(moved_minor).fold(self.forgotten_minor, |sum, moved| {
+            self.known.all().map(moved_minor).fold(self.forgotten_minor, |sum, moved| {
                 (sum.0.saturating_add(moved.0), sum.1.saturating_add(moved.1))
             });
         out.counts.insert("taken_minor", taken);

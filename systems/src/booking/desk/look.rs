@@ -2,8 +2,9 @@
 
 use super::super::audit::{Audit, Totals, Violation};
 use super::super::config::DeskConfig;
+use super::super::database::{Database, Field};
 use super::super::rows::{Booking, BookingId, Key, Row, UnitRow};
-use super::{Desk, Goods, unit_of};
+use super::{Desk, Followed, Goods};
 use crate::store::{CommitNumber, Store};
 
 impl<G: Goods, S: Store> Desk<G, S> {
@@ -13,7 +14,8 @@ impl<G: Goods, S: Store> Desk<G, S> {
     }
 
     /// What is sold, to change its rules.
-    pub const fn goods_mut(&mut self) -> &mut G {
+    pub fn goods_mut(&mut self) -> &mut G {
+        self.changes.forget();
         &mut self.goods
     }
 
@@ -24,24 +26,29 @@ impl<G: Goods, S: Store> Desk<G, S> {
 
     /// A booking.
     pub fn booking(&self, id: BookingId) -> Option<&Booking<G::Unit, G::Detail>> {
-        match self.db.newest(&Key::Booking(id)) {
-            Some(Row::Booking(booking)) => Some(booking),
-            Some(Row::Unit(_) | Row::Customer(_) | Row::Waiter(_)) | None => None,
-        }
+        booking_of(self.db.newest(&Key::Booking(id)))
     }
 
     /// All bookings, in the order of their keys.
     pub fn bookings(&self) -> impl Iterator<Item = &Booking<G::Unit, G::Detail>> {
         let range = Key::Booking(BookingId(0))..=Key::Booking(BookingId(u64::MAX));
-        self.db.range(range).filter_map(|(_, row)| match row {
-            Row::Booking(booking) => Some(&**booking),
-            Row::Unit(_) | Row::Customer(_) | Row::Waiter(_) => None,
-        })
+        self.db.range(range).filter_map(|(_, row)| booking_of(Some(row)))
     }
 
     /// What is taken of a unit.
     pub fn unit(&self, unit: G::Unit) -> UnitRow {
         unit_of(&self.db, unit)
+    }
+
+    /// How far the writing of units has come, for [`written_since`](Desk::written_since).
+    pub const fn followed(&self) -> Followed {
+        self.changes.followed()
+    }
+
+    /// The units that were written since, some more than once; `None` if that was too long ago or rules have changed: any
+    /// of them may differ.
+    pub fn written_since(&self, followed: Followed) -> Option<impl Iterator<Item = G::Unit>> {
+        self.changes.since(followed)
     }
 
     /// What is taken, booked, paid and open, over all.
@@ -88,5 +95,22 @@ impl<G: Goods, S: Store> Desk<G, S> {
     /// Gives the store back, for instance after it failed.
     pub fn into_store(self) -> S {
         self.db.into_store()
+    }
+}
+
+pub(super) fn booking_of<U, D>(row: Option<&Row<U, D>>) -> Option<&Booking<U, D>> {
+    match row {
+        Some(Row::Booking(booking)) => Some(booking),
+        Some(Row::Unit(_) | Row::Customer(_) | Row::Waiter(_)) | None => None,
+    }
+}
+
+pub(super) fn unit_of<U: super::super::rows::Unit, D: Field, S: Store>(
+    db: &Database<Key<U>, Row<U, D>, S>,
+    unit: U,
+) -> UnitRow {
+    match db.newest(&Key::Unit(unit)) {
+        Some(Row::Unit(row)) => *row,
+        Some(Row::Booking(_) | Row::Customer(_) | Row::Waiter(_)) | None => UnitRow::default(),
     }
 }

@@ -1,6 +1,8 @@
 //! A desk: takes commands, decides each in one transaction over the store, and only then says so. All that must outlive
 //! a crash is in the store; timers and outputs that nobody has seen are rebuilt.
 
+mod changes; // which units were written lately
+mod due; // when something is due, and what may be free now
 mod look; // what can be read of it
 mod money; // the saga of a booking's money
 mod programs; // what each command does
@@ -10,9 +12,13 @@ use super::audit::Audit;
 use super::config::{ConfigError, DeskConfig};
 use super::database::{CommitError, Database, Field, Txn, Unreadable};
 use super::message::{Answer, Clocks, Command, Output, Refusal, Rejected};
-use super::rows::{Ask, Booking, BookingId, Key, Phase, Row, UnitRow};
+use super::rows::{Ask, BookingId, Key, Row, UnitRow};
 use crate::store::{CommitNumber, Held, Store};
 use crate::time::{Span, Time};
+use changes::Changes;
+pub use changes::Followed;
+use due::{ask_of, expiry_of, frees, move_due};
+use look::{booking_of, unit_of};
 use std::collections::BTreeSet;
 use std::fmt;
 use work::Work;
@@ -121,6 +127,7 @@ pub struct Desk<G: Goods, S> {
     asks: BTreeSet<(Time, BookingId)>,
     held: Held<Output>,
     audit: Audit<G::Unit>,
+    changes: Changes<G::Unit>,
     last_commit: CommitNumber,
     next_place: u64,
     /// Something has become free, and somebody may wait for it.
@@ -163,6 +170,7 @@ impl<G: Goods, S: Store> Desk<G, S> {
             asks,
             held: Held::default(),
             audit,
+            changes: Changes::new(),
             last_commit,
             next_place,
             has_freed: next_place > 0,
@@ -216,21 +224,18 @@ impl<G: Goods, S: Store> Desk<G, S> {
             self.conflicts = self.conflicts.saturating_add(1);
             return Err(Rejected::Conflict);
         }
-        let Desk { db, audit, expiries, asks, .. } = self;
+        let Desk { db, audit, expiries, asks, changes, .. } = self;
         let before = db.last();
         let committed = db.commit(now, pending.txn, &mut |key, old, new| {
             audit.observe(now, key, old, new);
-            if let Some(Row::Booking(old)) = old {
-                if let Some(expiry) = expiry_of(old) {
-                    expiries.remove(&expiry);
+            match key {
+                Key::Unit(unit) => changes.push(*unit),
+                Key::Booking(_) => {
+                    let (old, new) = (booking_of(old), booking_of(new));
+                    move_due(expiries, old.and_then(expiry_of), new.and_then(expiry_of));
+                    move_due(asks, old.and_then(ask_of), new.and_then(ask_of));
                 }
-                if let Some(ask) = ask_of(old) {
-                    asks.remove(&ask);
-                }
-            }
-            if let Some(Row::Booking(new)) = new {
-                expiries.extend(expiry_of(new));
-                asks.extend(ask_of(new));
+                Key::Customer(..) | Key::Waiter(_) => {}
             }
         });
         let number = match committed {
@@ -406,55 +411,5 @@ impl<G: Goods, S: Store> Desk<G, S> {
         };
         db.commit(Time::ZERO, txn, watch).expect("nothing is checked at this level");
         audit.settle(goods, &mut |unit| unit_of(db, unit));
-    }
-}
-
-/// Whether something may be free after it that was not before.
-const fn frees<U, D>(command: &Command<U, D>) -> bool {
-    match command {
-        Command::Paid { .. }
-        | Command::Release { .. }
-        | Command::Cancel { .. }
-        | Command::Shrink { .. }
-        | Command::Change { .. }
-        | Command::Sweep { .. }
-        | Command::Block { .. }
-        | Command::Settle { .. }
-        | Command::Wait(_)
-        | Command::Swap { .. } => true,
-        Command::Hold(_)
-        | Command::Sell(_)
-        | Command::Extend { .. }
-        | Command::Pay { .. }
-        | Command::NotPaid { .. }
-        | Command::Refunded { .. } => false,
-    }
-}
-
-/// When a hold ends.
-const fn expiry_of<U, D>(booking: &Booking<U, D>) -> Option<(Time, BookingId)> {
-    if matches!(booking.phase, Phase::Held) {
-        Some((Time::from_nanos(booking.expires_ns), booking.id))
-    } else {
-        None
-    }
-}
-
-/// When the payment system is asked again.
-const fn ask_of<U, D>(booking: &Booking<U, D>) -> Option<(Time, BookingId)> {
-    if booking.charge.is_open() || booking.to_refund_minor() > 0 {
-        Some((Time::from_nanos(booking.ask_ns), booking.id))
-    } else {
-        None
-    }
-}
-
-fn unit_of<U: super::rows::Unit, D: Field, S: Store>(
-    db: &Database<Key<U>, Row<U, D>, S>,
-    unit: U,
-) -> UnitRow {
-    match db.newest(&Key::Unit(unit)) {
-        Some(Row::Unit(row)) => *row,
-        Some(Row::Booking(_) | Row::Customer(_) | Row::Waiter(_)) | None => UnitRow::default(),
     }
 }

@@ -25,7 +25,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
             return Ok(Answer::Confirmed { booking: id, was_retaken: false });
         }
         let old = self.live(id, token)?;
-        let mut booking = old.clone();
+        let mut booking = BookingOf::<G>::clone(&old);
         let missing_minor =
             old.deposit_minor.saturating_sub(old.captured_minor.saturating_sub(old.refunded_minor));
         if missing_minor <= 0 {
@@ -67,7 +67,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         if old.payments.contains(&payment) {
             return Ok(told_again(&old));
         }
-        let mut booking = old.clone();
+        let mut booking = BookingOf::<G>::clone(&old);
         booking.payments.push(payment);
         booking.captured_minor = old.captured_minor.saturating_add(minor);
         if old.charge.is_open() || old.charge == Charge::Unasked {
@@ -166,7 +166,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         if !old.charge.is_open() {
             return Ok(stands(&old));
         }
-        let mut booking = old.clone();
+        let mut booking = BookingOf::<G>::clone(&old);
         booking.charge = Charge::NotTaken;
         let answer = stands(&booking);
         self.store(Some(&old), booking);
@@ -184,7 +184,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         if minor != old.refund_minor {
             return Err(Refusal::Malformed.into());
         }
-        let mut booking = old.clone();
+        let mut booking = BookingOf::<G>::clone(&old);
         booking.refunded_minor = old.refunded_minor.saturating_add(minor);
         booking.refunds = old.refunds.saturating_add(1);
         let answer = stands(&booking);
@@ -195,7 +195,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
     /// Asks the payment system again for what it has not answered.
     pub(super) fn ask_again(&mut self, id: BookingId) -> Result<Answer, Rejected> {
         let old = self.known(id)?;
-        let mut booking = old.clone();
+        let mut booking = BookingOf::<G>::clone(&old);
         let (attempt, token) = (old.charges, old.token);
         match old.charge {
             Charge::Asked => {

@@ -6,6 +6,7 @@ use super::work::{BookingOf, Work};
 use super::{Goods, Unit};
 use crate::store::Store;
 use crate::time::Time;
+use std::sync::Arc;
 
 /// An ask for these goods.
 pub(super) type AskOf<G> = Ask<Unit<G>, <G as Goods>::Detail>;
@@ -40,7 +41,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
 
     /// Whether what is asked for can be at all.
     fn check(&self, ask: &AskOf<G>) -> Result<(), Refusal> {
-        let is_named_once = {
+        let is_named_once = ask.units.is_sorted_by(|one, next| one < next) || {
             let mut units = ask.units.clone();
             units.sort();
             units.windows(2).all(|pair| pair[0] != pair[1])
@@ -139,7 +140,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
 
     fn extend(&mut self, id: BookingId, token: Token) -> Result<Answer, Rejected> {
         let old = self.live(id, token)?;
-        let mut booking = old.clone();
+        let mut booking = BookingOf::<G>::clone(&old);
         booking.extensions_left = old.extensions_left.checked_sub(1).ok_or(Refusal::NoExtensionLeft)?;
         booking.expires_ns = old.expires_ns.saturating_add(self.config.hold_ttl.as_nanos());
         let answer = held(&booking);
@@ -148,7 +149,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
     }
 
     /// A hold that is not over, for whoever has its newest token.
-    pub(super) fn live(&mut self, id: BookingId, token: Token) -> Result<BookingOf<G>, Refusal> {
+    pub(super) fn live(&mut self, id: BookingId, token: Token) -> Result<Arc<BookingOf<G>>, Refusal> {
         let booking = self.known(id)?;
         if booking.phase != Phase::Held {
             return Err(Refusal::Phase(booking.phase));
@@ -169,7 +170,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
             Phase::Released | Phase::Expired => return Ok(stands(&old)),
             phase => return Err(Refusal::Phase(phase).into()),
         }
-        let mut booking = old.clone();
+        let mut booking = BookingOf::<G>::clone(&old);
         self.let_go(&mut booking)?;
         booking.phase = Phase::Released;
         let answer = stands(&booking);
@@ -184,7 +185,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
             Phase::Cancelled => return Ok(stands(&old)),
             phase => return Err(Refusal::Phase(phase).into()),
         }
-        let mut booking = old.clone();
+        let mut booking = BookingOf::<G>::clone(&old);
         self.let_go(&mut booking)?;
         booking.phase = Phase::Cancelled;
         booking.kept_minor = fee_minor.clamp(0, old.kept_minor);
@@ -203,7 +204,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         if given.is_empty() || left.is_empty() || given.len() != units.len() {
             return Err(Refusal::Malformed.into());
         }
-        let mut booking = old.clone();
+        let mut booking = BookingOf::<G>::clone(&old);
         self.lock(given.iter().map(|taken| taken.unit))?;
         self.give_back(&given, Claim::Owns)?;
         let less = (given.len() as u32).saturating_mul(old.quantity).min(old.counted);
@@ -254,7 +255,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
             deposit_minor: ask.deposit_minor,
             kept_minor: if claim == Claim::Owns { paid_minor.min(ask.price_minor) } else { 0 },
             counted,
-            ..old.clone()
+            ..BookingOf::<G>::clone(&old)
         };
         let answer = match claim {
             Claim::Holds => held(&booking),
@@ -274,7 +275,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         if !is_over {
             return Ok(stands(&old));
         }
-        let mut booking = old.clone();
+        let mut booking = BookingOf::<G>::clone(&old);
         self.let_go(&mut booking)?;
         booking.phase = Phase::Expired;
         let answer = stands(&booking);
@@ -360,7 +361,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         if !is_after || !old.phase.leads_to(phase) {
             return Err(Refusal::Phase(old.phase).into());
         }
-        let mut booking = old.clone();
+        let mut booking = BookingOf::<G>::clone(&old);
         match phase.claim() {
             Claim::Owns => {
                 self.lock(units.iter().copied())?;
@@ -391,7 +392,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
             return Err(Refusal::Malformed.into());
         }
         self.lock([from, to].into_iter())?;
-        let mut booking = old.clone();
+        let mut booking = BookingOf::<G>::clone(&old);
         booking.units.retain(|taken| taken.unit != from);
         let given: Vec<_> = old.units.iter().copied().filter(|taken| taken.unit == from).collect();
         let count = given.iter().fold(0u32, |sum, taken| sum.saturating_add(taken.count));

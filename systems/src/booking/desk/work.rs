@@ -7,6 +7,7 @@ use super::super::rows::{Booking, BookingId, Charge, Claim, CustomerId, Key, Row
 use super::{Db, Goods, TxnOf, Unit};
 use crate::store::Store;
 use crate::time::Time;
+use std::sync::Arc;
 
 /// A booking of these goods.
 pub(super) type BookingOf<G> = Booking<Unit<G>, <G as Goods>::Detail>;
@@ -41,14 +42,14 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         self.txn.put(Key::Unit(unit), Row::Unit(row));
     }
 
-    pub(super) fn booking(&mut self, id: BookingId) -> Option<BookingOf<G>> {
+    pub(super) fn booking(&mut self, id: BookingId) -> Option<Arc<BookingOf<G>>> {
         match self.db.get(self.txn, &Key::Booking(id)) {
-            Some(Row::Booking(booking)) => Some(*booking),
+            Some(Row::Booking(booking)) => Some(booking),
             Some(Row::Unit(_) | Row::Customer(_) | Row::Waiter(_)) | None => None,
         }
     }
 
-    pub(super) fn known(&mut self, id: BookingId) -> Result<BookingOf<G>, Refusal> {
+    pub(super) fn known(&mut self, id: BookingId) -> Result<Arc<BookingOf<G>>, Refusal> {
         self.booking(id).ok_or(Refusal::Unknown)
     }
 
@@ -211,6 +212,6 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         if booking.is_settled() && !was_settled {
             self.outputs.push(Output::Settled { booking: booking.id, phase: booking.phase });
         }
-        self.txn.put(Key::Booking(booking.id), Row::Booking(Box::new(booking)));
+        self.txn.put(Key::Booking(booking.id), Row::Booking(Arc::new(booking)));
     }
 }

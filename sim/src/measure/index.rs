@@ -5,11 +5,11 @@ use std::hash::{BuildHasherDefault, Hasher};
 use indexmap::IndexMap;
 
 /// Values by number.
-pub(super) type Index<K, V> = IndexMap<K, V, BuildHasherDefault<Spread>>;
+pub(crate) type Index<K, V> = IndexMap<K, V, BuildHasherDefault<Spread>>;
 
 /// Spreads words by a multiplication; the same in every run.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Spread(u64);
+pub(crate) struct Spread(u64);
 
 impl Spread {
     const fn word(&mut self, word: u64) {
