@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use foreshock_systems::broker::PartitionId;
-use foreshock_systems::broker::client::{Poller, PollerOutput};
+use foreshock_systems::broker::client::{CommitWhen, Poller, PollerOutput};
 use foreshock_systems::broker::group::{GroupInput, GroupRejected};
 use foreshock_systems::broker::log::{Assignment, Read, Record, Rejected};
 
@@ -153,7 +153,10 @@ impl ConsumerNode {
         if self.is_working || self.seen < self.rests_until {
             return;
         }
-        if let Some((partition, record)) = self.buffer.front().cloned() {
+        // At most once: nothing is worked on before the group knows that it was received.
+        let is_ahead =
+            self.settings.config.commit == CommitWhen::Before && !self.poller.to_commit().is_empty();
+        if let Some((partition, record)) = self.buffer.front().filter(|_| !is_ahead).cloned() {
             return self.begin(partition, &record, cx);
         }
         self.poller.polled(self.seen);
@@ -165,7 +168,7 @@ impl ConsumerNode {
             let (member, owned) = (self.poller.member(), self.poller.owned());
             let ask = GroupInput::Join { token: 0, member, owned };
             self.ask_group(ask, Asked::Join, Span::from_secs(86_400), cx);
-        } else if self.poller.is_member() && self.reading.is_empty() {
+        } else if self.poller.is_member() && self.reading.is_empty() && !is_ahead {
             self.poll(cx);
         }
     }

@@ -232,7 +232,10 @@ impl PartitionLog {
             let is_old = self.config.retention.is_some_and(|kept| now.since(oldest.newest_at) > kept);
             let is_too_much =
                 self.segments.len() > 1 && self.config.retention_bytes.is_some_and(|most| self.bytes > most);
-            if end > below || oldest.records.is_empty() || !(is_old || is_too_much) {
+            // What compaction has emptied goes with the rest; the one that is being written stays.
+            let is_emptied = oldest.records.is_empty() && self.segments.len() > 1;
+            let is_due = is_emptied || (!oldest.records.is_empty() && (is_old || is_too_much));
+            if end > below || !is_due {
                 break;
             }
             gone.extend(oldest.records.iter().map(|record| record.offset));

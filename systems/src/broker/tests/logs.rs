@@ -120,6 +120,26 @@ fn compaction_keeps_the_last_of_each_key_and_a_tombstone_for_a_while() {
 }
 
 #[test]
+fn segments_that_compaction_has_emptied_keep_nothing_from_growing_too_old() {
+    let config = LogConfig {
+        segment_bytes: SMALL,
+        cleanup: Cleanup::CompactAndDelete,
+        retention: Some(Span::from_secs(100)),
+        ..LogConfig::default()
+    };
+    let mut broker = alone(config, None);
+    for number in 0..9 {
+        write(&mut broker, second(u64::from(number) * 10), 1, Some(number));
+    }
+    expire(&mut broker, second(90));
+    assert_eq!(offsets(&broker), [5, 6, 7, 8], "of two closed segments the last value of the key is left");
+    expire(&mut broker, second(160));
+    assert_eq!(offsets(&broker), [6, 7, 8], "it is 110 s old");
+    assert_eq!((log(&broker).start(), log(&broker).counts().expired), (6, 1));
+    assert!(log(&broker).is_consistent());
+}
+
+#[test]
 fn records_that_go_without_being_counted_are_noticed() {
     for sabotage in [None, Some(Sabotage::ForgetsRecords)] {
         let config = LogConfig { segment_bytes: SMALL, ..LogConfig::default() };
