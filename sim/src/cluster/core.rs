@@ -310,11 +310,17 @@ impl Engine<'_> {
     #[inline]
     pub(crate) fn arm_processor(&mut self, id: ProcessorId) {
         let next = self.core.processors.next_finish(id);
-        let (timer, armed_for) = &mut self.core.processor_timers[id.0 as usize];
-        if next == *armed_for {
-            return;
+        if next != self.core.processor_timers[id.0 as usize].1 {
+            self.rearm_processor(id, next);
         }
-        self.agenda.cancel(*timer);
+    }
+
+    fn rearm_processor(&mut self, id: ProcessorId, next: Option<Time>) {
+        let (timer, armed_for) = &mut self.core.processor_timers[id.0 as usize];
+        // After its own event there is nothing to take back.
+        if !timer.is_none() {
+            self.agenda.cancel(*timer);
+        }
         *armed_for = next;
         *timer = next.map_or(Handle::NONE, |at| self.agenda.schedule(at, Event::Processor(id.0)));
     }

@@ -255,7 +255,7 @@ impl Cluster {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn with_node(
         &mut self,
         now: Time,

@@ -89,8 +89,14 @@ impl TraceRecorder {
     }
 
     /// A ticket for a request that is to be traced, 0 for one that is not.
+    #[inline]
     pub(crate) fn admit(&mut self, load: LoadId, number: u64, started: Time) -> u32 {
-        if self.per_load == 0 || !self.is_wanted(load, number, started) {
+        if self.per_load == 0 { 0 } else { self.admit_if_wanted(load, number, started) }
+    }
+
+    #[cold]
+    fn admit_if_wanted(&mut self, load: LoadId, number: u64, started: Time) -> u32 {
+        if !self.is_wanted(load, number, started) {
             return 0;
         }
         self.requests.push(RawRequest { load, number, started, ended: None, spans: Vec::new() });

@@ -9,7 +9,7 @@ use super::super::core::{Engine, Event, Ready};
 use super::super::network::{Answer, Payload};
 use super::super::node::{NodeId, Path, Request};
 use super::super::slab::Ref;
-use super::{Attempt, AttemptEnd, CallState, Stage};
+use super::{Attempt, AttemptEnd, Stage};
 use crate::kernel::agenda::Handle;
 use crate::kernel::draw::chance_ppm;
 use crate::kernel::time::{Span, Time};
@@ -55,7 +55,10 @@ impl Engine<'_> {
         let is_gated = state.bound.is_some() || state.bulkhead.is_some() || state.pool.is_some();
         let lineage = this.lineage.attempt(number);
         let time_left = this.deadline.map(|deadline| deadline.at.since(self.now));
-        let bound = [timeout, time_left].into_iter().flatten().min();
+        let bound = match (timeout, time_left) {
+            (Some(timeout), Some(time_left)) => Some(timeout.min(time_left)),
+            (one, None) | (None, one) => one,
+        };
         let attempt = self.core.attempts.insert(Attempt {
             call,
             next: this.first_attempt,
@@ -376,13 +379,11 @@ impl Engine<'_> {
     #[inline]
     pub(super) fn end_attempt(&mut self, attempt: Ref, end: AttemptEnd) {
         let Some(call) = self.retire_attempt(attempt, end.outcome) else { return };
-        let Some(this) = self.core.calls.get(call) else { return };
-        if this.state != CallState::Open {
-            return;
-        }
         if end.outcome == OutcomeKind::Ok {
-            self.close_call(call, &end);
-        } else if this.first_attempt == Ref::NONE {
+            return self.close_call(call, &end);
+        }
+        let this = self.core.calls.get(call);
+        if this.is_some_and(|this| this.is_open() && this.first_attempt == Ref::NONE) {
             self.after_failure(call, end);
         }
     }

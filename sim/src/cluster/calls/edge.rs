@@ -279,7 +279,7 @@ impl Engine<'_> {
     }
 
     /// Counts what the breakers of an edge did and arms their next transition by time.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn watch_breaker(&mut self, index: usize) {
         if !self.core.edge_states[index].breakers.is_empty() {
             self.watch_breakers_of(index);

@@ -185,6 +185,14 @@ impl Sampler {
     /// The span of `identity` under `key`.
     #[inline]
     pub fn sample(&self, key: Key, identity: u64) -> Span {
+        // The latency of most links, and not worth a call.
+        if let Form::Constant(span) = &self.form {
+            return *span;
+        }
+        self.draw(key, identity)
+    }
+
+    fn draw(&self, key: Key, identity: u64) -> Span {
         match &self.form {
             Form::Constant(span) => *span,
             Form::Gamma { mean_ns, gamma } => nearest(mean_ns * gamma.sample(key.stream(identity))),
