@@ -74,6 +74,7 @@ const LONG: &[Planted] = &[
     ("platform/auth-refresh-storm-after-mass-login", &["restart", "everybody-is-back"]),
     ("platform/broker-disk-full", &["disk-full"]),
     ("platform/broker-isr-flapping", &["rough-link"]),
+    ("platform/log-debug-left-on", &["debug-on"]),
     ("platform/log-slow-sink-block", &["slow-sink"]),
     ("platform/log-storm", &["bad-minute"]),
     ("resilience/breaker-fleet-in-step", &["a-refuses"]),
