@@ -106,9 +106,12 @@ fn a_member_that_is_stuck_in_a_batch_leaves_and_its_records_are_processed_again(
 #[test]
 fn a_member_that_dies_loses_what_it_committed_before_the_work_or_repeats_what_it_would_have_after() {
     let dies = |commit: &str| {
-        let slow = format!("replicas: 2, service_time: {{exponential: {{mean: 15ms}}}}, commit: {commit}");
-        let crash = "timeline: [{at: 9s, for: 3s, id: dies, fault: {crash: {service: billing/1}}}]";
-        let outcome = ran(&cluster("acks: all", SIX, TWO_IN_SYNC, &slow, crash));
+        let slow = format!(
+            "replicas: 2, service_time: {{exponential: {{mean: 30ms}}}}, max_poll_records: 20, commit: {commit}"
+        );
+        let crash = "timeline: [{at: 9s, for: 8s, id: dies, fault: {crash: {service: billing/1}}}]";
+        let session = "partitions: 6, group_session: 6s";
+        let outcome = ran(&cluster("acks: all", session, TWO_IN_SYNC, &slow, crash));
         let delivered = shown(&outcome, "orders", "records_delivered");
         let never = delivered - shown(&outcome, "billing", "processed_distinct");
         (never > 0, shown(&outcome, "billing", "processed_again") > 0)

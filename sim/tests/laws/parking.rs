@@ -51,7 +51,7 @@ fn what_is_lost_depends_on_the_mean_of_the_stays_and_on_nothing_else() {
 fn a_change_of_the_clocks_costs_nobody_anything() {
     let charged = |zone: &str| {
         let lot = format!("spots: {{compact: 90}}, zone: {zone}, begins_unix_s: 1792886400, exit_grace: 1h");
-        let outcome = ran(&scenario(&lot, "stay: 10m", "rate: 0.05/s", ""));
+        let outcome = ran(&scenario(&lot, "stay: 3m", "rate: 0.05/s", ""));
         system(&outcome, "lot")["charged_minor"]
     };
     assert!(charged("UTC") > 0);
@@ -248,7 +248,7 @@ fn a_lot_that_gives_kept_spots_away_forgives_lost_tickets_or_hides_its_sensors_i
 fn a_night_is_priced_by_the_units_that_start_in_it_and_exact_rounding_takes_what_was_used() {
     let charged = |tariff: &str| {
         let lot = format!("spots: {{compact: 90}}, exit_grace: 1h, begins_unix_s: 1792879200, {tariff}");
-        let outcome = ran(&scenario(&lot, "stay: 10m", "rate: 0.05/s", ""));
+        let outcome = ran(&scenario(&lot, "stay: 3m", "rate: 0.05/s", ""));
         let (lot, gate) = (system(&outcome, "lot"), system(&outcome, "gate"));
         assert_settled(&lot, &gate);
         lot["charged_minor"]
@@ -309,7 +309,7 @@ fn spots_out_of_service_are_closed_when_they_are_free_and_used_again_afterwards(
     let (_, with_a_crash) = run(&format!("timeline: [{closed}, {crash}]"));
     assert!(for_a_while > 10 && with_a_crash > 10, "{for_a_while}, {with_a_crash}");
     let (_, for_good) = run("timeline: [{id: closed, at: 10m, config: {lot.out_of_service: 27}}]");
-    assert!(for_good > 2 * for_a_while, "{for_good} and {for_a_while}");
+    assert!(2 * for_good > 3 * for_a_while, "{for_good} and {for_a_while}");
 }
 
 #[test]
