@@ -62,8 +62,9 @@ impl Bank {
     /// # Errors
     /// The first thing that is wrong.
     pub fn audit(&self) -> Result<(), Violation> {
-        let accounted = self.waiting.counted() + self.riding() + self.counts.delivered;
-        if accounted != self.counts.arrived || self.waiting.counted() != self.waiting() {
+        let waiting = self.waiting.counted();
+        let accounted = waiting + self.riding() + self.counts.delivered;
+        if accounted != self.counts.arrived || waiting != self.waiting() {
             return Err(Violation::Lost { arrived: self.counts.arrived, accounted });
         }
         for car in &self.cars {

@@ -44,15 +44,11 @@ impl CarCalls {
 
 /// Every call that the dispatcher knows, and the car that has it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct KnownCalls {
-    calls: Vec<(HallCall, Option<CarId>)>,
-    /// How many have no car.
-    open: usize,
-}
+pub(super) struct KnownCalls(Vec<(HallCall, Option<CarId>)>);
 
 impl KnownCalls {
     fn find(&self, call: HallCall) -> Result<usize, usize> {
-        self.calls.binary_search_by_key(&call, |(known, _)| *known)
+        self.0.binary_search_by_key(&call, |(known, _)| *known)
     }
 
     pub(super) fn contains(&self, call: HallCall) -> bool {
@@ -61,56 +57,47 @@ impl KnownCalls {
 
     /// The car that has a call.
     pub(super) fn car_of(&self, call: HallCall) -> Option<CarId> {
-        self.find(call).ok().and_then(|place| self.calls[place].1)
+        self.find(call).ok().and_then(|place| self.0[place].1)
     }
 
     /// A call that has no car yet, unless it is known.
     pub(super) fn press(&mut self, call: HallCall) {
         if let Err(place) = self.find(call) {
-            self.calls.insert(place, (call, None));
-            self.open += 1;
+            self.0.insert(place, (call, None));
         }
     }
 
-    /// Gives a call to a car, or takes it from the one that has it.
+    /// Gives a call that is known to a car, or takes it from the one that has it.
     pub(super) fn assign(&mut self, call: HallCall, car: Option<CarId>) {
-        let place = match self.find(call) {
-            Ok(place) => {
-                self.open -= usize::from(self.calls[place].1.is_none());
-                self.calls[place].1 = car;
-                self.open += usize::from(car.is_none());
-                return;
-            }
-            Err(place) => place,
-        };
-        self.calls.insert(place, (call, car));
-        self.open += usize::from(car.is_none());
+        if let Ok(place) = self.find(call) {
+            self.0[place].1 = car;
+        }
     }
 
     pub(super) fn remove(&mut self, call: HallCall) {
         if let Ok(place) = self.find(call) {
-            self.open -= usize::from(self.calls.remove(place).1.is_none());
+            self.0.remove(place);
         }
     }
 
     pub(super) fn clear(&mut self) {
-        *self = KnownCalls::default();
+        self.0.clear();
     }
 
     /// Whether some have no car.
-    pub(super) const fn are_open(&self) -> bool {
-        self.open > 0
+    pub(super) fn are_open(&self) -> bool {
+        self.0.iter().any(|(_, car)| car.is_none())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (HallCall, Option<CarId>)> {
-        self.calls.iter().copied()
+        self.0.iter().copied()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.calls.len()
+        self.0.len()
     }
 
     pub(super) fn at(&self, place: usize) -> (HallCall, Option<CarId>) {
-        self.calls[place]
+        self.0[place]
     }
 }

@@ -18,7 +18,7 @@ impl FreeRooms {
         let house = desk.goods();
         let kinds = (0..house.config().kinds.len()).map(|place| RoomType(place as u16));
         let rooms = kinds.flat_map(|kind| (0..house.rooms(kind)).map(move |number| Room { kind, number }));
-        let rooms = rooms.filter(|room| is_free(desk, *room)).collect();
+        let rooms = rooms.filter(|room| desk.free(HotelUnit::Room(*room)) > 0).collect();
         FreeRooms { rooms, followed: desk.followed() }
     }
 
@@ -30,7 +30,7 @@ impl FreeRooms {
         };
         for unit in written {
             let HotelUnit::Room(room) = unit else { continue };
-            if is_free(desk, room) {
+            if desk.free(unit) > 0 {
                 self.rooms.insert(room);
             } else {
                 self.rooms.remove(&room);
@@ -43,9 +43,4 @@ impl FreeRooms {
     pub(super) fn of(&self, kind: RoomType) -> impl Iterator<Item = Room> {
         self.rooms.range(Room { kind, number: 0 }..=Room { kind, number: u32::MAX }).copied()
     }
-}
-
-fn is_free<S: Store>(desk: &Desk<House, S>, room: Room) -> bool {
-    let unit = HotelUnit::Room(room);
-    desk.unit(unit).free(crate::booking::Goods::limit(desk.goods(), unit)) > 0
 }

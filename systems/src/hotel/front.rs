@@ -137,7 +137,7 @@ impl<S: Store> Hotel<S> {
         for kind in (0..house.config().kinds.len()).map(|place| RoomType(place as u16)) {
             let rooms = (0..nights.min(house.config().max_nights))
                 .map(|number| HotelUnit::Night(kind, arrival.plus(number)))
-                .map(|unit| self.desk.unit(unit).free(crate::booking::Goods::limit(house, unit)))
+                .map(|unit| self.desk.free(unit))
                 .min()
                 .unwrap_or(0);
             for (plan, number) in house.config().plans.iter().zip(0..) {
@@ -153,7 +153,6 @@ impl<S: Store> Hotel<S> {
 
     /// What a channel may sell of a night now: what is free, or what is left of its allotment.
     pub fn left_for(&self, channel: Channel, kind: RoomType, night: Night) -> u32 {
-        let house = self.desk.goods();
         let stay = Stay {
             arrival: night,
             nights: 1,
@@ -162,8 +161,8 @@ impl<S: Store> Hotel<S> {
             channel: Some(channel),
             nightly_minor: Vec::new(),
         };
-        let free = |unit: HotelUnit| self.desk.unit(unit).free(crate::booking::Goods::limit(house, unit));
-        house.units(&stay).into_iter().map(free).min().unwrap_or(0)
+        let units = self.desk.goods().units(&stay);
+        units.into_iter().map(|unit| self.desk.free(unit)).min().unwrap_or(0)
     }
 
     /// What a guest's wish is for the desk: its units, its price.

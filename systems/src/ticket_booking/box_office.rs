@@ -5,8 +5,8 @@ use super::seat_map::{Seat, ShowId, ShowSeat, Theatre};
 use super::view::SeatView;
 use super::waiting_room::{Admitted, Place, TurnedAway, WaitingRoom, WaitingRoomConfig};
 use crate::booking::{
-    Answer, Ask, BookingId, Clocks, Command, CustomerId, Desk, DeskConfig, Followed, Goods, OpenError,
-    Output, Pending, Refusal, Rejected, Token,
+    Answer, Ask, BookingId, Clocks, Command, CustomerId, Desk, DeskConfig, Followed, OpenError, Output,
+    Pending, Refusal, Rejected, Token,
 };
 use crate::store::Store;
 use crate::time::{Span, Time};
@@ -94,7 +94,7 @@ impl<S: Store> BoxOffice<S> {
             && let Some(written) = self.desk.written_since(shown.followed)
         {
             for unit in written.filter(|unit| unit.show == show) {
-                shown.view.set(unit.seat, is_free(&self.desk, unit));
+                shown.view.set(unit.seat, self.desk.free(unit) > 0);
             }
             (shown.view.as_of, shown.followed) = (now, followed);
             return Some(());
@@ -111,7 +111,7 @@ impl<S: Store> BoxOffice<S> {
     }
 
     fn is_free(&self, show: ShowId, seat: Seat) -> bool {
-        is_free(&self.desk, ShowSeat { show, seat })
+        self.desk.free(ShowSeat { show, seat }) > 0
     }
 
     /// What a wish for seats is for the desk.
@@ -338,8 +338,4 @@ impl<S: Store> BoxOffice<S> {
     pub fn into_store(self) -> S {
         self.desk.into_store()
     }
-}
-
-fn is_free<S: Store>(desk: &Desk<Theatre, S>, unit: ShowSeat) -> bool {
-    desk.unit(unit).free(desk.goods().limit(unit)) > 0
 }

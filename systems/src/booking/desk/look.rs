@@ -40,6 +40,11 @@ impl<G: Goods, S: Store> Desk<G, S> {
         unit_of(&self.db, unit)
     }
 
+    /// What is left of a unit.
+    pub fn free(&self, unit: G::Unit) -> u32 {
+        self.unit(unit).free(self.goods.limit(unit))
+    }
+
     /// How far the writing of units has come, for [`written_since`](Desk::written_since).
     pub const fn followed(&self) -> Followed {
         self.changes.followed()

@@ -233,8 +233,8 @@ impl PartitionLog {
             let is_too_much =
                 self.segments.len() > 1 && self.config.retention_bytes.is_some_and(|most| self.bytes > most);
             // What compaction has emptied goes with the rest; the one that is being written stays.
-            let is_emptied = oldest.records.is_empty() && self.segments.len() > 1;
-            let is_due = is_emptied || (!oldest.records.is_empty() && (is_old || is_too_much));
+            let is_due =
+                if oldest.records.is_empty() { self.segments.len() > 1 } else { is_old || is_too_much };
             if end > below || !is_due {
                 break;
             }
