@@ -103,6 +103,12 @@ fn bookings_ns(bookings: u64, is_watched: bool) -> f64 {
     cost_once_ns(bookings, &mut workload::bookings::nights(bookings), simulate)
 }
 
+/// The same of guests who pay at the counter.
+fn counter_bookings_ns(bookings: u64) -> f64 {
+    let simulate = |plan: &mut _| drop(workload::bookings::simulate(plan, true));
+    cost_once_ns(bookings, &mut workload::bookings::nights_at_the_counter(bookings), simulate)
+}
+
 /// The same of a seat.
 fn tickets_ns(tickets: u64) -> f64 {
     let simulate = |plan: &mut _| drop(workload::bookings::simulate(plan, true));
@@ -128,7 +134,7 @@ const FEW: u64 = 20_000;
 
 const MILLION: u64 = 1_000_000;
 
-const WORKLOADS: [Workload; 31] = [
+const WORKLOADS: [Workload; 33] = [
     ("phold_1k", |tuning| phold_ns(1 << 10, Delays::Exponential, tuning)),
     ("phold_16k", |tuning| phold_ns(1 << 14, Delays::Exponential, tuning)),
     ("phold_256k", |tuning| phold_ns(1 << 18, Delays::Exponential, tuning)),
@@ -154,6 +160,8 @@ const WORKLOADS: [Workload; 31] = [
     ("few_bookings_unwatched", |_| bookings_ns(FEW, false)),
     ("million_bookings", |_| bookings_ns(MILLION, true)),
     ("million_bookings_unwatched", |_| bookings_ns(MILLION, false)),
+    ("few_counter_bookings", |_| counter_bookings_ns(FEW)),
+    ("million_counter_bookings", |_| counter_bookings_ns(MILLION)),
     ("few_tickets", |_| tickets_ns(FEW)),
     ("million_tickets", |_| tickets_ns(MILLION)),
     ("few_stays", |_| stays_ns(FEW)),

@@ -22,8 +22,9 @@ pub(crate) mod booked {
 pub(crate) enum BookingFact {
     /// It has come up.
     Starts,
-    /// Somebody was told that this is theirs: units with how many of each, and how many there may be.
-    Confirmed { booking: u64, units: Vec<(u64, u32, u32)> },
+    /// Somebody was told that this is theirs: units with how many of each, and how many there may be; and what a unit is
+    /// called.
+    Confirmed { booking: u64, units: Vec<(u64, u32, u32)>, name: fn(u64) -> String },
     /// They have given it up, or it was taken from them for a reason that they know.
     Ended { booking: u64 },
     /// After a crash it has these in its store.
@@ -59,7 +60,7 @@ impl Bookings {
         let book = self.books.entry(service).or_default();
         match fact {
             BookingFact::Starts => Vec::new(),
-            BookingFact::Confirmed { booking, units } => book.confirmed(booking, units),
+            BookingFact::Confirmed { booking, units, name } => book.confirmed(booking, units, name),
             BookingFact::Ended { booking } => {
                 book.ended(booking);
                 Vec::new()
@@ -86,7 +87,12 @@ impl Bookings {
 }
 
 impl Book {
-    fn confirmed(&mut self, booking: u64, units: Vec<(u64, u32, u32)>) -> Vec<Broken> {
+    fn confirmed(
+        &mut self,
+        booking: u64,
+        units: Vec<(u64, u32, u32)>,
+        name: fn(u64) -> String,
+    ) -> Vec<Broken> {
         if self.told.contains_key(&booking) {
             return Vec::new();
         }
@@ -98,7 +104,8 @@ impl Book {
             if *taken > *limit {
                 self.sold_twice += 1;
                 let witness = format!(
-                    "unit {unit:x} was confirmed to {taken}, and there may be {limit}; the last is booking {booking:016x}"
+                    "{} was confirmed to {taken}, and there may be {limit}; the last is booking {booking:016x}",
+                    name(*unit)
                 );
                 broken.push((booked::ONCE, witness));
             }
@@ -135,7 +142,7 @@ mod tests {
     const DESK: ServiceId = ServiceId(1);
 
     fn confirmed(booking: u64, unit: u64) -> BookingFact {
-        BookingFact::Confirmed { booking, units: vec![(unit, 1, 1)] }
+        BookingFact::Confirmed { booking, units: vec![(unit, 1, 1)], name: |unit| format!("seat {unit}") }
     }
 
     fn ids(broken: &[Broken]) -> Vec<&'static str> {

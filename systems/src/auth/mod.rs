@@ -10,6 +10,7 @@
 mod audit; // what must never be accepted, seen from outside
 mod guard; // how many logins may fail, per account and per address
 mod hashing; // password hashes as work on cores
+mod introspection; // what the issuer said of a token, for a time
 mod key_cache; // the keys a verifier knows, and when it asks again
 mod key_ring; // the keys an issuer signs with, and when they change
 mod permissions; // who may do what
@@ -23,6 +24,7 @@ mod verifier; // all checks of a token
 pub use audit::{AuthViolation, Witness};
 pub use guard::{LockPolicy, LoginGuard, LoginGuardConfig, LoginRefused};
 pub use hashing::{HashQueue, HashQueueConfig, HashQueueFull};
+pub use introspection::{Introspections, Shown};
 pub use key_cache::{KeyCache, KeyCacheConfig, KeysUnavailable, Lookup};
 pub use key_ring::{Key, KeyId, KeyRing, KeySet, RotationConfig, RotationError};
 pub use permissions::{CachedDecisions, Decision, Permissions, Rule};

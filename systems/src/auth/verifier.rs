@@ -41,6 +41,10 @@ pub enum Rejection {
     RevocationsUnavailable,
     /// The keys cannot be fetched.
     KeysUnavailable,
+    /// The issuer says that its login is over.
+    Inactive,
+    /// The issuer does not say whether it is.
+    IntrospectionUnavailable,
 }
 
 impl Rejection {
@@ -57,6 +61,8 @@ impl Rejection {
             Rejection::Revoked => "rejected_revoked",
             Rejection::RevocationsUnavailable => "rejected_revocations_unavailable",
             Rejection::KeysUnavailable => "rejected_keys_unavailable",
+            Rejection::Inactive => "rejected_inactive",
+            Rejection::IntrospectionUnavailable => "rejected_introspection_unavailable",
         }
     }
 }
@@ -76,6 +82,8 @@ impl fmt::Display for Rejection {
                 "the list of what is revoked cannot be fetched: try again later"
             }
             Rejection::KeysUnavailable => "the issuer's keys cannot be fetched: try again later",
+            Rejection::Inactive => "the issuer has ended the login: log in again",
+            Rejection::IntrospectionUnavailable => "the issuer cannot be asked: try again later",
         })
     }
 }

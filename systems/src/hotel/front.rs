@@ -78,6 +78,16 @@ pub struct Arrivals {
     pub channel_oversells: u64,
 }
 
+/// What a broken variant does wrong.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sabotage {
+    /// Forgets who it has walked.
+    ForgetsTheWalked,
+    /// Puts a second party into a room rather than walk it.
+    DoublesUp,
+}
+
 /// A hotel over a store. Stays are booked and changed through it, so that it knows who comes when; whatever is not about
 /// stays may go to its [`desk`](Hotel::desk_mut).
 pub struct Hotel<S> {
@@ -89,6 +99,8 @@ pub struct Hotel<S> {
     free_rooms: Option<FreeRooms>,
     counts: Arrivals,
     walked_tonight: (Night, u32),
+    #[cfg(test)]
+    pub(super) sabotage: Option<Sabotage>,
 }
 
 impl<S: Store> Hotel<S> {
@@ -126,18 +138,25 @@ impl<S: Store> Hotel<S> {
             free_rooms: None,
             counts,
             walked_tonight: (Night(i32::MIN), 0),
+            #[cfg(test)]
+            sabotage: None,
         })
     }
 
     /// What is free now, of every type and plan, cheapest first. Looks at the newest state; what others show of it may
     /// be older.
     pub fn search(&self, arrival: Night, nights: u16) -> Vec<Offer> {
+        self.search_by(&|unit| self.desk.free(unit), arrival, nights)
+    }
+
+    /// The same by what somebody was shown, which may be older: `free` says how much of a unit is free.
+    pub fn search_by(&self, free: &dyn Fn(HotelUnit) -> u32, arrival: Night, nights: u16) -> Vec<Offer> {
         let house = self.desk.goods();
         let mut offers = Vec::new();
         for kind in (0..house.config().kinds.len()).map(|place| RoomType(place as u16)) {
             let rooms = (0..nights.min(house.config().max_nights))
                 .map(|number| HotelUnit::Night(kind, arrival.plus(number)))
-                .map(|unit| self.desk.free(unit))
+                .map(free)
                 .min()
                 .unwrap_or(0);
             for (plan, number) in house.config().plans.iter().zip(0..) {
@@ -363,7 +382,11 @@ impl<S: Store> Hotel<S> {
         }
         let (booked, wanted) = (booking.detail.kind, booking.quantity as usize);
         let rooms = self.free_rooms(booked, wanted);
-        if rooms.len() == wanted {
+        #[cfg(test)]
+        let doubles_up = self.sabotage == Some(Sabotage::DoublesUp);
+        #[cfg(not(test))]
+        let doubles_up = false;
+        if rooms.len() == wanted || doubles_up {
             let units = rooms.iter().map(|room| HotelUnit::Room(*room)).collect();
             self.settle(clocks, id, Phase::Arrived, None, units, out)?;
             self.counts.arrived += 1;
@@ -379,6 +402,10 @@ impl<S: Store> Hotel<S> {
             (config.compensation_minor, self.walked_tonight.1 < config.partner_rooms);
         let phase = if can_walk { Phase::Walked } else { Phase::TurnedAway };
         self.settle(clocks, id, phase, Some(0), Vec::new(), out)?;
+        #[cfg(test)]
+        if self.sabotage == Some(Sabotage::ForgetsTheWalked) {
+            return Ok(Arrival::Walked { compensation_minor });
+        }
         self.counts.arrived += 1;
         if can_walk {
             self.walked_tonight.1 += 1;
@@ -467,13 +494,20 @@ impl<S: Store> Hotel<S> {
 
     /// The figures of a night, from its bookings.
     pub fn figures(&self, night: Night) -> NightFigures {
+        NightFigures::of(self.rooms(), night, self.near(night))
+    }
+
+    /// Rooms there are, of all types.
+    pub(super) fn rooms(&self) -> u64 {
+        let kinds = &self.desk.goods().config().kinds;
+        kinds.iter().fold(0u64, |sum, kind| sum + u64::from(kind.rooms))
+    }
+
+    /// All bookings that may be for a night: no stay is longer than the house allows.
+    pub(super) fn near(&self, night: Night) -> impl Iterator<Item = &Booking<HotelUnit, Stay>> {
         let longest = i32::from(self.desk.goods().config().max_nights);
         let first = Night(night.0.saturating_sub(longest));
-        let arrivals = self.by_arrival.range(first..=night);
-        let bookings = arrivals.flat_map(|(arrival, _)| self.arriving(*arrival));
-        let kinds = &self.desk.goods().config().kinds;
-        let rooms = kinds.iter().fold(0u64, |sum, kind| sum + u64::from(kind.rooms));
-        NightFigures::of(rooms, night, bookings)
+        self.by_arrival.range(first..=night).flat_map(|(arrival, _)| self.arriving(*arrival))
     }
 
     /// Who has a confirmation and should come on a day, and has not come yet, in the order of their keys.

@@ -9,6 +9,7 @@
 //!
 //! Holds, money and isolation are [`booking`](crate::booking)'s.
 
+mod audit; // what has to hold of a house beside what its desk watches
 mod calendar; // nights, days of the place
 mod channel; // others who sell, by what they were last told
 mod figures; // occupancy, average rate, revenue per room
@@ -21,6 +22,7 @@ mod rates; // what a stay costs
 #[cfg(feature = "time_zones")]
 pub use crate::zone::NamedZone;
 pub use crate::zone::{FixedOffset, Zone};
+pub use audit::HouseViolation;
 pub use calendar::{Calendar, Night};
 pub use channel::{ChannelView, SaleRefused};
 pub use figures::NightFigures;

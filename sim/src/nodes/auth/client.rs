@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use foreshock_systems::auth::{Flight, Flights, RefreshTiming};
 use serde_json::{Map, Value};
 
-use super::wire::{Ask, DENIED, Packed};
+use super::wire::{Ask, DENIED, LOGIN_OVER, Packed};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request, Slab};
 use crate::kernel::draw::{Key, Lineage, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
@@ -235,6 +235,19 @@ impl Client {
         }
     }
 
+    /// The issuer has ended the login: the next request logs in anew.
+    fn log_out(&mut self, id: u64) {
+        if let Some(session) = self.sessions.get_mut(&id).filter(|session| {
+            let is_renewing = session.refresh_at == Time::MAX && !session.is_stolen;
+            session.word != 0 && !is_renewing // the token that comes is found out about in its turn
+        }) {
+            self.due.remove(&(session.refresh_at, id));
+            session.refresh_at = Time::MAX;
+            (session.word, session.generation, session.is_stolen) = (0, 0, false);
+            self.counts.logged_out += 1;
+        }
+    }
+
     fn renewed(&mut self, id: u64, done: &Done, cx: &mut Cx<'_>) -> Option<Woken> {
         let local = cx.local_time();
         let session = self.sessions.get_mut(&id)?;
@@ -345,7 +358,12 @@ impl Behaviour for Client {
                     (OutcomeKind::Ok, false) => Verdict::Answer(Answered::default()),
                     (OutcomeKind::Ok, true) => {
                         self.counts.rejected += 1;
-                        self.log_out_stolen(waiting.request.key);
+                        let id = waiting.request.key;
+                        if done.value == LOGIN_OVER {
+                            self.log_out(id)
+                        } else {
+                            self.log_out_stolen(id)
+                        }
                         Verdict::Fail
                     }
                     _ => Verdict::Fail,

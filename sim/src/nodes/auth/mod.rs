@@ -3,6 +3,7 @@
 //! only by calls.
 
 mod client;
+mod introspection;
 mod roles;
 mod server;
 mod throttle;

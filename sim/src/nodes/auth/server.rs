@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 
 use foreshock_systems::auth::{
-    KeyId, KeyRing, RefreshConfig, RefreshError, RefreshToken, RefreshTokens, RotationConfig, Token,
-    Verifier, Witness,
+    KeyId, KeyRing, RefreshConfig, RefreshError, RefreshToken, RefreshTokens, RotationConfig, SessionConfig,
+    Sessions, Token, Verifier, Witness,
 };
 use foreshock_systems::store::FsyncPolicy;
 use serde_json::{Map, Value};
 
 use super::throttle::{Throttle, ThrottleSettings};
-use super::wire::{self, Ask};
+use super::wire::{self, Ask, Packed};
 use crate::cluster::{Cx, Durable, Probes, Ref, Request};
 use crate::kernel::draw::{Key, Lineage, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
@@ -32,6 +32,9 @@ pub(super) const UNGUARDED: u8 = 2;
 /// Its store says that it syncs, and nobody asks it to.
 pub(super) const UNSYNCED: u8 = 3;
 
+/// Logins are not remembered but as families of tokens.
+const NO_SESSIONS: SessionConfig = SessionConfig { sliding: Span::MAX, absolute: Span::MAX };
+
 /// Settings of an issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
@@ -50,10 +53,20 @@ pub(super) struct Settings {
     /// Share of accounts whose password stands on the list of who guesses, and from how many addresses they do.
     guess_hits_ppm: u32,
     guess_addresses: u32,
+    /// How long a login is remembered, where it is one of a server's own sessions.
+    session: SessionConfig,
     store: StoreKind,
 }
 
-const SETTINGS: [Setting<Settings>; 16] = [
+const SETTINGS: [Setting<Settings>; 18] = [
+    ("session_idle", |settings, value| {
+        settings.session.sliding = lifetime(value)?;
+        Ok(())
+    }),
+    ("session_max", |settings, value| {
+        settings.session.absolute = lifetime(value)?;
+        Ok(())
+    }),
     ("token_life", |settings, value| {
         let life_s = lifetime(value)?.as_nanos() / 1_000_000_000;
         if life_s == 0 || life_s > wire::MOST_LIFE_S {
@@ -142,6 +155,7 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
         throttle: ThrottleSettings::NONE,
         guess_hits_ppm: 0,
         guess_addresses: 1_000,
+        session: NO_SESSIONS,
         store: StoreKind::Wal(FsyncPolicy::EveryCommit),
     };
     let settings =
@@ -166,6 +180,8 @@ struct Counts {
     guesses: u64,
     guessed: u64,
     revoked: u64,
+    introspections: u64,
+    inactive: u64,
     restarts: u64,
 }
 
@@ -181,6 +197,8 @@ pub(super) struct Server {
     witness: Witness,
     /// The newest generation that was answered, of each family.
     answered: BTreeMap<u64, u32>,
+    /// In memory: who restarts has forgotten all of them.
+    sessions: Option<Sessions>,
     throttle: Throttle,
     guessable: Option<Key>,
     counts: Counts,
@@ -199,6 +217,7 @@ impl Server {
             fallen: None,
             witness: Witness::new(Span::ZERO, Span::ZERO, settings.grace),
             answered: BTreeMap::new(),
+            sessions: None,
             throttle: Throttle::new(settings.throttle, defect == UNGUARDED),
             guessable: None,
             settings,
@@ -235,9 +254,12 @@ impl Server {
                 let number = request.call.raw() % u64::from(self.settings.guess_addresses);
                 Some((request.key, home("elsewhere", number)))
             }
-            Ask::Refresh { .. } | Ask::Keys | Ask::Present { .. } | Ask::Revoke { .. } | Ask::Revocations => {
-                None
-            }
+            Ask::Refresh { .. }
+            | Ask::Keys
+            | Ask::Present { .. }
+            | Ask::Revoke { .. }
+            | Ask::Revocations
+            | Ask::Introspect { .. } => None,
         }
     }
 
@@ -252,6 +274,9 @@ impl Server {
         match tokens.begin(local, family, account, word) {
             Ok(token) => {
                 self.answered.insert(family, 0);
+                if let Some(sessions) = &mut self.sessions {
+                    sessions.begin(local, family, account);
+                }
                 Verdict::Proceed(Answered { missed: false, value: token.secret })
             }
             // The answer to this login was lost, and it is asked for again: begun is begun.
@@ -302,12 +327,32 @@ impl Server {
         let local = cx.local_time();
         let Some(tokens) = &mut self.tokens else { return Verdict::Fail };
         let Ok(is_known) = tokens.revoke(local, family) else { return Verdict::Fail };
+        if let Some(sessions) = &mut self.sessions {
+            sessions.end(family);
+        }
         if is_known {
             self.counts.revoked += 1;
             let longest = Span::from_secs(wire::MOST_LIFE_S) + Verifier::MAX_LEEWAY;
             cx.revoke(family, local + longest);
         }
         Verdict::Proceed(Answered { missed: !is_known, value: 0 })
+    }
+
+    /// Whether a token is one that was issued here, to this account, and its login goes on. That counts as using it.
+    fn introspect(&mut self, account: u64, (token, family): (u64, u64), cx: &Cx<'_>) -> Verdict {
+        self.counts.introspections += 1;
+        let packed = Packed::of(token);
+        let published = self.ring.as_ref().map(KeyRing::published).unwrap_or_default();
+        let is_ours = published
+            .get(packed.key)
+            .is_some_and(|key| packed.token(key, &self.name, (account, family)).is_some());
+        let goes_on = match &mut self.sessions {
+            Some(sessions) => sessions.touch(cx.local_time(), family) == Ok(account),
+            None => self.tokens.as_ref().is_some_and(|tokens| tokens.newest(family).is_some()),
+        };
+        let is_active = is_ours && goes_on;
+        self.counts.inactive += u64::from(!is_active);
+        Verdict::Proceed(Answered { missed: !is_active, value: 0 })
     }
 
     /// Looks for every login that was answered in what a crash has left of them.
@@ -350,6 +395,7 @@ impl Behaviour for Server {
                 self.refresh(request.key, RefreshToken { family, generation, secret }, cx)
             }
             Some(Ask::Revoke { family }) => self.revoke(family, cx),
+            Some(Ask::Introspect { token, family }) => self.introspect(request.key, (token, family), cx),
             Some(Ask::Revocations) => Verdict::Proceed(Answered { missed: false, value: cx.revocations() }),
             Some(Ask::Keys) if self.settings.are_keys_down => Verdict::Fail,
             Some(Ask::Keys) => {
@@ -375,7 +421,12 @@ impl Behaviour for Server {
         match Ask::of(request.arguments) {
             Some(Ask::Login { .. } | Ask::Guess) => usual + self.settings.hash_time,
             Some(
-                Ask::Refresh { .. } | Ask::Keys | Ask::Present { .. } | Ask::Revoke { .. } | Ask::Revocations,
+                Ask::Refresh { .. }
+                | Ask::Keys
+                | Ask::Present { .. }
+                | Ask::Revoke { .. }
+                | Ask::Revocations
+                | Ask::Introspect { .. },
             )
             | None => usual,
         }
@@ -389,6 +440,9 @@ impl Behaviour for Server {
         let store = AnyStore::open(kind, disk);
         self.tokens = Some(RefreshTokens::new(refresh_config(&self.settings, self.defect), store));
         self.check_kept(cx);
+        if self.settings.session != NO_SESSIONS {
+            self.sessions.get_or_insert_with(|| Sessions::new(self.settings.session));
+        }
         if self.ring.is_none() {
             let rotation = RotationConfig {
                 publish_before: self.settings.publish_before,
@@ -404,6 +458,7 @@ impl Behaviour for Server {
         self.counts.restarts += 1;
         self.fallen = self.tokens.take().map(|tokens| tokens.into_store().fallen(keep));
         self.throttle.restart();
+        self.sessions = None;
     }
 
     fn reconfigure(&mut self, plan: &ServicePlan) {
@@ -456,6 +511,10 @@ impl Behaviour for Server {
                 ("guesses_tried", counts.guesses),
                 ("guesses_right", counts.guessed),
             ]);
+        }
+        if counts.introspections > 0 {
+            out.counts.insert("introspections", counts.introspections);
+            out.counts.insert("introspected_inactive", counts.inactive);
         }
         if counts.revoked > 0 {
             out.counts.insert("logins_revoked", counts.revoked);

@@ -11,8 +11,9 @@ use foreshock_systems::auth::{
 use foreshock_systems::rate_limiter::RateLimitConfig;
 use serde_json::{Map, Value};
 
+use super::introspection::{Introspecting, Said};
 use super::roles::{self, RoleSettings, Roles};
-use super::wire::{self, Ask, DENIED, Packed};
+use super::wire::{self, Ask, DENIED, LOGIN_OVER, Packed};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request};
 use crate::kernel::draw::{Key, Lineage, name_hash};
 use crate::kernel::time::{Span, Time};
@@ -44,10 +45,16 @@ pub(super) struct Settings {
     revocations_every: Option<Span>,
     /// A list that is older is worth nothing: without one, no token is accepted.
     revocations_max_age: Span,
+    /// The issuer is asked about each token, and its answer is good for so long; none: signatures are checked here.
+    introspection_ttl: Option<Span>,
     roles: RoleSettings,
 }
 
-const SETTINGS: [Setting<Settings>; 7] = [
+const SETTINGS: [Setting<Settings>; 8] = [
+    ("introspection_ttl", |settings, value| {
+        settings.introspection_ttl = Some(span(value)?);
+        Ok(())
+    }),
     ("leeway", |settings, value| {
         settings.leeway = span(value)?;
         Ok(())
@@ -88,6 +95,7 @@ pub(super) fn read(written: &Map<String, Value>) -> Result<Settings, Vec<Wrong>>
         unknown_every: Span::from_secs(10),
         revocations_every: None,
         revocations_max_age: Span::from_secs(30),
+        introspection_ttl: None,
         roles: RoleSettings::default(),
     };
     let (of_roles, others): (Map<String, Value>, Map<String, Value>) =
@@ -125,9 +133,10 @@ impl Settings {
     }
 }
 
-/// What a call of its own is about.
+/// What a call of its own is about; greater ones ask about a token.
 const KEYS: u64 = 0;
 const LIST: u64 = 1;
+pub(super) const FIRST_TOKEN: u64 = 2;
 
 pub(super) struct Verifying {
     settings: Settings,
@@ -140,6 +149,7 @@ pub(super) struct Verifying {
     list: RevocationList,
     /// How much of the list it has, and when it asks for more.
     heard: u64,
+    introspecting: Introspecting,
     asks_at: Option<Time>,
     asked_at: Option<Time>,
     asked: u64,
@@ -174,6 +184,7 @@ impl Verifying {
             revoked: CachedRevocations::new(settings.revocations_max_age),
             list: RevocationList::new(),
             heard: 0,
+            introspecting: Introspecting::new(settings.introspection_ttl, defect == DEAF),
             asks_at: None,
             asked_at: None,
             asked: 0,
@@ -237,19 +248,53 @@ impl Verifying {
             None => return Err(Rejection::RevocationsUnavailable),
             Some(false) => {}
         }
+        self.watch_revoked(family, self.settings.revocations_max_age, cx);
+        Ok(())
+    }
+
+    /// A token is accepted: how long after its login was revoked, and whether that was promised.
+    fn watch_revoked(&mut self, family: u64, promised: Span, cx: &mut Cx<'_>) {
         let since = self.issuer_id.and_then(|issuer| cx.revoked_at(issuer, family));
-        let Some(since) = since.map(|at| cx.now().since(at)) else { return Ok(()) };
+        let Some(since) = since.map(|at| cx.now().since(at)) else { return };
         self.furthest_revoked = self.furthest_revoked.max(since);
         // By true time; what its own clock is off is not promised.
         let (now, local) = (cx.now(), cx.local_time());
-        let promised = self.settings.revocations_max_age + now.since(local).max(local.since(now));
+        let promised = promised + now.since(local).max(local.since(now));
         if since > promised {
             cx.violation(
                 auth_invariant::REVOKED,
                 format!("login {family:016x} was revoked {since} ago, and {promised} are promised"),
             );
         }
-        Ok(())
+    }
+
+    /// What the issuer says of a token decides.
+    fn introspect(
+        &mut self,
+        (token, family): (u64, u64),
+        request: &Request,
+        job: Ref,
+        has_asked: bool,
+        cx: &mut Cx<'_>,
+    ) -> Verdict {
+        let Some(edge) = self.edge else { return Verdict::Fail };
+        match self.introspecting.said((family, token), request, job, has_asked, edge, cx) {
+            Said::Wait => Verdict::Wait,
+            Said::Nothing => self.reject(Rejection::IntrospectionUnavailable),
+            Said::Inactive => {
+                *self.rejected.entry(Rejection::Inactive).or_insert(0) += 1;
+                Verdict::Answer(Answered { missed: true, value: LOGIN_OVER })
+            }
+            Said::Active { .. } if !self.is_allowed(request, cx) => {
+                Verdict::Answer(Answered { missed: true, value: DENIED })
+            }
+            Said::Active { overtime } => {
+                self.accepted += 1;
+                let promised = self.settings.introspection_ttl.unwrap_or_default().max(overtime);
+                self.watch_revoked(family, promised, cx);
+                Verdict::Answer(Answered::default())
+            }
+        }
     }
 
     /// Whether the principal may do what is asked.
@@ -337,6 +382,9 @@ impl Verifying {
 
     fn asked(&mut self, request: &Request, job: Ref, has_fetched: bool, cx: &mut Cx<'_>) -> Verdict {
         match Ask::of(request.arguments) {
+            Some(Ask::Present { token, family }) if self.settings.introspection_ttl.is_some() => {
+                self.introspect((token, family), request, job, has_fetched, cx)
+            }
             Some(Ask::Present { token, family }) => {
                 self.check((token, family), request, job, has_fetched, cx)
             }
@@ -346,6 +394,7 @@ impl Verifying {
                 | Ask::Keys
                 | Ask::Revoke { .. }
                 | Ask::Revocations
+                | Ask::Introspect { .. }
                 | Ask::Guess,
             )
             | None => self.reject(Rejection::Signature),
@@ -388,12 +437,14 @@ impl Behaviour for Verifying {
         (self.list, self.heard, self.asked_at) = (RevocationList::new(), 0, None);
         self.revoked = CachedRevocations::new(self.settings.revocations_max_age);
         self.roles.restart();
+        self.introspecting.restart();
     }
 
     fn reconfigure(&mut self, plan: &ServicePlan) {
         let was = std::mem::replace(&mut self.settings, settings_of(plan));
         self.verifier = verifier(&self.settings, &self.issuer, self.defect == LAX);
         self.roles.reconfigure(self.seen, self.settings.roles.clone());
+        self.introspecting.reconfigure(self.settings.introspection_ttl);
         let of_list = |settings: &Settings| (settings.revocations_every, settings.revocations_max_age);
         if of_list(&was) != of_list(&self.settings) {
             // A copy is as good as the new settings say, and the next one is asked for at once.
@@ -420,6 +471,9 @@ impl Behaviour for Verifying {
             self.hear(done, cx);
             return None;
         }
+        if let Some(jobs) = self.introspecting.call_done(done) {
+            return (!jobs.is_empty()).then_some(Woken { jobs, verdict: None });
+        }
         let local = cx.local_time();
         if done.outcome == OutcomeKind::Ok {
             let (seed, issuer) = (cx.seed(), &self.issuer);
@@ -437,6 +491,10 @@ impl Behaviour for Verifying {
         out.counts.insert("accepted_beyond_end_us", self.beyond.furthest_beyond().as_micros());
         if self.settings.revocations_every.is_some() {
             out.counts.insert("revocation_lists", self.lists);
+            out.maxima.insert("accepted_after_revocation_us", self.furthest_revoked.as_micros());
+        }
+        if self.settings.introspection_ttl.is_some() {
+            out.counts.insert("introspections_asked", self.introspecting.asked());
             out.maxima.insert("accepted_after_revocation_us", self.furthest_revoked.as_micros());
         }
         if self.settings.roles.is_on() {

@@ -22,6 +22,8 @@ pub(super) enum Ask {
     Revoke { family: u64 },
     /// How many logins were ended so far.
     Revocations,
+    /// Whether a token is still good.
+    Introspect { token: u64, family: u64 },
     /// A login with a password that somebody has guessed or bought. Any client can: it is a request without arguments.
     Guess,
 }
@@ -35,6 +37,7 @@ impl Ask {
             Ask::Present { token, family } => [4, token, family],
             Ask::Revoke { family } => [5, family, 0],
             Ask::Revocations => [6, 0, 0],
+            Ask::Introspect { token, family } => [7, token, family],
             Ask::Guess => [0; 3],
         }
     }
@@ -47,6 +50,7 @@ impl Ask {
             4 => Some(Ask::Present { token: a, family: b }),
             5 => Some(Ask::Revoke { family: a }),
             6 => Some(Ask::Revocations),
+            7 => Some(Ask::Introspect { token: a, family: b }),
             0 => Some(Ask::Guess),
             _ => None,
         }
@@ -55,6 +59,8 @@ impl Ask {
 
 /// What a miss says if the token was good and its owner may not do what was asked.
 pub(super) const DENIED: u64 = 1;
+/// And what it says if the login is over.
+pub(super) const LOGIN_OVER: u64 = 2;
 /// Keys that fit into a set as one word.
 pub(super) const MOST_KEYS: u64 = 64;
 /// Longest life of a token, in seconds.
@@ -147,6 +153,7 @@ mod tests {
             Ask::Present { token: 5, family: 6 },
             Ask::Revoke { family: 8 },
             Ask::Revocations,
+            Ask::Introspect { token: 5, family: 6 },
             Ask::Guess,
         ];
         for ask in asks {

@@ -20,6 +20,11 @@ pub(super) struct Counts {
     pub(super) turned_away: u64,
     pub(super) too_slow: u64,
     pub(super) extended: u64,
+    pub(super) waited: u64,
+    pub(super) offered: u64,
+    pub(super) changed: u64,
+    pub(super) changes_refused: u64,
+    pub(super) cancelled_late: u64,
     pub(super) declined: u64,
     pub(super) charges_asked: u64,
     pub(super) refunds_asked: u64,
@@ -54,12 +59,17 @@ impl Counts {
             ("swept", self.swept),
             ("crashes", self.crashes),
         ]);
-        if self.extended > 0 {
-            out.counts.insert("extended", self.extended);
-        }
-        if self.given_back_by_agencies_minor > 0 {
-            out.counts.insert("given_back_by_agencies_minor", self.given_back_by_agencies_minor);
-        }
+        // What not every desk knows of is shown where it happened.
+        let rare = [
+            ("extended", self.extended),
+            ("waited_in_line", self.waited),
+            ("offered_from_line", self.offered),
+            ("changed", self.changed),
+            ("changes_refused", self.changes_refused),
+            ("cancelled_late", self.cancelled_late),
+            ("given_back_by_agencies_minor", self.given_back_by_agencies_minor),
+        ];
+        out.counts.extend(rare.into_iter().filter(|(_, count)| *count > 0));
         if let Some(sold_out_us) = self.sold_out_us {
             out.minima.insert("sold_out_us", sold_out_us);
         }

@@ -19,6 +19,8 @@ pub(super) enum Stage<G: Goods> {
     Extending(Token, Time),
     /// Their money was asked for.
     Paying,
+    /// They wait in line for what is taken.
+    InLine,
 }
 
 /// Where a booking came from: who its payments are to chance.

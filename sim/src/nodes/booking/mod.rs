@@ -5,17 +5,22 @@ mod books;
 mod channel;
 mod flow;
 mod front;
+mod nights;
 mod selling;
 mod settings;
 mod sweeper;
+mod terms;
+mod tickets;
+mod view;
 mod waiting;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use self::front::{Nights, Tickets};
+use self::nights::Nights;
 use self::selling::{Defect, Selling};
+use self::tickets::Tickets;
 use super::{Kind, service};
 use crate::cluster::Node;
 use crate::scenario::Around;

@@ -2,6 +2,8 @@
 //! it. The desk asks the payment provider that it calls, and is told by its webhooks. What it has written survives a crash
 //! as far as its store lets it.
 
+mod afterwards; // what customers do beside holding and paying
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -49,6 +51,8 @@ struct Draws {
     checkout: Key,
     abandon: Key,
     cancel: Key,
+    waits: Key,
+    changes: Key,
     shows: Key,
 }
 
@@ -78,6 +82,8 @@ pub(super) struct Selling<F: Front> {
     timers: BTreeSet<(Time, BookingId)>,
     /// When who has confirmed calls it off.
     cancels: BTreeSet<(Time, BookingId)>,
+    /// When who has confirmed wants something else.
+    changes: BTreeSet<(Time, BookingId)>,
     asked: Index<u64, Asked>,
     questions: u64,
     /// Of bookings that were held.
@@ -108,6 +114,7 @@ impl<F: Front> Selling<F> {
             flows: Index::default(),
             timers: BTreeSet::new(),
             cancels: BTreeSet::new(),
+            changes: BTreeSet::new(),
             asked: Index::default(),
             questions: 0,
             lasting: Index::default(),
@@ -177,7 +184,7 @@ impl<F: Front> Selling<F> {
                     self.ask(booking, refund << 1 | 1 | MADE_UP, Some(kind), minor, cx);
                 }
             }
-            Output::Offered { .. } => {}
+            Output::Offered { booking, token, .. } => self.offered(booking, token, cx),
             Output::Settled { booking, phase } => self.settled(booking, phase, cx),
         }
     }
@@ -200,12 +207,7 @@ impl<F: Front> Selling<F> {
         let is_theirs = phase.claim() == Claim::Owns;
         if is_theirs {
             self.tell_confirmed(booking, cx);
-            let will_cancel = self.draws.is_some_and(|draws| {
-                chance_ppm(draws.cancel.draw(cx.redrawn(booking.0)), self.settings.cancel_ppm)
-            });
-            if will_cancel {
-                self.cancels.insert((cx.local_time() + self.settings.cancel_after, booking));
-            }
+            self.plan_afterwards(booking, cx);
         }
         if is_given_up(phase) {
             cx.booking_fact(BookingFact::Ended { booking: booking.0 });
@@ -222,12 +224,13 @@ impl<F: Front> Selling<F> {
     }
 
     fn tell_confirmed(&mut self, booking: BookingId, cx: &mut Cx<'_>) {
-        let Some(desk) = self.desk() else { return };
+        let Some(front) = &self.front else { return };
+        let desk = front.desk();
         let Some(kept) = desk.booking(booking) else { return };
         let limit = |unit| desk.goods().limit(unit);
         let units = kept.units.iter().map(|taken| (F::word_of(taken.unit), taken.count, limit(taken.unit)));
-        let units = units.collect();
-        cx.booking_fact(BookingFact::Confirmed { booking: booking.0, units });
+        let units = units.chain(front.ruled(kept)).collect();
+        cx.booking_fact(BookingFact::Confirmed { booking: booking.0, units, name: F::name_of });
     }
 
     /// Asks the provider to do something under this name, or what became of it.
@@ -352,7 +355,7 @@ impl<F: Front> Selling<F> {
         let words = |purpose: u64| draws.choice.draw2(identity, purpose);
         let Ok(ask) = front.wish(now, id, CustomerId(flow.request.key), tries, &words) else {
             self.counts.found_nothing += 1;
-            self.end(id, Verdict::Answer(Answered { missed: true, value: 0 }));
+            self.wait_or_leave(id, cx);
             return;
         };
         let minor = ask.deposit_minor;
@@ -445,7 +448,7 @@ impl<F: Front> Selling<F> {
         flow.tries += 1;
         if flow.tries >= most {
             self.counts.gave_up_choosing += 1;
-            self.end(id, Verdict::Answer(Answered { missed: true, value: 0 }));
+            self.wait_or_leave(id, cx);
         } else {
             self.wait(id, cx.local_time() + self.settings.try_again, Stage::Choosing);
         }
@@ -490,7 +493,7 @@ impl<F: Front> Selling<F> {
             Stage::Deciding(pending, minor) => self.commit(id, pending, minor, cx),
             Stage::Holding(token) => self.pay(id, token, cx),
             Stage::Extending(token, due) => self.extend(id, token, due, cx),
-            Stage::Paying => flow.stage = Stage::Paying,
+            stage @ (Stage::Paying | Stage::InLine) => flow.stage = stage,
         }
     }
 
@@ -581,6 +584,8 @@ impl<F: Front> Behaviour for Selling<F> {
             checkout: cx.key("checkout"),
             abandon: cx.key("abandon"),
             cancel: cx.key("cancel"),
+            waits: cx.key("waits"),
+            changes: cx.key("changes"),
             shows: cx.key("shows"),
         });
         if self.front.is_some() {
@@ -613,6 +618,7 @@ impl<F: Front> Behaviour for Selling<F> {
         self.flows.clear();
         self.timers.clear();
         self.cancels.clear();
+        self.changes.clear();
         self.asked.clear();
         self.woken.clear();
         self.answers.clear();
@@ -644,7 +650,8 @@ impl<F: Front> Behaviour for Selling<F> {
         if !self.woken.is_empty() {
             return Some(Time::ZERO);
         }
-        let flow = self.timers.first().into_iter().chain(self.cancels.first()).map(|(due, _)| *due);
+        let timers = [&self.timers, &self.cancels, &self.changes];
+        let flow = timers.into_iter().filter_map(|timers| timers.first()).map(|(due, _)| *due);
         let front = self.front.as_ref().map(|front| [front.deadline(), front.desk().deadline()]);
         flow.chain(front.into_iter().flatten().flatten()).min()
     }
@@ -654,15 +661,14 @@ impl<F: Front> Behaviour for Selling<F> {
             self.timers.remove(&(due, id));
             self.flow_due(id, cx);
         }
-        while let Some((due, booking)) = self.cancels.first().copied().filter(|(due, _)| *due <= local) {
-            self.cancels.remove(&(due, booking));
-            self.counts.cancelled += 1;
-            // Who meets another transaction does not try again.
-            let _ = self.handle(Clocks::agreed(local), Command::Cancel { booking, fee_minor: 0 }, cx);
-        }
+        self.changes_due(local, cx);
+        self.cancels_due(local, cx);
         let mut out = Vec::new();
         if let (Some(front), Some(draws)) = (&mut self.front, self.draws) {
-            front.turn(local, &|booking| draws.shows.draw(cx.redrawn(booking)), &mut out);
+            let broken = front.turn(local, &|booking| draws.shows.draw(cx.redrawn(booking)), &mut out);
+            if let Some(witness) = broken {
+                cx.violation(booked::CONSISTENT, witness);
+            }
             self.after_step(std::mem::take(&mut out), cx);
         }
         if let Some(desk) = self.desk().filter(|desk| desk.deadline().is_some_and(|due| due <= local)) {

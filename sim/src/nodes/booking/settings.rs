@@ -6,6 +6,7 @@ use foreshock_systems::store::FsyncPolicy;
 use foreshock_systems::ticket_booking::{Order, WaitingRoomConfig};
 use serde_json::{Map, Value};
 
+use super::terms::{TERMS, Terms};
 use crate::kernel::time::{Span, Time};
 use crate::nodes::setting_table::{
     self as settings, Setting, Wrong, choice, lifetime, positive, range, share, span, switch, up_to,
@@ -71,13 +72,18 @@ pub(super) struct DeskSettings {
     pub(super) channels: u32,
     /// So many rooms a night are each agency's alone; none: all sell what is free.
     pub(super) allotment: u32,
+    pub(super) terms: Terms,
 }
 
 impl DeskSettings {
     /// The first night that can be booked: tomorrow, or the first of all where days do not pass.
     pub(super) fn first_night(&self, now: Time) -> u64 {
-        let passed = self.day.and_then(|day| now.as_nanos().checked_div(day.as_nanos()));
-        passed.map_or(0, |passed| passed + 1)
+        self.today(now).map_or(0, |today| today + 1)
+    }
+
+    /// Days that have passed; `None` where they do not.
+    pub(super) fn today(&self, now: Time) -> Option<u64> {
+        self.day.and_then(|day| now.as_nanos().checked_div(day.as_nanos()))
     }
 }
 
@@ -113,6 +119,7 @@ impl Default for DeskSettings {
             compensation_minor: 0,
             channels: 0,
             allotment: 0,
+            terms: Terms::default(),
         }
     }
 }
@@ -232,7 +239,7 @@ const OFFICE: [Setting<DeskSettings>; 4] = [
     }),
 ];
 
-const HOTEL: [Setting<DeskSettings>; 10] = [
+const HOTEL: [Setting<DeskSettings>; 11] = [
     ("rooms", |settings, value| {
         settings.rooms = up_to(value, 1_000_000)?;
         Ok(())
@@ -274,6 +281,10 @@ const HOTEL: [Setting<DeskSettings>; 10] = [
         settings.channels = up_to(value, 100)?;
         Ok(())
     }),
+    ("line", |settings, value| {
+        settings.config.max_waiters = up_to(value, 1_000_000)?;
+        Ok(())
+    }),
     ("allotment", |settings, value| {
         settings.allotment = up_to(value, 1_000_000)?;
         Ok(())
@@ -294,7 +305,7 @@ pub(super) fn box_office(written: &Map<String, Value>) -> Result<DeskSettings, V
 
 /// The settings of a hotel, or everything that is wrong with them.
 pub(super) fn hotel(written: &Map<String, Value>) -> Result<DeskSettings, Vec<Wrong>> {
-    let table: Vec<_> = COMMON.into_iter().chain(HOTEL).collect();
+    let table: Vec<_> = COMMON.into_iter().chain(HOTEL).chain(TERMS).collect();
     let mut read = settings::read_stored(
         "a hotel",
         &table,
@@ -485,6 +496,17 @@ mod tests {
             wrong(hotel, &json!({"allotment": 6})),
             ["allotment: there is nobody who could have it: add `channels: 1`"]
         );
+        assert_eq!(
+            wrong(hotel, &json!({"weekend": "80%", "late_fee": "half", "guarantee": "card", "types": 0})),
+            [
+                "weekend: `80%` is no price for a weekend; write what its nights cost of a usual one, from `100%` to \
+                 `1000%`",
+                "late_fee: `half` is not known here; use none, first_night or all",
+                "guarantee: `card` is not known here; use prepaid, first_night or none",
+                "types: must be at least 1, found `0`",
+            ]
+        );
+        assert_eq!(wrong(hotel, &json!({"late_fee": "30%", "saver": "20%", "waitlist": "10%"})), [""; 0]);
         assert_eq!(wrong(agency, &json!({"channel": 0})), ["channel: must be at least 1, found `0`"]);
         assert_eq!(
             wrong(waiting_room, &json!({"order": "random"})),

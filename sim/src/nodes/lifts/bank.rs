@@ -7,6 +7,7 @@ use std::sync::Arc;
 use foreshock_systems::elevator::{Bank, BankConfig, CarId, Floor, Input, Output, RiderId};
 
 use super::settings::{self, Settings, Traffic};
+use super::traffic::TrafficCounts;
 use super::{DELIVERS_EARLY, invariant};
 use crate::cluster::{Cx, Durable, Probes, Ref, Request};
 use crate::kernel::draw::{Key, below};
@@ -40,6 +41,13 @@ struct Draws {
     kind: Key,
 }
 
+/// Somebody who is not there yet.
+#[derive(Clone, Copy)]
+struct Person {
+    job: Ref,
+    comes_in: bool,
+}
+
 pub(super) struct Lifts {
     settings: Settings,
     defect: u8,
@@ -47,7 +55,7 @@ pub(super) struct Lifts {
     /// Cars that are out of service by now.
     out_now: u16,
     faults: Faults,
-    people: BTreeMap<RiderId, Ref>,
+    people: BTreeMap<RiderId, Person>,
     numbered: u64,
     draws: Option<Draws>,
     wait: Durations,
@@ -56,11 +64,13 @@ pub(super) struct Lifts {
     waits: u64,
     wait_sum_us: u64,
     waiting_max: u64,
+    traffic: TrafficCounts,
 }
 
 impl Lifts {
     pub(super) fn new(service: ServiceId, plan: &Arc<Plan>, defect: u8) -> Lifts {
         let settings = read(&plan.services[service.index()]);
+        let cars = settings.config.cars;
         Lifts {
             bank: new_bank(&settings),
             settings,
@@ -76,6 +86,7 @@ impl Lifts {
             waits: 0,
             wait_sum_us: 0,
             waiting_max: 0,
+            traffic: TrafficCounts::new(cars),
         }
     }
 
@@ -142,18 +153,22 @@ impl Lifts {
         let mut jobs = Vec::new();
         for output in out {
             match output {
-                Output::Boarded { rider, waited, .. } => {
+                Output::Boarded { rider, car, waited } => {
+                    if self.people.get(&rider).is_some_and(|person| person.comes_in) {
+                        self.traffic.boarded_at_lobby(cx.local_time(), car);
+                    }
                     self.wait.record(waited);
                     self.waits += 1;
                     self.wait_sum_us += waited.as_micros();
                     self.long_waits += u64::from(waited.as_micros() >= LONG_S * 1_000_000);
                     if self.defect == DELIVERS_EARLY {
-                        jobs.extend(self.people.remove(&rider));
+                        jobs.extend(self.people.remove(&rider).map(|person| person.job));
                     }
                 }
-                Output::Delivered { rider, travelled, .. } => {
+                Output::Delivered { rider, car, travelled } => {
+                    self.traffic.brought(cx.local_time(), car);
                     self.travel.record(travelled);
-                    let job = self.people.remove(&rider);
+                    let job = self.people.remove(&rider).map(|person| person.job);
                     if job.is_none() {
                         let witness = format!("person {} came to a floor a second time", rider.0);
                         cx.violation(invariant::ONCE, witness);
@@ -164,7 +179,13 @@ impl Lifts {
                     let witness = format!("person {} has waited for too long on floor {}", rider.0, floor.0);
                     cx.violation(invariant::BOUNDED, witness);
                 }
-                Output::Assigned { .. } | Output::PutOut { .. } => {}
+                Output::PutOut { rider, car, floor } => {
+                    self.traffic.put_out(car);
+                    if let Some(person) = self.people.get_mut(&rider) {
+                        person.comes_in = floor == Floor(0);
+                    }
+                }
+                Output::Assigned { .. } => {}
             }
         }
         self.waiting_max = self.waiting_max.max(self.bank.waiting());
@@ -203,7 +224,7 @@ impl Behaviour for Lifts {
         let rider = RiderId(self.numbered);
         let mut out = Vec::new();
         self.follow_settings(now, &mut out);
-        self.people.insert(rider, job);
+        self.people.insert(rider, Person { job, comes_in: from == Floor(0) });
         if self.bank.handle(now, Input::Arrive { rider, from, to }, &mut out).is_err() {
             self.people.remove(&rider);
             return Verdict::Fail;
@@ -266,6 +287,12 @@ impl Behaviour for Lifts {
             ("dispatcher_restarts", faults.dispatcher_restarts),
         ];
         out.counts.extend(seldom.into_iter().filter(|(_, count)| *count > 0));
+        let (trips, interval) = self.traffic.interval();
+        if trips > 1 {
+            out.counts.insert("trips_from_lobby", trips);
+            out.maxima.insert("interval_mean_us", interval.as_micros());
+        }
+        out.maxima.insert("persons_per_5_min_max", self.traffic.most_in_five_minutes());
         out.maxima.insert("waiting_max", self.waiting_max);
         out.maxima.insert("wait_mean_us", self.wait_sum_us / self.waits.max(1));
         let (mut wait, mut travel) = (self.wait.clone(), self.travel.clone());

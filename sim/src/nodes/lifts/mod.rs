@@ -3,6 +3,7 @@
 
 mod bank;
 mod settings;
+mod traffic;
 
 use std::sync::Arc;
 

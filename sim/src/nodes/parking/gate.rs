@@ -11,6 +11,7 @@ use foreshock_systems::parking_lot::{
 
 use super::gates_of;
 use super::settings::{self, GateSettings, Stays};
+use super::sign::{SIGNS, Sign};
 use super::wire::{Ask, Look};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request, Slab};
 use crate::kernel::draw::{Distribution, Key, Lineage, Sampler, below, chance_ppm, name_hash};
@@ -101,6 +102,7 @@ pub(super) struct Gate {
     tell_at: Option<Time>,
     wants_allotment: bool,
     told: u32,
+    sign: Sign,
     draws: Option<Draws>,
     name: u64,
     counts: Counts,
@@ -131,6 +133,7 @@ impl Gate {
             telling: None,
             tell_at: None,
             told: 0,
+            sign: Sign::default(),
             draws: None,
             name: name_hash(&own.name),
             counts: Counts::default(),
@@ -497,6 +500,9 @@ impl Behaviour for Gate {
             (false, false) => Stage::Entering { wanted: 0 },
         };
         self.counts.came += u64::from(!is_booking);
+        if !is_booking && self.sign.turns_away(kind) {
+            return Verdict::TurnAway;
+        }
         let at = self.cars.insert(Car {
             request: *request,
             job: Some(job),
@@ -523,6 +529,7 @@ impl Behaviour for Gate {
             }
         }
         self.tell_at = Some(cx.local_time());
+        self.sign.begin(cx.local_time(), self.settings.sign_every);
     }
 
     fn crash(&mut self, _keep: Durable) {
@@ -533,10 +540,14 @@ impl Behaviour for Gate {
             self.cars.remove(at);
         }
         self.telling = None;
+        self.sign.crash();
     }
 
     fn reconfigure(&mut self, plan: &ServicePlan) {
-        self.settings = read(plan);
+        let was = std::mem::replace(&mut self.settings, read(plan));
+        if was.sign_every != self.settings.sign_every {
+            self.sign.begin(Time::ZERO, self.settings.sign_every);
+        }
         self.stays = sampler(&self.settings);
     }
 
@@ -549,6 +560,10 @@ impl Behaviour for Gate {
             self.heard(done, cx);
             return None;
         }
+        if done.token == SIGNS {
+            self.sign.heard(done);
+            return None;
+        }
         let at = Ref::unpack(done.token);
         match (done.outcome, done.missed) {
             (OutcomeKind::Ok, false) => self.went_well(at, done.value, cx),
@@ -559,7 +574,7 @@ impl Behaviour for Gate {
 
     fn deadline(&self) -> Option<Time> {
         let pause = self.pauses.first().map(|(at, _)| *at);
-        [pause, self.tell_at].into_iter().flatten().min()
+        [pause, self.tell_at, self.sign.deadline()].into_iter().flatten().min()
     }
 
     fn expire(&mut self, local: Time, cx: &mut Cx<'_>) -> Option<Woken> {
@@ -571,6 +586,7 @@ impl Behaviour for Gate {
         if self.tell_at.is_some_and(|at| at <= local) {
             self.tell(cx);
         }
+        self.sign.ask(local, self.settings.sign_every, self.edge, cx);
         None
     }
 
@@ -596,6 +612,9 @@ impl Behaviour for Gate {
                 ("came_booked", counts.came_booked),
                 ("turned_away_booked", counts.turned_away_booked),
             ]);
+        }
+        if self.settings.sign_every.is_some() || self.sign.turned_away() > 0 {
+            out.counts.insert("turned_away_by_sign", self.sign.turned_away());
         }
         if counts.permits > 0 {
             out.counts.insert("permits", counts.permits);

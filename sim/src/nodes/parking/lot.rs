@@ -13,6 +13,7 @@ use foreshock_systems::parking_lot::{
 use super::closures::Closures;
 use super::sensors::Sensors;
 use super::settings::{self, Chooses, LotSettings};
+use super::sign;
 use super::wire::{Ask, Look};
 use super::{
     BELIEVES_GATES, CHARGES_AGAIN, FORGIVES_LOST, GIVES_KEPT_AWAY, HIDES_SENSORS, gates_of, invariant,
@@ -122,6 +123,11 @@ impl Lot {
         let vehicle = |look: Look| look.with(Plate(key));
         let done = match ask {
             Ask::Look { look } => return self.look(look.kind),
+            Ask::Sign => {
+                let full = VehicleKind::ALL.into_iter().filter(|kind| lot.sign(*kind));
+                let value = full.map(sign::bit).sum();
+                return Verdict::Answer(Answered { missed: false, value });
+            }
             Ask::Enter { wanted, .. } if wanted > 0 && self.defect == BELIEVES_GATES => {
                 return self.believe(SpotId(wanted as u32 - 1), TicketId(key), cx);
             }

@@ -6,6 +6,7 @@ mod gate;
 mod lot;
 mod sensors;
 mod settings;
+mod sign;
 mod wire;
 
 use std::sync::Arc;

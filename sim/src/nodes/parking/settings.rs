@@ -271,6 +271,8 @@ pub(super) struct GateSettings {
     pub(super) allotment: u32,
     /// Between attempts to tell the lot something.
     pub(super) tell_every: Span,
+    /// How often the sign before the gate asks whether the lot is full; none: there is no sign.
+    pub(super) sign_every: Option<Span>,
     /// Asks which spot is free first, and then wants that one.
     pub(super) looks_first: bool,
     /// How long before it comes a car that books a spot says so.
@@ -287,7 +289,7 @@ pub(super) struct GateSettings {
     pub(super) level: u16,
 }
 
-const GATE: [Setting<GateSettings>; 12] = [
+const GATE: [Setting<GateSettings>; 13] = [
     ("stay", |settings, value| {
         settings.stay = lifetime(value)?;
         Ok(())
@@ -312,6 +314,10 @@ const GATE: [Setting<GateSettings>; 12] = [
     }),
     ("allotment", |settings, value| {
         settings.allotment = up_to(value, 10_000)?;
+        Ok(())
+    }),
+    ("sign_every", |settings, value| {
+        settings.sign_every = Some(lifetime(value)?);
         Ok(())
     }),
     ("tell_every", |settings, value| {
@@ -356,6 +362,7 @@ pub(super) fn gate(written: &Map<String, Value>) -> Result<GateSettings, Vec<Wro
         offline: OfflinePolicy::Refuse,
         allotment: 0,
         tell_every: Span::from_secs(2),
+        sign_every: None,
         looks_first: false,
         book_ahead: Span::from_secs(3_600),
         punctuality: Span::from_secs(300),

@@ -39,6 +39,8 @@ pub(super) enum Ask {
     Lost,
     /// Spots to give away while it is cut off.
     Allot { count: u32 },
+    /// Which kinds of vehicle are there no spots for? Answered with a bit for each.
+    Sign,
     /// It let a car in while it was cut off: entry and ticket by the gate's numbers; the place of its spot among those
     /// that were set aside, from 1, or 0.
     CameIn { entry: u32, at_ns: u64, ticket: u32, spot: u32, look: Look },
@@ -56,6 +58,7 @@ const CAME_IN: u64 = 7;
 const WENT_OUT: u64 = 8;
 const RESERVE: u64 = 9;
 const LOST: u64 = 10;
+const SIGN: u64 = 11;
 
 const PERMIT: u64 = 1 << 16;
 
@@ -80,6 +83,7 @@ impl Ask {
             }
             Ask::Reserve { look, from_ns, until_ns } => [RESERVE | word_of(look), from_ns, until_ns],
             Ask::Lost => [LOST, 0, 0],
+            Ask::Sign => [SIGN, 0, 0],
             Ask::Allot { count } => [ALLOT, u64::from(count), 0],
             Ask::CameIn { entry, at_ns, ticket, spot, look } => {
                 let head = CAME_IN | word_of(look) | u64::from(entry) << 32;
@@ -100,6 +104,7 @@ impl Ask {
             LEAVE => Ask::Leave { minor: second, quoted_at_ns: third, payment: high },
             RESERVE => Ask::Reserve { look: look_of(head)?, from_ns: second, until_ns: third },
             LOST => Ask::Lost,
+            SIGN => Ask::Sign,
             ALLOT => Ask::Allot { count: second as u32 },
             CAME_IN => Ask::CameIn {
                 entry: high,
@@ -130,6 +135,7 @@ mod tests {
             Ask::Leave { minor: 9, quoted_at_ns: u64::MAX, payment: 3 },
             Ask::Reserve { look, from_ns: 8, until_ns: 11 },
             Ask::Lost,
+            Ask::Sign,
             Ask::Allot { count: 5 },
             Ask::CameIn { entry: 2, at_ns: 5, ticket: 4, spot: 1, look: permit },
             Ask::WentOut { entry: 3, at_ns: 6, minor: 200 },

@@ -3,6 +3,7 @@
 mod laws;
 mod stories;
 
+use super::front::Sabotage;
 use super::*;
 use crate::booking::{
     Answer, BookingId, Clocks, Command, CustomerId, DeskConfig, Isolation, Output, Phase, Refusal, Rejected,
@@ -154,5 +155,8 @@ impl World {
         assert_eq!(totals.captured_minor - totals.refunded_minor, totals.kept_minor + totals.to_refund_minor);
         let counts = self.hotel.arrivals();
         assert_eq!(counts.arrived, counts.housed + counts.walked + counts.turned_away);
+        for offset in 0..8 {
+            assert_eq!(self.hotel.audit(first_night().plus(offset)), Ok(()));
+        }
     }
 }

@@ -90,6 +90,31 @@ fn guests_are_given_rooms_and_whoever_is_too_many_is_walked_and_then_turned_away
 }
 
 #[test]
+fn a_party_that_nobody_remembers_and_one_in_a_room_of_others_are_seen() {
+    let violation_of = |sabotage: Option<Sabotage>| {
+        let mut world = World::new(house([1, 0], Overbooking::Factor(1_000_000)), desk());
+        world.hotel.sabotage = sabotage;
+        for id in 1..=2 {
+            world.book(id, request(0, 0, 1)).expect("more is accepted than there is");
+        }
+        world.to(0, 900);
+        for id in 1..=2 {
+            world.arrive(id).expect("they have a confirmation");
+        }
+        world.hotel.audit(first_night()).err()
+    };
+    assert_eq!(violation_of(None), None);
+    assert_eq!(
+        violation_of(Some(Sabotage::ForgetsTheWalked)),
+        Some(HouseViolation::Arrivals { arrived: 1, accounted: 2 })
+    );
+    assert_eq!(
+        violation_of(Some(Sabotage::DoublesUp)),
+        Some(HouseViolation::Occupied { night: first_night(), occupied: 2, rooms: 1 })
+    );
+}
+
+#[test]
 fn a_room_is_cleaned_before_somebody_else_is_given_it_and_guests_can_move() {
     let mut world = World::new(house([1, 1], Overbooking::None), desk());
     world.book(1, request(0, 0, 1)).expect("it is free");
