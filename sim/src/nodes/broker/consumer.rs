@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use foreshock_systems::broker::PartitionId;
-use foreshock_systems::broker::client::{CommitWhen, Poller, PollerOutput};
-use foreshock_systems::broker::group::{GroupInput, GroupRejected};
+use foreshock_systems::broker::client::{CommitWhen, Poller, PollerConfig, PollerOutput};
+use foreshock_systems::broker::group::{GroupInput, GroupRejected, Protocol};
 use foreshock_systems::broker::log::{Assignment, Read, Record, Rejected};
 
 use super::SHORTEST_NAP;
@@ -81,6 +81,7 @@ impl ConsumerNode {
         let own = &plan.services[service.index()];
         let settings = settings::consumer(&own.settings).expect("the plan's settings were checked");
         let post = Post::new(service, replica, plan);
+        let controller = post.controller();
         let samplers = own.operations.iter().map(|operation| {
             Sampler::new(&operation.service_time).expect("the plan's distributions were checked")
         });
@@ -88,9 +89,9 @@ impl ConsumerNode {
             service,
             plan: Arc::clone(plan),
             brokers: post.brokers(),
-            controller: post.controller(),
+            controller,
             post,
-            poller: Poller::new(settings.config),
+            poller: Poller::new(config_of(&settings, controller, plan)),
             settings,
             samplers: samplers.collect(),
             keys: None,
@@ -168,7 +169,7 @@ impl ConsumerNode {
             let (member, owned) = (self.poller.member(), self.poller.owned());
             let ask = GroupInput::Join { token: 0, member, owned };
             self.ask_group(ask, Asked::Join, Span::from_secs(86_400), cx);
-        } else if self.poller.is_member() && self.reading.is_empty() && !is_ahead {
+        } else if self.poller.reads() && self.reading.is_empty() && !is_ahead {
             self.poll(cx);
         }
     }
@@ -334,6 +335,13 @@ impl ConsumerNode {
     }
 }
 
+/// What a member is told: its own settings, and the protocol of its group.
+fn config_of(settings: &ConsumerSettings, controller: Option<ServiceId>, plan: &Plan) -> PollerConfig {
+    let written = controller.map(|service| &plan.services[service.index()].settings);
+    let protocol = written.and_then(|written| settings::controller(written).ok()).map(|s| s.group.protocol);
+    PollerConfig { reads_on: protocol == Some(Protocol::Cooperative), ..settings.config }
+}
+
 /// Whose request a record was, and its operation, as its producer wrote it.
 fn of_record(record: &Record) -> (u64, u32) {
     let value = record.value.as_deref().unwrap_or_default();
@@ -373,7 +381,7 @@ impl Node for ConsumerNode {
     }
 
     fn crash(&mut self, _keep: Durable, _lost: &mut dyn FnMut(&Request)) {
-        self.poller = Poller::new(self.settings.config);
+        self.poller = Poller::new(config_of(&self.settings, self.controller, &self.plan));
         self.asked.clear();
         self.reading.clear();
         self.buffer.clear();
@@ -392,7 +400,7 @@ impl Node for ConsumerNode {
         });
         self.samplers = samplers.collect();
         self.settings = settings;
-        self.poller.reconfigure(self.settings.config);
+        self.poller.reconfigure(config_of(&self.settings, self.controller, &self.plan));
         Ok(())
     }
 

@@ -25,6 +25,9 @@ pub struct PollerConfig {
     pub poll_interval: Span,
     /// What it commits.
     pub commit: CommitWhen,
+    /// Under the cooperative protocol it reads on while the group rebalances: it keeps what it has until it is told
+    /// otherwise. Under the eager one it stops.
+    pub reads_on: bool,
 }
 
 impl Default for PollerConfig {
@@ -34,6 +37,7 @@ impl Default for PollerConfig {
             heartbeat_every: Span::from_secs(3),
             poll_interval: Span::from_secs(300),
             commit: CommitWhen::After,
+            reads_on: false,
         }
     }
 }
@@ -71,6 +75,17 @@ struct Position {
     committed: Option<u64>,
 }
 
+/// How it stands with the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It is no member, or not of this generation.
+    Outside,
+    /// A member that joins the next generation.
+    Rejoining,
+    /// A member.
+    Member,
+}
+
 /// A member.
 #[derive(Clone, Debug)]
 pub struct Poller {
@@ -78,7 +93,7 @@ pub struct Poller {
     member: Option<MemberId>,
     generation: u32,
     positions: BTreeMap<PartitionId, Position>,
-    is_member: bool,
+    standing: Standing,
     polled_at: Time,
     heartbeat_at: Time,
 }
@@ -91,7 +106,7 @@ impl Poller {
             member: None,
             generation: 0,
             positions: BTreeMap::new(),
-            is_member: false,
+            standing: Standing::Outside,
             polled_at: Time::ZERO,
             heartbeat_at: Time::ZERO,
         }
@@ -112,7 +127,15 @@ impl Poller {
     }
     /// Whether it is a member of a generation.
     pub const fn is_member(&self) -> bool {
-        self.is_member
+        matches!(self.standing, Standing::Member)
+    }
+    /// Whether it reads what it has: as a member, or while it joins the next generation if that is usual.
+    pub const fn reads(&self) -> bool {
+        match self.standing {
+            Standing::Member => true,
+            Standing::Rejoining => self.config.reads_on,
+            Standing::Outside => false,
+        }
     }
     /// What it reads, and the next offset of each.
     pub fn positions(&self) -> impl Iterator<Item = (PartitionId, u64)> {
@@ -139,7 +162,7 @@ impl Poller {
             let fresh = Position { next: start, processed: start, committed: *committed };
             self.positions.insert(*partition, before.get(partition).copied().unwrap_or(fresh));
         }
-        (self.member, self.generation, self.is_member) = (Some(member), generation, true);
+        (self.member, self.generation, self.standing) = (Some(member), generation, Standing::Member);
         (self.polled_at, self.heartbeat_at) = (now, now + self.config.heartbeat_every);
     }
 
@@ -198,12 +221,19 @@ impl Poller {
     pub fn refused(&mut self, reason: &GroupRejected, out: &mut Vec<PollerOutput>) {
         match reason {
             GroupRejected::UnknownMember(_) => {
-                (self.member, self.is_member) = (None, false);
+                (self.member, self.standing) = (None, Standing::Outside);
                 self.positions.clear();
                 out.push(PollerOutput::Join { member: None });
             }
-            GroupRejected::IllegalGeneration { .. } | GroupRejected::Rebalancing => {
-                self.is_member = false;
+            // What was refused was asked as a member of an earlier generation than it is of by now.
+            GroupRejected::IllegalGeneration { current }
+                if self.is_member() && *current == self.generation => {}
+            GroupRejected::IllegalGeneration { .. } => {
+                self.standing = Standing::Outside;
+                out.push(PollerOutput::Join { member: self.member });
+            }
+            GroupRejected::Rebalancing => {
+                self.standing = Standing::Rejoining;
                 out.push(PollerOutput::Join { member: self.member });
             }
             GroupRejected::NotAssigned(partition) => {
@@ -216,14 +246,14 @@ impl Poller {
     /// When [`expire`](Poller::expire) wants to be called next.
     pub fn deadline(&self) -> Option<Time> {
         let stuck_at = self.polled_at + self.config.poll_interval;
-        self.is_member.then_some(self.heartbeat_at.min(stuck_at))
+        self.is_member().then_some(self.heartbeat_at.min(stuck_at))
     }
 
     /// Heartbeats, and leaves if it is stuck.
     pub fn expire(&mut self, now: Time, out: &mut Vec<PollerOutput>) {
-        let Some(member) = self.member.filter(|_| self.is_member) else { return };
+        let Some(member) = self.member.filter(|_| self.is_member()) else { return };
         if self.polled_at + self.config.poll_interval <= now {
-            (self.member, self.is_member) = (None, false);
+            (self.member, self.standing) = (None, Standing::Outside);
             self.positions.clear();
             out.push(PollerOutput::Leave { member, reason: LeaveReason::PollBound });
             out.push(PollerOutput::Join { member: None });

@@ -114,6 +114,7 @@ fn member(commit: CommitWhen) -> Poller {
         heartbeat_every: Span::from_millis(100),
         poll_interval: Span::from_millis(1_000),
         commit,
+        reads_on: false,
     };
     let mut poller = Poller::new(config);
     poller.joined(at(0), MemberId(4), 2, &[(P, Some(10))], 0);
@@ -149,6 +150,24 @@ fn what_is_committed_is_what_is_processed_or_what_is_received_as_one_wants() {
         let new = PartitionId { index: 1, ..P };
         poller.joined(at(9), MemberId(4), 3, &[(P, Some(12)), (new, None)], 7);
         assert_eq!(poller.positions().collect::<Vec<_>>(), [(P, 15), (new, 7)]);
+    }
+}
+
+#[test]
+fn a_cooperative_member_reads_on_while_the_group_rebalances_and_an_eager_one_does_not() {
+    for reads_on in [true, false] {
+        let mut poller = member(CommitWhen::After);
+        poller.reconfigure(PollerConfig { reads_on, ..PollerConfig::default() });
+        let mut out = Vec::new();
+        poller.refused(&GroupRejected::Rebalancing, &mut out);
+        assert_eq!((poller.reads(), poller.is_member()), (reads_on, false));
+        assert_eq!(poller.deadline(), None, "joining says that it is there");
+        poller.refused(&GroupRejected::IllegalGeneration { current: 9 }, &mut out);
+        assert!(!poller.reads(), "somebody else may read it by now");
+        poller.joined(at(9), MemberId(4), 9, &[(P, Some(12))], 0);
+        assert!(poller.reads());
+        poller.refused(&GroupRejected::IllegalGeneration { current: 9 }, &mut out);
+        assert!(poller.is_member(), "a commit of the generation before was refused");
     }
 }
 
