@@ -23,7 +23,13 @@ pub(crate) fn hash_of<Q: Hash + ?Sized>(seed: u64, key: &Q) -> u64 {
 /// A hash for tables in memory, of the same kind and cheaper: a multiplication a word. Words may collide.
 #[inline]
 pub(crate) fn spread_of<Q: Hash + ?Sized>(key: &Q) -> u64 {
-    let mut spread = Spread(0x243F_6A88_85A3_08D3);
+    spread_from(0x243F_6A88_85A3_08D3, key)
+}
+
+/// [`spread_of`] from a start that strangers who choose keys cannot know.
+#[inline]
+pub(crate) fn spread_from<Q: Hash + ?Sized>(start: u64, key: &Q) -> u64 {
+    let mut spread = Spread(start);
     key.hash(&mut spread);
     spread.0
 }
