@@ -159,7 +159,7 @@ impl Eviction for Sieve {
 /// four or more the compiler jumps through a table, which takes longer than the hit itself.
 #[derive(Clone, Debug)]
 #[repr(u8)]
-pub(super) enum OneQueue {
+pub(in crate::cache) enum OneQueue {
     Fifo(Fifo),
     Clock(Clock),
     Sieve(Sieve),
