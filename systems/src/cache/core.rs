@@ -4,11 +4,11 @@
 use super::config::{CacheConfig, MAX_ENTRIES};
 use super::eviction::{Admission, Departure, Eviction, Incoming, Policy, Victim};
 use super::expiry::{Deadlines, Expiry};
-use super::lookup::{Inserted, Lookup, Stale, Terms};
+use super::lookup::{Inserted, Terms};
+use super::reads::index_start;
 use super::removal::{RemovalCause, RemovalListener};
 use super::stats::CacheStats;
 use super::tags::Tags;
-use crate::key_hash::hash_of;
 use crate::key_index::KeyIndex;
 use crate::time::{Span, Time};
 use std::borrow::Borrow;
@@ -25,18 +25,20 @@ use std::hash::Hash;
 pub struct Cache<K, V, L = ()> {
     pub(super) config: CacheConfig,
     /// The seed at the time of making: the index cannot follow another.
-    hash_seed: u64,
+    pub(super) hash_seed: u64,
+    /// Where the index's own hashes begin, by that seed.
+    pub(super) index_start: u64,
     /// Whether the eviction is the one the config names.
     is_built_in: bool,
     pub(super) entries: Vec<Option<Entry<K, V>>>,
     pub(super) facts: Vec<Facts>,
     free: Vec<u32>,
-    index: KeyIndex,
+    pub(super) index: KeyIndex,
     pub(super) eviction: Policy,
     weight: u64,
-    deadlines: Deadlines,
+    pub(super) deadlines: Deadlines,
     pub(super) tags: Tags,
-    stats: CacheStats,
+    pub(super) stats: CacheStats,
     listener: L,
 }
 
@@ -45,19 +47,37 @@ pub struct Cache<K, V, L = ()> {
 pub(super) struct Entry<K, V> {
     pub(super) key: K,
     pub(super) value: V,
-    expiry: Expiry,
+    pub(super) expiry: Expiry,
 }
 
 /// What only writes need to know of an entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
+    /// What the policy and the jitter go by.
     pub(super) hash: u64,
+    /// What the index goes by.
+    pub(super) index_hash: u64,
     pub(super) written: Time,
     /// Kept only if there is a time to idle.
     pub(super) used: Time,
     pub(super) own_ttl: Option<Span>,
     pub(super) version: u64,
     pub(super) weight: u32,
+}
+
+impl<K, V> Entry<K, V> {
+    /// Gives the entry in this slot the expiry that follows from the config and its facts.
+    #[inline(never)]
+    pub(super) fn renew(
+        &mut self,
+        slot: u32,
+        config: &CacheConfig,
+        facts: &Facts,
+        deadlines: &mut Deadlines,
+    ) {
+        self.expiry = Expiry::of(config, facts.hash, facts.own_ttl, facts.written, facts.used);
+        deadlines.note(slot, self.expiry.with_grace(config.grace));
+    }
 }
 
 impl<K: Hash + Eq, V> Cache<K, V> {
@@ -90,6 +110,7 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         Cache {
             config,
             hash_seed: config.seed,
+            index_start: index_start(config.seed),
             is_built_in,
             entries: Vec::new(),
             facts: Vec::new(),
@@ -104,89 +125,6 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         }
     }
 
-    /// Looks a key up and counts the lookup. At its expiry an entry has expired.
-    #[inline]
-    pub fn get<Q>(&mut self, now: Time, key: &Q) -> Lookup<&V>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.get_hashed(now, hash_of(self.hash_seed, key), key)
-    }
-
-    /// In the same function as its caller, even where that is another crate: a lookup is short, and calling it would be
-    /// a large part of it.
-    #[inline(always)]
-    pub(super) fn get_hashed<Q>(&mut self, now: Time, hash: u64, key: &Q) -> Lookup<&V>
-    where
-        K: Borrow<Q>,
-        Q: Eq + ?Sized,
-    {
-        let Some(slot) = self.find(hash, key) else {
-            self.stats.misses += 1;
-            return Lookup::Miss;
-        };
-        if self.entries[slot as usize].as_ref().is_some_and(|entry| entry.expiry.is_past(now)) {
-            self.found_expired(now, slot);
-            return Lookup::Expired;
-        }
-        self.stats.hits += 1;
-        if self.config.time_to_idle.is_some() {
-            self.touch(now, slot);
-        }
-        let Some(entry) = &self.entries[slot as usize] else { return Lookup::Miss };
-        self.eviction.on_hit(slot);
-        Lookup::Hit(&entry.value)
-    }
-
-    /// A fresh value. Counts and moves nothing.
-    pub fn peek<Q>(&self, now: Time, key: &Q) -> Option<&V>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.entry(key).filter(|entry| !entry.expiry.is_past(now)).map(|entry| &entry.value)
-    }
-
-    /// Whether a fresh value is there. Counts and moves nothing.
-    pub fn contains<Q>(&self, now: Time, key: &Q) -> bool
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.peek(now, key).is_some()
-    }
-
-    /// Whether there is an entry, fresh or expired. Counts and moves nothing.
-    pub fn has<Q>(&self, key: &Q) -> bool
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.entry(key).is_some()
-    }
-
-    /// A value that has expired and is kept for its grace. Counts and moves nothing.
-    pub fn stale<Q>(&self, now: Time, key: &Q) -> Option<Stale<&V>>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let entry = self.entry(key)?;
-        let is_kept = entry.expiry.is_past(now) && !entry.expiry.with_grace(self.config.grace).is_past(now);
-        let expired = entry.expiry.time().filter(|_| is_kept)?;
-        Some(Stale { value: &entry.value, expired_for: now.since(expired) })
-    }
-
-    /// When the entry of a key expires or expired; `None`: never, or there is none.
-    pub fn expiry<Q>(&self, key: &Q) -> Option<Time>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.entry(key).and_then(|entry| entry.expiry.time())
-    }
-
     /// Writes a value that weighs 1 and lives as long as the config says.
     pub fn insert(&mut self, now: Time, key: K, value: V) -> Inserted<V> {
         self.insert_with(now, key, value, &Terms::default())
@@ -194,21 +132,22 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
 
     /// Writes a value on terms of its own.
     pub fn insert_with(&mut self, now: Time, key: K, value: V, terms: &Terms<'_>) -> Inserted<V> {
-        let hash = hash_of(self.hash_seed, &key);
-        self.insert_hashed(now, hash, key, value, terms)
+        let index_hash = self.index_hash(&key);
+        self.insert_hashed(now, index_hash, key, value, terms)
     }
 
     #[inline]
     pub(super) fn insert_hashed(
         &mut self,
         now: Time,
-        hash: u64,
+        index_hash: u64,
         key: K,
         value: V,
         terms: &Terms<'_>,
     ) -> Inserted<V> {
         let facts = Facts {
-            hash,
+            hash: self.hash(&key),
+            index_hash,
             written: now,
             used: now,
             own_ttl: terms.ttl,
@@ -224,7 +163,7 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let slot = self.find(hash_of(self.hash_seed, key), key)?;
+        let slot = self.find(self.index_hash(key), key)?;
         self.withdraw(now, slot)
     }
 
@@ -234,7 +173,7 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let slot = self.find(hash_of(self.hash_seed, key), key)?;
+        let slot = self.find(self.index_hash(key), key)?;
         if self.facts[slot as usize].version < version { self.withdraw(now, slot) } else { None }
     }
 
@@ -359,15 +298,11 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         entries.filter(move |entry| !entry.expiry.is_past(now)).map(|entry| (&entry.key, &entry.value))
     }
 
-    pub(super) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
-        hash_of(self.hash_seed, key)
-    }
-
     /// Brings an entry in, under a key that may be there already.
     #[inline]
     pub(super) fn place(&mut self, now: Time, key: K, value: V, facts: Facts, tags: &[u64]) -> Inserted<V> {
         let is_too_heavy = u64::from(facts.weight) > self.config.capacity;
-        if let Some(slot) = self.find(facts.hash, &key) {
+        if let Some(slot) = self.find(facts.index_hash, &key) {
             if facts.version < self.facts[slot as usize].version {
                 self.stats.refused += 1;
                 return Inserted::Outdated(value);
@@ -388,7 +323,7 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         let expiry = Expiry::of(&self.config, facts.hash, facts.own_ttl, facts.written, facts.used);
         let slot = self.settle(Entry { key, value, expiry }, facts);
         self.weight += u64::from(facts.weight);
-        self.index.insert(facts.hash, slot);
+        self.index.insert(facts.index_hash, slot);
         self.eviction.on_insert(slot, incoming);
         self.tags.set(slot, tags);
         self.deadlines.note(slot, expiry.with_grace(self.config.grace));
@@ -479,30 +414,9 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         self.is_built_in = true;
     }
 
-    #[cold]
-    fn found_expired(&mut self, now: Time, slot: u32) {
-        self.stats.misses += 1;
-        self.stats.expired += 1;
-        let grace = self.config.grace;
-        let is_over = self.entries[slot as usize]
-            .as_ref()
-            .is_some_and(|entry| entry.expiry.with_grace(grace).is_past(now));
-        if is_over {
-            self.take_out(slot, RemovalCause::Expired, Departure::Withdrawn);
-        }
-    }
-
-    #[inline(never)]
-    fn touch(&mut self, now: Time, slot: u32) {
-        self.facts[slot as usize].used = now;
-        self.renew_expiry(slot);
-    }
-
     fn renew_expiry(&mut self, slot: u32) {
-        let Facts { hash, own_ttl, written, used, .. } = self.facts[slot as usize];
         if let Some(entry) = &mut self.entries[slot as usize] {
-            entry.expiry = Expiry::of(&self.config, hash, own_ttl, written, used);
-            self.deadlines.note(slot, entry.expiry.with_grace(self.config.grace));
+            entry.renew(slot, &self.config, &self.facts[slot as usize], &mut self.deadlines);
         }
     }
 
@@ -517,7 +431,12 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
         self.take_out(slot, cause, Departure::Withdrawn).map(|entry| entry.value)
     }
 
-    fn take_out(&mut self, slot: u32, cause: RemovalCause, departure: Departure) -> Option<Entry<K, V>> {
+    pub(super) fn take_out(
+        &mut self,
+        slot: u32,
+        cause: RemovalCause,
+        departure: Departure,
+    ) -> Option<Entry<K, V>> {
         self.unhook(slot, cause, departure)
     }
 
@@ -525,34 +444,14 @@ impl<K: Hash + Eq, V, L: RemovalListener<K, V>> Cache<K, V, L> {
     #[inline(always)]
     fn unhook(&mut self, slot: u32, cause: RemovalCause, departure: Departure) -> Option<Entry<K, V>> {
         let entry = self.entries.get_mut(slot as usize)?.take()?;
-        let Facts { hash, weight, .. } = self.facts[slot as usize];
-        self.index.remove(hash, slot);
+        let Facts { index_hash, weight, .. } = self.facts[slot as usize];
+        self.index.remove(index_hash, slot);
         self.weight -= u64::from(weight);
         self.eviction.on_remove(slot, departure);
         self.tags.set(slot, &[]);
         self.free.push(slot);
         self.listener.on_removal(&entry.key, &entry.value, cause);
         Some(entry)
-    }
-
-    #[inline(always)]
-    fn find<Q>(&self, hash: u64, key: &Q) -> Option<u32>
-    where
-        K: Borrow<Q>,
-        Q: Eq + ?Sized,
-    {
-        self.index.find(hash, |slot| {
-            self.entries[slot as usize].as_ref().is_some_and(|entry| entry.key.borrow() == key)
-        })
-    }
-
-    fn entry<Q>(&self, key: &Q) -> Option<&Entry<K, V>>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let slot = self.find(hash_of(self.hash_seed, key), key)?;
-        self.entries[slot as usize].as_ref()
     }
 }
 
@@ -561,6 +460,7 @@ impl<K: Clone, V: Clone, L: Clone> Clone for Cache<K, V, L> {
         Cache {
             config: self.config,
             hash_seed: self.hash_seed,
+            index_start: self.index_start,
             is_built_in: self.is_built_in,
             entries: self.entries.clone(),
             facts: self.facts.clone(),

@@ -7,6 +7,7 @@ mod eviction; // which entry goes when there is no room
 mod expiry; // when entries expire, and which is next
 mod loading; // one load per key, stale values, refresh ahead, negative answers
 mod lookup; // what a lookup finds and what a write does
+mod reads; // what a key leads to
 mod removal; // who is told what went, and why
 pub mod ring; // which of several nodes keeps a key
 pub mod shared; // the cache for many threads

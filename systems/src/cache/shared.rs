@@ -4,9 +4,10 @@
 use super::config::CacheConfig;
 use super::core::Cache;
 use super::lookup::{Inserted, Lookup, Terms};
+use super::reads::index_start;
 use super::removal::RemovalListener;
 use super::stats::CacheStats;
-use crate::key_hash::hash_of;
+use crate::key_hash::spread_from;
 use crate::time::Time;
 use std::borrow::Borrow;
 use std::fmt;
@@ -24,7 +25,8 @@ const MOST_SHARDS: u32 = 1 << 12;
 #[derive(Debug)]
 pub struct SharedCache<K, V, L = ()> {
     shards: Box<[Shard<K, V, L>]>,
-    seed: u64,
+    /// As in the shards, so that a key is hashed once.
+    index_start: u64,
 }
 
 /// On cache lines of its own (two: processors fetch them in pairs), so that the locks of two shards never share one.
@@ -105,7 +107,7 @@ impl<K: Hash + Eq, V: Clone, L: RemovalListener<K, V>> SharedCache<K, V, L> {
                 }),
             }
         };
-        SharedCache { shards: (0..count).map(shard).collect(), seed: config.seed }
+        SharedCache { shards: (0..count).map(shard).collect(), index_start: index_start(config.seed) }
     }
 
     /// Looks a key up and counts the lookup.
@@ -115,7 +117,7 @@ impl<K: Hash + Eq, V: Clone, L: RemovalListener<K, V>> SharedCache<K, V, L> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let hash = hash_of(self.seed, key);
+        let hash = spread_from(self.index_start, key);
         self.lock(hash).cache.get_hashed(now, hash, key).cloned()
     }
 
@@ -127,7 +129,7 @@ impl<K: Hash + Eq, V: Clone, L: RemovalListener<K, V>> SharedCache<K, V, L> {
 
     /// Writes a value on terms of its own. What a load of the key that is under way finds will not be kept.
     pub fn insert_with(&self, now: Time, key: K, value: V, terms: &Terms<'_>) -> Inserted<V> {
-        let hash = hash_of(self.seed, &key);
+        let hash = spread_from(self.index_start, &key);
         let mut inside = self.lock(hash);
         inside.outdate(&key);
         inside.cache.insert_hashed(now, hash, key, value, terms)
@@ -139,7 +141,7 @@ impl<K: Hash + Eq, V: Clone, L: RemovalListener<K, V>> SharedCache<K, V, L> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let mut inside = self.lock(hash_of(self.seed, key));
+        let mut inside = self.lock(spread_from(self.index_start, key));
         inside.outdate(key);
         inside.cache.remove(now, key)
     }
@@ -175,7 +177,7 @@ impl<K: Hash + Eq, V: Clone, L: RemovalListener<K, V>> SharedCache<K, V, L> {
     where
         K: Clone,
     {
-        let hash = hash_of(self.seed, key);
+        let hash = spread_from(self.index_start, key);
         let mut inside = self.lock(hash);
         if let Lookup::Hit(value) = inside.cache.get_hashed(now, hash, key) {
             return Ok(value.clone());
@@ -242,10 +244,10 @@ impl<K: Hash + Eq, V: Clone, L: RemovalListener<K, V>> SharedCache<K, V, L> {
         self.shards.len() as u32
     }
 
-    /// The index within a shard uses the upper half of the hash, this the lower.
+    /// The index within a shard uses the lower half of the hash and its highest bits, this the lowest of the upper half.
     #[inline]
     fn lock(&self, hash: u64) -> MutexGuard<'_, Inside<K, V, L>> {
-        self.shards[hash as usize & (self.shards.len() - 1)].lock()
+        self.shards[(hash >> 32) as usize & (self.shards.len() - 1)].lock()
     }
 
     fn sum(&self, mut of: impl FnMut(&mut Inside<K, V, L>) -> u64) -> u64 {

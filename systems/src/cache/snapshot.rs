@@ -66,6 +66,7 @@ impl<K: Hash + Eq + Clone, V: Clone, L: RemovalListener<K, V>> Cache<K, V, L> {
         for kept in snapshot.entries {
             let facts = Facts {
                 hash: self.hash(&kept.key),
+                index_hash: self.index_hash(&kept.key),
                 written: kept.written,
                 used: kept.used,
                 own_ttl: kept.ttl,

@@ -1,6 +1,7 @@
 //! The eviction in use. The policies whose hit is a few instructions are called directly, so that the compiler can put
 //! them into the lookup; all others, a user's own among them, through the trait. Never decides anything itself.
 
+use super::queues::OneQueue;
 use super::{Clock, Departure, Eviction, EvictionKind, Fifo, Incoming, Lru, Sieve, Victim};
 
 /// An eviction, called the cheapest way there is.
@@ -10,9 +11,8 @@ use super::{Clock, Departure, Eviction, EvictionKind, Fifo, Incoming, Lru, Sieve
 #[repr(u8)]
 pub(in crate::cache) enum Policy {
     Lru(Lru),
-    Fifo(Fifo),
-    Clock(Clock),
-    Sieve(Sieve),
+    /// The other policies of one queue.
+    OneQueue(OneQueue),
     Other(Box<dyn Eviction>),
 }
 
@@ -21,9 +21,9 @@ impl Policy {
     pub(in crate::cache) fn of(kind: EvictionKind, capacity: u64, seed: u64) -> Policy {
         match kind {
             EvictionKind::Lru => Policy::Lru(Lru::default()),
-            EvictionKind::Fifo => Policy::Fifo(Fifo::default()),
-            EvictionKind::Clock => Policy::Clock(Clock::default()),
-            EvictionKind::Sieve => Policy::Sieve(Sieve::default()),
+            EvictionKind::Fifo => Policy::OneQueue(OneQueue::Fifo(Fifo::default())),
+            EvictionKind::Clock => Policy::OneQueue(OneQueue::Clock(Clock::default())),
+            EvictionKind::Sieve => Policy::OneQueue(OneQueue::Sieve(Sieve::default())),
             EvictionKind::Slru
             | EvictionKind::Lfu
             | EvictionKind::TwoQ
@@ -49,9 +49,7 @@ impl Policy {
     pub(in crate::cache) fn on_insert(&mut self, slot: u32, incoming: Incoming) {
         match self {
             Policy::Lru(policy) => policy.on_insert(slot, incoming),
-            Policy::Fifo(policy) => policy.on_insert(slot, incoming),
-            Policy::Clock(policy) => policy.on_insert(slot, incoming),
-            Policy::Sieve(policy) => policy.on_insert(slot, incoming),
+            Policy::OneQueue(policy) => policy.on_insert(slot, incoming),
             Policy::Other(policy) => policy.on_insert(slot, incoming),
         }
     }
@@ -60,9 +58,7 @@ impl Policy {
     pub(in crate::cache) fn on_hit(&mut self, slot: u32) {
         match self {
             Policy::Lru(policy) => policy.on_hit(slot),
-            Policy::Fifo(policy) => policy.on_hit(slot),
-            Policy::Clock(policy) => policy.on_hit(slot),
-            Policy::Sieve(policy) => policy.on_hit(slot),
+            Policy::OneQueue(policy) => policy.on_hit(slot),
             Policy::Other(policy) => policy.on_hit(slot),
         }
     }
@@ -71,9 +67,7 @@ impl Policy {
     pub(in crate::cache) fn on_remove(&mut self, slot: u32, departure: Departure) {
         match self {
             Policy::Lru(policy) => policy.on_remove(slot, departure),
-            Policy::Fifo(policy) => policy.on_remove(slot, departure),
-            Policy::Clock(policy) => policy.on_remove(slot, departure),
-            Policy::Sieve(policy) => policy.on_remove(slot, departure),
+            Policy::OneQueue(policy) => policy.on_remove(slot, departure),
             Policy::Other(policy) => policy.on_remove(slot, departure),
         }
     }
@@ -82,9 +76,7 @@ impl Policy {
     pub(in crate::cache) fn victim(&mut self, incoming: Option<Incoming>) -> Victim {
         match self {
             Policy::Lru(policy) => policy.victim(incoming),
-            Policy::Fifo(policy) => policy.victim(incoming),
-            Policy::Clock(policy) => policy.victim(incoming),
-            Policy::Sieve(policy) => policy.victim(incoming),
+            Policy::OneQueue(policy) => policy.victim(incoming),
             Policy::Other(policy) => policy.victim(incoming),
         }
     }
@@ -105,9 +97,7 @@ impl Policy {
     fn as_eviction(&mut self) -> &mut dyn Eviction {
         match self {
             Policy::Lru(policy) => policy,
-            Policy::Fifo(policy) => policy,
-            Policy::Clock(policy) => policy,
-            Policy::Sieve(policy) => policy,
+            Policy::OneQueue(policy) => policy.as_eviction(),
             Policy::Other(policy) => policy.as_mut(),
         }
     }
@@ -117,9 +107,7 @@ impl Clone for Policy {
     fn clone(&self) -> Policy {
         match self {
             Policy::Lru(policy) => Policy::Lru(policy.clone()),
-            Policy::Fifo(policy) => Policy::Fifo(policy.clone()),
-            Policy::Clock(policy) => Policy::Clock(policy.clone()),
-            Policy::Sieve(policy) => Policy::Sieve(policy.clone()),
+            Policy::OneQueue(policy) => Policy::OneQueue(policy.clone()),
             Policy::Other(policy) => Policy::Other(policy.boxed_clone()),
         }
     }
