@@ -10,11 +10,11 @@ use foreshock_systems::parking_lot::{
 };
 
 use super::gates_of;
-use super::settings::{self, GateSettings, Stays};
+use super::settings::{self, GateSettings};
 use super::sign::{SIGNS, Sign};
 use super::wire::{Ask, Look};
 use crate::cluster::{CallSpec, Cx, Done, Durable, Probes, Ref, Request, Slab};
-use crate::kernel::draw::{Distribution, Key, Lineage, Sampler, below, chance_ppm, name_hash};
+use crate::kernel::draw::{Key, Lineage, Sampler, below, chance_ppm, name_hash};
 use crate::kernel::time::{Span, Time};
 use crate::measure::OutcomeKind;
 use crate::nodes::payments::calls_of;
@@ -123,7 +123,7 @@ impl Gate {
         let tariff = settings::lot(&plan.services[lot.index()].settings).map(|lot| lot.config.tariff);
         let tariff = tariff.unwrap_or_else(|_| foreshock_systems::parking_lot::Tariff::hourly(0));
         Gate {
-            stays: sampler(&settings),
+            stays: settings::sampler(&settings),
             memory: OfflineGate::new(GateId(place as u16), settings.offline, tariff),
             wants_allotment: settings.allotment > 0,
             settings,
@@ -459,21 +459,6 @@ impl Gate {
     }
 }
 
-fn sampler(settings: &GateSettings) -> Sampler {
-    let mean = settings.stay;
-    let distribution = match settings.stays {
-        Stays::Constant => Distribution::Constant(mean),
-        Stays::Exponential => Distribution::Exponential { mean },
-        // With a standard deviation of the logarithm of 1: the median is e^(-1/2) of the mean, the 99th percentile
-        // e^2.3263 of the median.
-        Stays::Lognormal => {
-            let median = mean.mul_ratio(606_531, 1_000_000);
-            Distribution::LogNormal { median, p99: median.mul_ratio(10_240_474, 1_000_000) }
-        }
-    };
-    Sampler::new(&distribution).expect("a positive mean makes each of these")
-}
-
 fn read(plan: &ServicePlan) -> GateSettings {
     settings::gate(&plan.settings).expect("the plan's settings were checked")
 }
@@ -548,7 +533,7 @@ impl Behaviour for Gate {
         if was.sign_every != self.settings.sign_every {
             self.sign.begin(Time::ZERO, self.settings.sign_every);
         }
-        self.stays = sampler(&self.settings);
+        self.stays = settings::sampler(&self.settings);
     }
 
     fn calls_itself(&self) -> bool {

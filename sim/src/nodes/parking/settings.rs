@@ -5,6 +5,7 @@ use foreshock_systems::parking_lot::{
 };
 use serde_json::{Map, Value};
 
+use crate::kernel::draw::{Distribution, Sampler};
 use crate::kernel::time::Span;
 use crate::nodes::setting_table::{
     self as settings, Setting, Wrong, choice, lifetime, share, span, switch, text, up_to,
@@ -389,4 +390,20 @@ pub(super) fn gate_at(written: &Map<String, Value>, lot_settings: &Map<String, V
     }
     let message = format!("the lot has {levels} levels, counted from 0; lower it");
     vec![("level".to_string(), message)]
+}
+
+/// How long cars stay.
+pub(super) fn sampler(settings: &GateSettings) -> Sampler {
+    let mean = settings.stay;
+    let distribution = match settings.stays {
+        Stays::Constant => Distribution::Constant(mean),
+        Stays::Exponential => Distribution::Exponential { mean },
+        // With a standard deviation of the logarithm of 1: the median is e^(-1/2) of the mean, the 99th percentile
+        // e^2.3263 of the median.
+        Stays::Lognormal => {
+            let median = mean.mul_ratio(606_531, 1_000_000);
+            Distribution::LogNormal { median, p99: median.mul_ratio(10_240_474, 1_000_000) }
+        }
+    };
+    Sampler::new(&distribution).expect("a positive mean makes each of these")
 }
