@@ -9,6 +9,7 @@ use foreshock_systems::booking::{
     Answer, BookingId, Claim, Clocks, Command, CustomerId, Desk, Goods, Output, Pending, Phase, Refusal,
     Rejected, Token,
 };
+use foreshock_systems::hashed_map::HashedMap;
 use foreshock_systems::payment::{OperationKind, Outcome};
 
 use super::books::{self, Counts};
@@ -81,7 +82,7 @@ pub(super) struct Selling<F: Front> {
     asked: Index<u64, Asked>,
     questions: u64,
     /// Of bookings that were held.
-    lasting: Index<u64, Lasting>,
+    lasting: HashedMap<u64, Lasting>,
     woken: Vec<(Ref, Verdict)>,
     /// Of those who were woken and are asked again now, by job.
     answers: Vec<(Ref, Verdict)>,
@@ -110,7 +111,7 @@ impl<F: Front> Selling<F> {
             cancels: BTreeSet::new(),
             asked: Index::default(),
             questions: 0,
-            lasting: Index::default(),
+            lasting: HashedMap::default(),
             woken: Vec::new(),
             answers: Vec::new(),
             draws: None,
@@ -261,7 +262,7 @@ impl<F: Front> Selling<F> {
     /// As it was before the question that is asked now.
     fn times_asked(&mut self, booking: BookingId) -> Lasting {
         let origin = Origin { lineage: Lineage(booking.0), load: LoadId(0) };
-        let lasting = self.lasting.entry(booking.0).or_insert(Lasting { origin, asked: 0 });
+        let lasting = self.lasting.get_or_insert_with(&booking.0, || Lasting { origin, asked: 0 });
         lasting.asked += 1;
         Lasting { asked: lasting.asked - 1, ..*lasting }
     }
@@ -360,7 +361,7 @@ impl<F: Front> Selling<F> {
             Ok(pending) if self.settings.transaction_time.is_zero() => self.commit(id, pending, minor, cx),
             Ok(pending) => {
                 let due = now + self.settings.transaction_time;
-                self.wait(id, due, Stage::Deciding(pending, minor));
+                self.wait(id, due, Stage::Deciding(Box::new(pending), minor));
             }
             Err(error) => self.not_held(id, &error, cx),
         }
@@ -381,7 +382,7 @@ impl<F: Front> Selling<F> {
     fn held(&mut self, id: BookingId, token: Token, minor: i64, cx: &mut Cx<'_>) {
         let (Some(draws), Some(flow)) = (self.draws, self.flows.get(&id)) else { return };
         self.counts.held += 1;
-        let lasting = self.lasting.entry(id.0).or_insert(Lasting { origin: flow.origin, asked: 0 });
+        let lasting = self.lasting.get_or_insert_with(&id.0, || Lasting { origin: flow.origin, asked: 0 });
         lasting.origin = flow.origin;
         let placed = OrderPlaced { order: id.0, client: cx.service(), minor, key: KeyPolicy::Order };
         cx.order_placed(placed);
@@ -487,7 +488,7 @@ impl<F: Front> Selling<F> {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         match std::mem::replace(&mut flow.stage, Stage::Choosing) {
             Stage::Choosing => self.choose(id, cx),
-            Stage::Deciding(pending, minor) => self.commit(id, pending, minor, cx),
+            Stage::Deciding(pending, minor) => self.commit(id, *pending, minor, cx),
             Stage::Holding(token) => self.pay(id, token, cx),
             Stage::Extending(token, due) => self.extend(id, token, due, cx),
             Stage::Paying => flow.stage = Stage::Paying,
