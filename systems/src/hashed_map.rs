@@ -12,21 +12,17 @@ use std::iter::Peekable;
 use std::ops::{Bound, RangeBounds};
 use std::vec::IntoIter;
 
-#[derive(Clone, Debug)]
-struct Slot<K, V> {
-    entry: Option<(K, V)>,
-    /// It is among those whose place in the order is not known; a free slot may be as well.
-    is_unordered: bool,
-}
-
 /// Values by key.
 #[derive(Clone, Debug)]
-pub(crate) struct HashedMap<K, V> {
-    slots: Vec<Slot<K, V>>,
+pub struct HashedMap<K, V> {
+    slots: Vec<Option<(K, V)>>,
     free: Vec<u32>,
     index: KeyIndex,
     order: BTreeMap<K, u32>,
+    /// Those whose place in the order is not known; a free slot may be among them.
     unordered: Vec<u32>,
+    /// By slot, whether it is among those. Apart, so that a slot is no longer than what is in it.
+    is_unordered: Vec<bool>,
     /// Somebody has walked: from now on each new key is put in its place.
     is_walked: Cell<bool>,
 }
@@ -39,6 +35,7 @@ impl<K, V> Default for HashedMap<K, V> {
             index: KeyIndex::new(),
             order: BTreeMap::new(),
             unordered: Vec::new(),
+            is_unordered: Vec::new(),
             is_walked: Cell::new(false),
         }
     }
@@ -52,58 +49,83 @@ impl<K: Ord + Hash + Clone, V> HashedMap<K, V> {
 
     #[inline]
     fn entry(&self, slot: u32) -> Option<&(K, V)> {
-        self.slots.get(slot as usize)?.entry.as_ref()
+        self.slots.get(slot as usize)?.as_ref()
     }
 
+    /// The value of a key.
     #[inline]
-    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+    pub fn get(&self, key: &K) -> Option<&V> {
         self.find(spread_of(key), key).and_then(|slot| self.entry(slot)).map(|(_, value)| value)
     }
 
+    /// The same, to change it.
     #[inline]
-    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.put_in_order_if_walked();
         let slot = self.find(spread_of(key), key)?;
-        self.slots.get_mut(slot as usize)?.entry.as_mut().map(|(_, value)| value)
+        self.slots.get_mut(slot as usize)?.as_mut().map(|(_, value)| value)
     }
 
     /// The value of a key; a new one if there is none.
-    pub(crate) fn get_or_insert_with(&mut self, key: &K, new: impl FnOnce() -> V) -> &mut V {
+    pub fn get_or_insert_with(&mut self, key: &K, new: impl FnOnce() -> V) -> &mut V {
+        let slot = self.slot_of(key, new);
+        self.at_mut(slot)
+    }
+
+    /// Gives a key this value.
+    pub fn set(&mut self, key: &K, value: V) {
         self.put_in_order_if_walked();
         let hash = spread_of(key);
-        let slot = self.find(hash, key).unwrap_or_else(|| self.add(hash, key.clone(), new()));
-        let entry = self.slots[slot as usize].entry.as_mut();
-        &mut entry.expect("what the index leads to is there").1
+        match self.find(hash, key) {
+            Some(slot) => *self.at_mut(slot) = value,
+            None => _ = self.add(hash, key.clone(), value),
+        }
+    }
+
+    /// Where a key is as long as it is not removed; it comes with a new value if it is not there.
+    pub(crate) fn slot_of(&mut self, key: &K, new: impl FnOnce() -> V) -> u32 {
+        self.put_in_order_if_walked();
+        let hash = spread_of(key);
+        self.find(hash, key).unwrap_or_else(|| self.add(hash, key.clone(), new()))
+    }
+
+    /// The key and the value in a slot that is taken.
+    pub(crate) fn at(&self, slot: u32) -> &(K, V) {
+        self.slots[slot as usize].as_ref().expect("the slot is taken")
+    }
+
+    /// The value in a slot that is taken.
+    pub(crate) fn at_mut(&mut self, slot: u32) -> &mut V {
+        &mut self.slots[slot as usize].as_mut().expect("the slot is taken").1
     }
 
     fn add(&mut self, hash: u64, key: K, value: V) -> u32 {
         let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
         self.index.insert(hash, slot);
         if slot as usize == self.slots.len() {
-            self.slots.push(Slot { entry: None, is_unordered: false });
+            self.slots.push(None);
+            self.is_unordered.push(false);
         }
-        let place = &mut self.slots[slot as usize];
         if self.is_walked.get() {
             self.order.insert(key.clone(), slot);
-        } else if !place.is_unordered {
-            place.is_unordered = true;
+        } else if !std::mem::replace(&mut self.is_unordered[slot as usize], true) {
             self.unordered.push(slot);
         }
-        place.entry = Some((key, value));
+        self.slots[slot as usize] = Some((key, value));
         slot
     }
 
-    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+    /// Takes a key away, and gives back its value.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
         self.put_in_order_if_walked();
         let hash = spread_of(key);
         let slot = self.find(hash, key)?;
         self.index.remove(hash, slot);
-        let place = self.slots.get_mut(slot as usize)?;
-        if !place.is_unordered {
+        if !self.is_unordered[slot as usize] {
             self.order.remove(key);
         }
         self.free.push(slot);
-        place.entry.take().map(|(_, value)| value)
+        self.slots[slot as usize].take().map(|(_, value)| value)
     }
 
     /// At the first change after a walk, so that the next walk finds the order made.
@@ -117,21 +139,25 @@ impl<K: Ord + Hash + Clone, V> HashedMap<K, V> {
     #[cold]
     fn put_in_order(&mut self) {
         for slot in std::mem::take(&mut self.unordered) {
-            let place = &mut self.slots[slot as usize];
-            place.is_unordered = false;
-            if let Some((key, _)) = &place.entry {
+            self.is_unordered[slot as usize] = false;
+            if let Some((key, _)) = &self.slots[slot as usize] {
                 self.order.insert(key.clone(), slot);
             }
         }
     }
 
-    /// All of them, each once, in an order that means nothing.
-    pub(crate) fn each(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.slots.iter().filter_map(|slot| slot.entry.as_ref().map(|(key, value)| (key, value)))
+    /// All of them, each once, in an order that means nothing: that of their coming, as long as none is removed.
+    pub fn each(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.slots.iter().flatten().map(|(key, value)| (key, value))
+    }
+
+    /// The same, to change them.
+    pub fn each_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        self.slots.iter_mut().flatten().map(|(key, value)| (&*key, value))
     }
 
     /// Those of a range, in the order of their keys. The range must not end before it begins.
-    pub(crate) fn range(&self, from: Bound<&K>, to: Bound<&K>) -> Walk<'_, K, V> {
+    pub fn range(&self, from: Bound<&K>, to: Bound<&K>) -> Walk<'_, K, V> {
         let mut others: Vec<u32> = Vec::new();
         if !self.unordered.is_empty() {
             self.is_walked.set(true);
@@ -146,7 +172,7 @@ impl<K: Ord + Hash + Clone, V> HashedMap<K, V> {
 }
 
 /// A walk in the order of the keys.
-pub(crate) struct Walk<'a, K, V> {
+pub struct Walk<'a, K, V> {
     map: &'a HashedMap<K, V>,
     ordered: Peekable<Range<'a, K, u32>>,
     /// Those whose order was made for this walk.
@@ -182,8 +208,12 @@ mod tests {
             let mut plain: BTreeMap<u16, u16> = BTreeMap::new();
             for (what, key, value) in steps {
                 match what {
-                    0..=3 => {
+                    0..=1 => {
                         *map.get_or_insert_with(&key, || value) = value;
+                        plain.insert(key, value);
+                    }
+                    2..=3 => {
+                        map.set(&key, value);
                         plain.insert(key, value);
                     }
                     4 => prop_assert_eq!(map.get_mut(&key).copied(), plain.get(&key).copied()),
@@ -196,6 +226,8 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(map.get(&key), plain.get(&key));
+                let keys: Vec<u16> = map.each_mut().map(|(key, _)| *key).collect();
+                prop_assert_eq!(map.each().map(|(key, _)| *key).collect::<Vec<_>>(), keys);
                 let mut all: Vec<_> = map.each().collect();
                 all.sort();
                 prop_assert_eq!(all, plain.iter().collect::<Vec<_>>());

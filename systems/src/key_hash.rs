@@ -34,6 +34,16 @@ pub(crate) fn spread_from<Q: Hash + ?Sized>(start: u64, key: &Q) -> u64 {
     spread.0
 }
 
+/// Bytes as words, the little end first, the last one filled up with zeros.
+fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let (whole, rest) = bytes.as_chunks::<8>();
+    let last = (!rest.is_empty()).then(|| {
+        let padded = std::array::from_fn(|place| rest.get(place).copied().unwrap_or(0));
+        u64::from_le_bytes(padded)
+    });
+    whole.iter().map(|word| u64::from_le_bytes(*word)).chain(last)
+}
+
 /// Each word is multiplied to twice its width, and both halves count.
 struct Spread(u64);
 
@@ -42,11 +52,7 @@ impl Hasher for Spread {
         self.0
     }
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word));
-        }
+        words_of(bytes).for_each(|word| self.write_u64(word));
         self.write_u64(bytes.len() as u64);
     }
     fn write_u8(&mut self, word: u8) {
@@ -83,11 +89,7 @@ impl Hasher for KeyHasher {
     fn write(&mut self, bytes: &[u8]) {
         // The length tells trailing zeros from the padding of the last word.
         self.state ^= (bytes.len() as u64).wrapping_mul(0xA24B_AED4_963E_E407);
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word));
-        }
+        words_of(bytes).for_each(|word| self.write_u64(word));
     }
     fn write_u8(&mut self, word: u8) {
         self.write_u64(u64::from(word));

@@ -16,7 +16,7 @@ pub mod config_manager; // settings with revisions: releases, canaries, watches,
 pub mod elevator; // cars, calls and riders, and the rule that brings them together
 #[cfg(feature = "feature_flags")]
 pub mod feature_flags; // which behaviour a request gets, by rules over whom it comes from
-mod hashed_map; // asked by hash, walked in order when somebody wants that
+pub mod hashed_map; // asked by hash, walked in order when somebody wants that
 pub mod hotel; // nights, rooms, overbooking, walks, channels
 pub mod job_scheduler; // runs work later, elsewhere, again, and by the calendar
 mod key_hash; // from key to 64 bits, the same everywhere

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use foreshock_systems::hashed_map::HashedMap;
+
 use super::index::Index;
 use super::money::Broken;
 use crate::scenario::plan::ServiceId;
@@ -41,11 +43,59 @@ pub struct BookingsMeasured {
 #[derive(Debug, Default)]
 struct Book {
     taken: Index<u64, u32>,
-    /// Units that bookings have, with how many of each.
-    told: Index<u64, Box<[(u64, u32)]>>,
+    told: Told,
     told_in_all: u64,
     sold_twice: u64,
     forgotten: u64,
+}
+
+/// Units that bookings have, with how many of each: one behind the other.
+#[derive(Debug, Default)]
+struct Told {
+    units: Vec<(u64, u32)>,
+    /// By booking, where its units begin and how many they are.
+    places: HashedMap<u64, (usize, u32)>,
+    /// Units of bookings that have ended.
+    ended: usize,
+}
+
+impl Told {
+    fn has(&self, booking: u64) -> bool {
+        self.places.get(&booking).is_some()
+    }
+
+    /// In an order that means nothing.
+    fn bookings(&self) -> impl Iterator<Item = u64> {
+        self.places.each().map(|(booking, _)| *booking)
+    }
+
+    fn add(&mut self, booking: u64, units: impl Iterator<Item = (u64, u32)>) {
+        let start = self.units.len();
+        self.units.extend(units);
+        self.places.set(&booking, (start, (self.units.len() - start) as u32));
+    }
+
+    /// Shows what a booking has had, and forgets it.
+    fn remove(&mut self, booking: u64, mut visit: impl FnMut(u64, u32)) {
+        let Some((start, count)) = self.places.remove(&booking) else { return };
+        let units = &self.units[start..start + count as usize];
+        units.iter().for_each(|(unit, count)| visit(*unit, *count));
+        self.ended += units.len();
+        if self.ended > self.units.len() / 2 {
+            self.close_ranks();
+        }
+    }
+
+    /// Forgets the units of those that have ended: each was added once, and is moved less than once for it.
+    fn close_ranks(&mut self) {
+        let former = std::mem::take(&mut self.units);
+        for (_, (start, count)) in self.places.each_mut() {
+            let moved_to = self.units.len();
+            self.units.extend_from_slice(&former[*start..*start + *count as usize]);
+            *start = moved_to;
+        }
+        self.ended = 0;
+    }
 }
 
 /// The books on all bookings of a run.
@@ -93,7 +143,7 @@ impl Book {
         units: Vec<(u64, u32, u32)>,
         name: fn(u64) -> String,
     ) -> Vec<Broken> {
-        if self.told.contains_key(&booking) {
+        if self.told.has(booking) {
             return Vec::new();
         }
         self.told_in_all += 1;
@@ -110,21 +160,21 @@ impl Book {
                 broken.push((booked::ONCE, witness));
             }
         }
-        self.told.insert(booking, units.into_iter().map(|(unit, count, _)| (unit, count)).collect());
+        self.told.add(booking, units.into_iter().map(|(unit, count, _)| (unit, count)));
         broken
     }
 
     fn ended(&mut self, booking: u64) {
-        for (unit, count) in self.told.swap_remove(&booking).unwrap_or_default() {
-            if let Some(taken) = self.taken.get_mut(&unit) {
+        let taken = &mut self.taken;
+        self.told.remove(booking, |unit, count| {
+            if let Some(taken) = taken.get_mut(&unit) {
                 *taken = taken.saturating_sub(count);
             }
-        }
+        });
     }
 
     fn found(&mut self, owned: &BTreeSet<u64>) -> Vec<Broken> {
-        let mut lost: Vec<u64> =
-            self.told.keys().copied().filter(|booking| !owned.contains(booking)).collect();
+        let mut lost: Vec<u64> = self.told.bookings().filter(|booking| !owned.contains(booking)).collect();
         lost.sort_unstable();
         self.forgotten += lost.len() as u64;
         lost.iter().for_each(|booking| self.ended(*booking));
@@ -160,6 +210,21 @@ mod tests {
             books.note(DESK, BookingFact::Ended { booking });
         }
         assert_eq!(ids(&books.note(DESK, confirmed(4, 7))), [""; 0]);
+    }
+
+    #[test]
+    fn units_are_found_whatever_ended_before_them() {
+        let mut told = Told::default();
+        for booking in 0..100u64 {
+            told.add(booking, (0..booking % 4).map(|unit| (booking << 8 | unit, 1)));
+            if let Some(former) = booking.checked_sub(7) {
+                let mut seen = Vec::new();
+                told.remove(former, |unit, _| seen.push(unit));
+                assert_eq!(seen, (0..former % 4).map(|unit| former << 8 | unit).collect::<Vec<_>>());
+                assert!(!told.has(former));
+            }
+            assert!(told.units.len() <= 2 * 3 * 8, "{} units of 7 bookings", told.units.len());
+        }
     }
 
     #[test]

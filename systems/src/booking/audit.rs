@@ -150,8 +150,8 @@ pub(super) struct Audit<U> {
     units: HashedMap<U, Claimed>,
     customers: BTreeMap<(u32, CustomerId), (u32, u32)>,
     totals: Totals,
-    /// Units that something was written about since the last round, each once.
-    touched: Vec<U>,
+    /// Where the units are that something was written about since the last round, each once.
+    touched: Vec<u32>,
     round: u64,
     violations: u64,
     first: Option<Violation<U>>,
@@ -210,7 +210,9 @@ impl<U: super::rows::Unit> Audit<U> {
 
     /// After all rows were found.
     pub(super) fn compare<G: Goods<Unit = U>>(&mut self, goods: &G, row: &mut dyn FnMut(U) -> UnitRow) {
-        self.touched = self.units.range(Bound::Unbounded, Bound::Unbounded).map(|(unit, _)| *unit).collect();
+        let walk = self.units.range(Bound::Unbounded, Bound::Unbounded);
+        let units: Vec<U> = walk.map(|(unit, _)| *unit).collect();
+        self.touched = units.iter().map(|unit| self.units.slot_of(unit, Claimed::default)).collect();
         self.settle(goods, row);
         let wrong = self.customers.iter().find(|(_, (claimed, written))| claimed != written);
         if let Some(((scope, customer), _)) = wrong {
@@ -259,8 +261,8 @@ impl<U: super::rows::Unit> Audit<U> {
     pub(super) fn settle<G: Goods<Unit = U>>(&mut self, goods: &G, row: &mut dyn FnMut(U) -> UnitRow) {
         let mut touched = std::mem::take(&mut self.touched);
         self.round = self.round.wrapping_add(1);
-        for unit in touched.drain(..) {
-            let Claimed { held, sold, .. } = self.units.get(&unit).copied().unwrap_or_default();
+        for slot in touched.drain(..) {
+            let (unit, Claimed { held, sold, .. }) = *self.units.at(slot);
             let (written, limit) = (row(unit), goods.limit(unit));
             let taken = held.saturating_add(sold);
             if sold > limit {
@@ -278,10 +280,11 @@ impl<U: super::rows::Unit> Audit<U> {
 
     /// What is claimed of a unit that is looked at after this commit.
     fn touch(&mut self, unit: U) -> &mut Claimed {
-        let claimed = self.units.get_or_insert_with(&unit, Claimed::default);
+        let slot = self.units.slot_of(&unit, Claimed::default);
+        let claimed = self.units.at_mut(slot);
         if claimed.touched_in != self.round {
             claimed.touched_in = self.round;
-            self.touched.push(unit);
+            self.touched.push(slot);
         }
         claimed
     }

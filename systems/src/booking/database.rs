@@ -4,12 +4,12 @@
 //! Memory: an old version is kept while a transaction that could see it is open. End every transaction that you begin,
 //! by [`Database::commit`] or [`Database::rollback`].
 
+use super::encoding::append;
 use super::isolation::Isolation;
 use super::locks::{LockError, LockTable, TxnId};
 use super::versions::{Version, Versions};
 use crate::store::{Batch, CommitNumber, Store, StoreError};
 use crate::time::Time;
-use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -323,6 +323,11 @@ impl<K: Field + Ord + Hash, V: Field, S: Store> Database<K, V, S> {
         self.rows.all().filter_map(|(key, chain)| Some((key, chain.newest.value.as_ref()?)))
     }
 
+    /// The same in an order that means nothing, without a sort.
+    pub fn each_row(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.rows.each().filter_map(|(key, chain)| Some((key, chain.newest.value.as_ref()?)))
+    }
+
     /// The newest of the rows from one key to another, both included, outside of any transaction.
     pub fn range(&self, range: RangeInclusive<K>) -> impl Iterator<Item = (&K, &V)> {
         let rows = self.rows.range(&range);
@@ -407,36 +412,5 @@ impl<K: Field + Ord + Hash, V: Field, S: Store> Database<K, V, S> {
         }
         #[cfg(not(test))]
         false
-    }
-}
-
-/// Appends what a key or a row is written as.
-fn append<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
-    postcard::serialize_with_flavor(value, Appended(bytes)).expect("rows have no types that do not encode");
-}
-
-struct Appended<'a>(&'a mut Vec<u8>);
-
-impl Flavor for Appended<'_> {
-    type Output = ();
-
-    #[inline]
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    #[inline]
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        match bytes {
-            // Most numbers are small.
-            [byte] => self.0.push(*byte),
-            bytes => self.0.extend_from_slice(bytes),
-        }
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
     }
 }

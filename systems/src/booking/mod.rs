@@ -15,6 +15,7 @@ mod audit; // the invariants, counted a second time
 mod config; // what a desk is told
 mod database; // many versions, levels of isolation
 mod desk; // holds, sales, money, the line
+mod encoding; // rows as bytes
 mod isolation; // levels and anomalies
 mod locks; // exclusive locks, deadlocks
 mod message; // commands, answers, outputs, refusals

@@ -1,6 +1,7 @@
 //! What is kept: bookings, how much of each unit is taken, who has how much, who waits. Plain data, written whole.
 
 use super::database::Field;
+use super::encoding::append;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -278,11 +279,10 @@ pub struct Ask<U, D> {
 impl<U: Serialize, D: Serialize> Ask<U, D> {
     /// A hash of what is asked for, to tell a repetition from another wish under the same key.
     pub fn fingerprint(&self) -> u64 {
-        const USUAL_BYTES: usize = 256;
-        let hash = |encoded: &[u8]| crate::key_hash::hash_of(0, encoded);
-        postcard::to_slice(self, &mut [0; USUAL_BYTES]).map(|encoded| hash(encoded)).unwrap_or_else(|_| {
-            hash(&postcard::to_allocvec(self).expect("asks have no types that do not encode"))
-        })
+        const USUAL_BYTES: usize = 96;
+        let mut encoded = Vec::with_capacity(USUAL_BYTES);
+        append(self, &mut encoded);
+        crate::key_hash::hash_of(0, encoded.as_slice())
     }
 }
 

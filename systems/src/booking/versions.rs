@@ -20,22 +20,28 @@ pub(super) struct Version<V> {
 #[derive(Clone, Debug)]
 pub(super) struct Chain<V> {
     pub(super) newest: Version<V>,
-    /// Ascending.
-    older: Vec<Version<V>>,
-    /// In line to be cleaned.
-    is_dirty: bool,
+    /// What it has while it is in line to be cleaned; most rows are not.
+    older: Option<Box<Older<V>>>,
 }
+
+/// Former versions of a row, ascending.
+#[derive(Clone, Debug)]
+struct Older<V>(Vec<Version<V>>);
 
 impl<V> Chain<V> {
     const fn new(newest: Version<V>) -> Chain<V> {
-        Chain { newest, older: Vec::new(), is_dirty: false }
+        Chain { newest, older: None }
+    }
+
+    fn older(&self) -> &[Version<V>] {
+        self.older.as_ref().map_or(&[], |older| &older.0)
     }
 
     pub(super) fn at(&self, snapshot: CommitNumber) -> Option<&Version<V>> {
         if self.newest.at <= snapshot {
             return Some(&self.newest);
         }
-        self.older.iter().rev().find(|version| version.at <= snapshot)
+        self.older().iter().rev().find(|version| version.at <= snapshot)
     }
 }
 
@@ -86,6 +92,11 @@ impl<K: Ord + Hash + Clone, V> Versions<K, V> {
         self.rows.range(Bound::Unbounded, Bound::Unbounded)
     }
 
+    /// The same in an order that means nothing.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&K, &Chain<V>)> {
+        self.rows.each()
+    }
+
     /// A transaction begins after this commit.
     pub(super) fn begun(&mut self, snapshot: CommitNumber) {
         match self.open.back_mut() {
@@ -109,12 +120,13 @@ impl<K: Ord + Hash + Clone, V> Versions<K, V> {
         let chain = self.rows.get_or_insert_with(&key, nothing);
         watch(&key, chain.newest.value.as_ref(), value.as_ref());
         let old = std::mem::replace(&mut chain.newest, Version { at: number, value });
-        if !self.open.is_empty() && old.at != CommitNumber::NONE {
-            chain.older.push(old);
-        }
-        if !chain.is_dirty && (!chain.older.is_empty() || chain.newest.value.is_none()) {
-            chain.is_dirty = true;
-            self.dirty.push_back(key);
+        let is_seen = !self.open.is_empty() && old.at != CommitNumber::NONE;
+        if is_seen || chain.newest.value.is_none() {
+            let older = chain.older.get_or_insert_with(|| {
+                self.dirty.push_back(key);
+                Box::new(Older(Vec::new()))
+            });
+            older.0.extend(is_seen.then_some(old));
         }
     }
 
@@ -124,14 +136,15 @@ impl<K: Ord + Hash + Clone, V> Versions<K, V> {
         for _ in 0..CLEANED_A_COMMIT.min(self.dirty.len()) {
             let Some(key) = self.dirty.pop_front() else { return };
             let Some(chain) = self.rows.get_mut(&key) else { continue };
-            let first_seen = chain.older.iter().rposition(|version| version.at <= oldest).unwrap_or(0);
-            chain.older.drain(..first_seen);
             if chain.newest.at > oldest {
+                if let Some(older) = &mut chain.older {
+                    let first_seen = older.0.iter().rposition(|version| version.at <= oldest).unwrap_or(0);
+                    older.0.drain(..first_seen);
+                }
                 self.dirty.push_back(key);
                 continue;
             }
-            chain.older.clear();
-            chain.is_dirty = false;
+            chain.older = None;
             if chain.newest.value.is_none() {
                 self.rows.remove(&key);
             }
@@ -141,6 +154,6 @@ impl<K: Ord + Hash + Clone, V> Versions<K, V> {
     /// Versions beside the newest ones.
     pub(super) fn old_versions(&self) -> usize {
         let chains = self.dirty.iter().filter_map(|key| self.rows.get(key));
-        chains.map(|chain| chain.older.len()).sum()
+        chains.map(|chain| chain.older().len()).sum()
     }
 }

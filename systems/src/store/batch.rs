@@ -29,7 +29,7 @@ pub(super) type Write<'a> = (&'a [u8], Option<&'a [u8]>);
 const REMOVED: u32 = u32::MAX;
 
 /// A key's length and its value's.
-const HEADER_BYTES: usize = 8;
+pub(super) const HEADER_BYTES: usize = 8;
 
 impl Batch {
     /// Nothing to be written yet.

@@ -8,7 +8,7 @@ use crate::time::Time;
 /// Everything in memory.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    table: Table,
+    table: Table<Box<[u8]>>,
 }
 
 impl MemoryStore {
@@ -20,16 +20,21 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn get(&self, key: &[u8]) -> Option<Stored<'_>> {
-        self.table.get(key)
+        self.table.get(key).map(|(version, value)| Stored { version, value })
     }
 
     fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], Stored<'_>) -> bool) {
-        self.table.scan(prefix, visit);
+        self.table.scan(prefix, &mut |key, version, value| visit(key, Stored { version, value }));
     }
 
     fn commit(&mut self, _now: Time, batch: &Batch) -> Result<CommitNumber, StoreError> {
         self.table.check(batch)?;
-        Ok(self.table.apply(batch))
+        let number = CommitNumber(self.table.last.0.saturating_add(1));
+        for (key, value) in batch.writes() {
+            self.table.write(number, key, value.map(Into::into));
+        }
+        self.table.last = number;
+        Ok(number)
     }
 
     fn sync(&mut self, _now: Time) -> Result<CommitNumber, StoreError> {

@@ -1,15 +1,22 @@
-//! Keys, values and versions in memory: what both stores answer reads from. Never durable by itself.
+//! Keys with their versions in memory, and where their values are: what both stores answer reads from. Never durable by
+//! itself.
 
-use super::{Batch, CommitNumber, Expected, StoreError, Stored};
+use super::{Batch, CommitNumber, Expected, StoreError};
 use crate::hashed_map::HashedMap;
 use std::hash::{Hash, Hasher};
 use std::ops::Bound;
 
-/// The state after all commits so far.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Table {
-    rows: HashedMap<Key, (CommitNumber, Vec<u8>)>,
+/// The state after all commits so far. `P` is a value, or the place where it is found.
+#[derive(Clone, Debug)]
+pub(super) struct Table<P> {
+    rows: HashedMap<Key, (CommitNumber, P)>,
     pub(super) last: CommitNumber,
+}
+
+impl<P> Default for Table<P> {
+    fn default() -> Table<P> {
+        Table { rows: HashedMap::default(), last: CommitNumber::NONE }
+    }
 }
 
 /// So many bytes of a key are compared as numbers, and without a look at other memory.
@@ -17,19 +24,23 @@ const HEAD_BYTES: usize = 31;
 
 /// A key, in the order of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+pub(super) struct Key {
     /// The first bytes as numbers, the big end first, and zeros; then one more byte, how long the key is, at most 32. A key that
     /// another one begins with is shorter, and with that before it.
-    head: (u128, u128),
+    head: [u64; 4],
     /// The whole key, if it is longer.
-    long: Option<Box<[u8]>>,
+    long: Option<Box<Long>>,
 }
+
+/// The bytes of a long key, behind one word more so that the many short ones are one word shorter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Long(Box<[u8]>);
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.head.hash(state);
+        self.head.iter().for_each(|word| state.write_u64(*word));
         if let Some(key) = &self.long {
-            state.write(key);
+            state.write(&key.0);
         }
     }
 }
@@ -40,21 +51,28 @@ impl Key {
         let head = key.len().min(HEAD_BYTES);
         bytes[..head].copy_from_slice(&key[..head]);
         bytes[HEAD_BYTES] = key.len().min(HEAD_BYTES + 1) as u8;
-        let number = |half: usize| u128::from_be_bytes(bytes.as_chunks().0[half]);
-        Key { head: (number(0), number(1)), long: (key.len() > HEAD_BYTES).then(|| key.into()) }
+        let words = bytes.as_chunks().0;
+        Key {
+            head: std::array::from_fn(|word| u64::from_be_bytes(words[word])),
+            long: (key.len() > HEAD_BYTES).then(|| Box::new(Long(key.into()))),
+        }
+    }
+
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> usize {
+        self.long.as_ref().map_or((self.head[3] & 0xFF) as usize, |key| key.0.len())
     }
 
     /// Calls with its bytes.
     fn read<T>(&self, visit: impl FnOnce(&[u8]) -> T) -> T {
         if let Some(key) = &self.long {
-            return visit(key);
+            return visit(&key.0);
         }
         let mut bytes = [0; HEAD_BYTES + 1];
-        for (bytes, half) in bytes.as_chunks_mut().0.iter_mut().zip([self.head.0, self.head.1]) {
-            *bytes = half.to_be_bytes();
+        for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(self.head) {
+            *bytes = word.to_be_bytes();
         }
-        let length = usize::from(bytes[HEAD_BYTES]).min(HEAD_BYTES);
-        visit(&bytes[..length])
+        visit(&bytes[..self.len().min(HEAD_BYTES)])
     }
 }
 
@@ -66,17 +84,16 @@ fn after_all(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(end)
 }
 
-impl Table {
-    pub(super) fn get(&self, key: &[u8]) -> Option<Stored<'_>> {
-        self.rows.get(&Key::new(key)).map(|(version, value)| Stored { version: *version, value })
+impl<P> Table<P> {
+    pub(super) fn get(&self, key: &[u8]) -> Option<(CommitNumber, &P)> {
+        self.rows.get(&Key::new(key)).map(|(version, place)| (*version, place))
     }
 
-    pub(super) fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], Stored<'_>) -> bool) {
+    pub(super) fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], CommitNumber, &P) -> bool) {
         let (first, end) = (Key::new(prefix), after_all(prefix).map(|end| Key::new(&end)));
         let end = end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        for (key, (version, value)) in self.rows.range(Bound::Included(&first), end) {
-            let stored = Stored { version: *version, value };
-            if !key.read(|key| visit(key, stored)) {
+        for (key, (version, place)) in self.rows.range(Bound::Included(&first), end) {
+            if !key.read(|key| visit(key, *version, place)) {
                 return;
             }
         }
@@ -85,7 +102,7 @@ impl Table {
     /// Whether a batch may be written.
     pub(super) fn check(&self, batch: &Batch) -> Result<(), StoreError> {
         for (key, expected) in &batch.conditions {
-            let found = self.rows.get(&Key::new(key)).map(|(version, _)| *version);
+            let found = self.get(key).map(|(version, _)| version);
             let holds = match expected {
                 Expected::Absent => found.is_none(),
                 Expected::Version(version) => found == Some(*version),
@@ -97,34 +114,25 @@ impl Table {
         Ok(())
     }
 
-    /// Writes what has been checked.
-    pub(super) fn apply(&mut self, batch: &Batch) -> CommitNumber {
-        let number = CommitNumber(self.last.0.saturating_add(1));
-        for (key, value) in batch.writes() {
-            self.write(number, key, value);
-        }
-        self.last = number;
-        number
-    }
-
-    pub(super) fn write(&mut self, number: CommitNumber, key: &[u8], value: Option<&[u8]>) {
+    /// Writes the place of a value; `None` takes the key away.
+    pub(super) fn write(&mut self, number: CommitNumber, key: &[u8], place: Option<P>) {
         let key = Key::new(key);
-        let Some(value) = value else {
-            self.rows.remove(&key);
-            return;
-        };
-        let (version, kept) = self.rows.get_or_insert_with(&key, || (number, Vec::new()));
-        *version = number;
-        kept.clear();
-        kept.reserve_exact(value.len());
-        kept.extend_from_slice(value);
+        match place {
+            Some(place) => self.rows.set(&key, (number, place)),
+            None => drop(self.rows.remove(&key)),
+        }
     }
 
-    /// All rows, in an order that means nothing.
-    pub(super) fn each_row(&self, mut visit: impl FnMut(&[u8], CommitNumber, &[u8])) {
-        for (key, (version, value)) in self.rows.each() {
-            key.read(|key| visit(key, *version, value));
+    /// All rows, in an order that means nothing and stays while nothing is written.
+    pub(super) fn each_row(&self, mut visit: impl FnMut(&[u8], CommitNumber, &P)) {
+        for (key, (version, place)) in self.rows.each() {
+            key.read(|key| visit(key, *version, place));
         }
+    }
+
+    /// All places, in the same order.
+    pub(super) fn each_place(&mut self, mut visit: impl FnMut(&Key, &mut P)) {
+        self.rows.each_mut().for_each(|(key, (_, place))| visit(key, place));
     }
 }
 
@@ -141,12 +149,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_scan_shows_what_begins_so_in_order(all in proptest::collection::vec(keys(), 0..60), prefix in keys()) {
-            let mut table = Table::default();
+            let mut table: Table<()> = Table::default();
             for key in &all {
-                table.write(CommitNumber(1), key, Some(key));
+                table.write(CommitNumber(1), key, Some(()));
             }
             let mut seen = Vec::new();
-            table.scan(&prefix[..prefix.len().min(2)], &mut |key, _| {
+            table.scan(&prefix[..prefix.len().min(2)], &mut |key, _, ()| {
                 seen.push(key.to_vec());
                 true
             });
@@ -167,6 +175,7 @@ mod tests {
             for (a, b) in [(&one, &other), (&one, &longer), (&longer, &other)] {
                 prop_assert_eq!(Key::new(a).cmp(&Key::new(b)), a.cmp(b));
             }
+            prop_assert_eq!(Key::new(&longer).len(), longer.len());
             prop_assert_eq!(Key::new(&longer).read(<[u8]>::to_vec), longer);
         }
     }

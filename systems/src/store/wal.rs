@@ -2,13 +2,15 @@
 //! when the store is opened. A log that has grown too long is replaced by a new file that begins with a snapshot.
 //!
 //! A file is a sequence of frames, each `length u32 | CRC-32 u32 | kind u8 | commit u64 | writes`; a frame that is cut
-//! short or does not match its checksum ends the file. The first frame of a file is its snapshot.
+//! short or does not match its checksum ends the file. The first frame of a file is its snapshot. In memory are the keys,
+//! each with the place of its value in the file.
 
-use super::batch::{decode_write, encode_write};
+use super::batch::{HEADER_BYTES, decode_write, encode_write};
 use super::table::Table;
 use super::{Batch, CommitNumber, Disk, DiskError, Store, StoreError, Stored};
 use crate::time::{Span, Time};
 use std::fmt;
+use std::num::NonZeroUsize;
 
 /// When the log is synced, and with that, when a commit counts as durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +96,40 @@ const COMMIT: u8 = 2;
 /// Length and checksum.
 const FRAME_HEADER_BYTES: usize = 8;
 /// A frame with a kind and a commit, and nothing else.
-const EMPTY_SNAPSHOT_BYTES: usize = FRAME_HEADER_BYTES + 1 + 8;
+const EMPTY_SNAPSHOT_BYTES: usize = FRAME_CONTENT_AT;
+/// Where the content of a frame begins in it: behind its header, its kind and its commit.
+const FRAME_CONTENT_AT: usize = FRAME_HEADER_BYTES + 1 + VERSION_BYTES;
+/// A commit's number.
+const VERSION_BYTES: usize = 8;
+
+/// Where a value is in the file. Zero is no place, so that a row without one costs nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    /// Before it are at least the headers of its frame.
+    at: NonZeroUsize,
+    bytes: u32,
+}
+
+impl Place {
+    fn new(at: usize, bytes: usize) -> Place {
+        let at = NonZeroUsize::new(at).expect("a frame begins with a header");
+        Place { at, bytes: bytes as u32 }
+    }
+
+    fn read(self, file: &[u8]) -> &[u8] {
+        let value = file.get(self.at.get()..).and_then(|rest| rest.get(..self.bytes as usize));
+        value.unwrap_or_default()
+    }
+}
 
 /// A store behind a write-ahead log.
 #[derive(Clone, Debug)]
 pub struct WalStore<D> {
     disk: D,
     config: WalConfig,
-    table: Table,
+    table: Table<Place>,
+    /// The one that values are read from; until the first snapshot of this store is made, the one before.
+    values_in: u64,
     file: u64,
     file_bytes: usize,
     snapshot_bytes: usize,
@@ -119,9 +147,9 @@ impl<D: Disk> WalStore<D> {
     /// [`RecoverError`].
     pub fn open(disk: D, config: WalConfig) -> Result<(WalStore<D>, Recovered), RecoverError> {
         let files = disk.files();
-        let mut replayed = None;
+        let (mut replayed, mut values_in) = (None, 0);
         for file in files.iter().rev() {
-            replayed = replay(disk.read(*file))?;
+            (replayed, values_in) = (replay(disk.read(*file))?, *file);
             if replayed.is_some() {
                 break;
             }
@@ -141,6 +169,7 @@ impl<D: Disk> WalStore<D> {
             disk,
             config,
             table,
+            values_in,
             file: files.last().map_or(0, |last| last.saturating_add(1)),
             file_bytes: 0,
             snapshot_bytes: 0,
@@ -182,14 +211,21 @@ impl<D: Disk> WalStore<D> {
     fn begin_file(&mut self, older: &[u64]) -> Result<(), DiskError> {
         self.frame.clear();
         begin_frame(&mut self.frame, SNAPSHOT, self.table.last);
-        let frame = &mut self.frame;
-        self.table.each_row(|key, version, value| {
+        let (frame, values) = (&mut self.frame, self.disk.read(self.values_in));
+        self.table.each_row(|key, version, place| {
             frame.extend_from_slice(&version.0.to_le_bytes());
-            encode_write(key, Some(value), frame);
+            encode_write(key, Some(place.read(values)), frame);
         });
         end_frame(&mut self.frame);
         self.disk.append(self.file, &self.frame)?;
         self.disk.sync(self.file)?;
+        let mut at = FRAME_CONTENT_AT;
+        self.table.each_place(|key, place| {
+            at += VERSION_BYTES + HEADER_BYTES + key.len();
+            *place = Place::new(at, place.bytes as usize);
+            at += place.bytes as usize;
+        });
+        self.values_in = self.file;
         self.snapshot_bytes = self.frame.len();
         self.file_bytes = self.frame.len();
         self.durable = self.table.last;
@@ -242,24 +278,30 @@ impl<D: Disk> WalStore<D> {
 
 impl<D: Disk> Store for WalStore<D> {
     fn get(&self, key: &[u8]) -> Option<Stored<'_>> {
-        self.table.get(key)
+        let (version, place) = self.table.get(key)?;
+        Some(Stored { version, value: place.read(self.disk.read(self.values_in)) })
     }
 
     fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], Stored<'_>) -> bool) {
-        self.table.scan(prefix, visit);
+        let values = self.disk.read(self.values_in);
+        self.table.scan(prefix, &mut |key, version, place| {
+            visit(key, Stored { version, value: place.read(values) })
+        });
     }
 
     fn commit(&mut self, now: Time, batch: &Batch) -> Result<CommitNumber, StoreError> {
         self.failed.map_or(Ok(()), |error| Err(StoreError::Disk(error)))?;
         self.table.check(batch)?;
+        let number = CommitNumber(self.table.last.0.saturating_add(1));
         self.frame.clear();
-        begin_frame(&mut self.frame, COMMIT, CommitNumber(self.table.last.0.saturating_add(1)));
+        begin_frame(&mut self.frame, COMMIT, number);
         self.frame.extend_from_slice(batch.encoded());
         end_frame(&mut self.frame);
         let appended = self.disk.append(self.file, &self.frame);
         self.guard(appended)?;
+        let content_at = self.file_bytes.saturating_add(FRAME_CONTENT_AT);
         self.file_bytes = self.file_bytes.saturating_add(self.frame.len());
-        let number = self.table.apply(batch);
+        apply(&mut self.table, number, batch.encoded(), content_at);
         let settled = self.settle(now);
         self.guard(settled)?;
         Ok(number)
@@ -303,29 +345,38 @@ fn take_frame<'a>(bytes: &mut &'a [u8]) -> Option<(u8, CommitNumber, &'a [u8])> 
         return None;
     }
     let (kind, content) = body.split_first()?;
-    let (number, content) = content.split_first_chunk::<8>()?;
+    let (number, content) = content.split_first_chunk::<VERSION_BYTES>()?;
     *bytes = rest;
     Some((*kind, CommitNumber(u64::from_le_bytes(*number)), content))
 }
 
+/// Writes what stands at this place of a file.
+fn apply(table: &mut Table<Place>, number: CommitNumber, mut writes: &[u8], mut at: usize) {
+    while let Some((key, value)) = decode_write(&mut writes) {
+        at += HEADER_BYTES + key.len();
+        table.write(number, key, value.map(|value| Place::new(at, value.len())));
+        at += value.map_or(0, <[u8]>::len);
+    }
+    table.last = number;
+}
+
 /// The state a file holds and the bytes at its end that are no frame; `None` if it has no whole snapshot.
-fn replay(mut bytes: &[u8]) -> Result<Option<(Table, usize)>, RecoverError> {
+fn replay(file: &[u8]) -> Result<Option<(Table<Place>, usize)>, RecoverError> {
+    let mut bytes = file;
     let Some((SNAPSHOT, last, mut content)) = take_frame(&mut bytes) else { return Ok(None) };
     let mut table = Table::default();
-    table.last = last;
-    while let Some((version, rest)) = content.split_first_chunk::<8>() {
+    while let Some((version, rest)) = content.split_first_chunk::<VERSION_BYTES>() {
         content = rest;
-        let Some((key, value)) = decode_write(&mut content) else { return Ok(None) };
-        table.write(CommitNumber(u64::from_le_bytes(*version)), key, value);
+        let Some((key, Some(value))) = decode_write(&mut content) else { return Ok(None) };
+        let at = file.len() - bytes.len() - content.len() - value.len();
+        table.write(CommitNumber(u64::from_le_bytes(*version)), key, Some(Place::new(at, value.len())));
     }
-    while let Some((_, number, mut content)) = take_frame(&mut bytes) {
+    table.last = last;
+    while let Some((_, number, content)) = take_frame(&mut bytes) {
         if number.0 != table.last.0.saturating_add(1) {
             return Err(RecoverError::Gap { after: table.last, found: number });
         }
-        while let Some((key, value)) = decode_write(&mut content) {
-            table.write(number, key, value);
-        }
-        table.last = number;
+        apply(&mut table, number, content, file.len() - bytes.len() - content.len());
     }
     Ok(Some((table, bytes.len())))
 }

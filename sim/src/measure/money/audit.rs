@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::cards::PaymentBook;
+use super::cards::{Cards, PaymentBook};
 use super::{Broken, Money, UnsettledTxn, invariant};
 use crate::measure::Index;
 use crate::scenario::plan::ServiceId;
@@ -29,7 +29,7 @@ pub struct BookedPayment {
 pub enum MoneyProbe {
     /// A processor: its payments, and what its own audit finds.
     Processor {
-        /// All of them.
+        /// All of them, each once.
         payments: Vec<BookedPayment>,
         /// What the library's audit of the store says.
         violations: Vec<String>,
@@ -65,11 +65,14 @@ pub(super) fn compare(money: &Money, service: ServiceId, probe: &MoneyProbe) -> 
 
 fn compare_payments(money: &Money, service: ServiceId, booked: &[BookedPayment]) -> Vec<Broken> {
     let Some(cards) = &money.cards else { return Vec::new() };
+    if agrees(cards, service, booked) {
+        return Vec::new();
+    }
     let mut booked: Index<u64, &BookedPayment> =
         booked.iter().map(|payment| (payment.intent, payment)).collect();
     let nothing = BookedPayment::default();
     let mut broken = Vec::new();
-    for ((processor, intent), truth) in &cards.payments {
+    for ((processor, intent), truth) in cards.payments.each() {
         if *processor == service.0 {
             let known = booked.swap_remove(intent).unwrap_or(&nothing);
             broken.extend(difference(*intent, truth, known));
@@ -80,6 +83,19 @@ fn compare_payments(money: &Money, service: ServiceId, booked: &[BookedPayment])
         broken.extend(difference(intent, &PaymentBook::default(), known));
     }
     broken
+}
+
+/// Whether all is well, in the order in which payments lie in memory; what is not is then looked for in that of the books.
+fn agrees(cards: &Cards, service: ServiceId, booked: &[BookedPayment]) -> bool {
+    let nothing = PaymentBook::default();
+    let mut in_both = 0;
+    let is_right = booked.iter().all(|known| {
+        let truth = cards.payments.get(&(service.0, known.intent));
+        in_both += usize::from(truth.is_some());
+        difference(known.intent, truth.unwrap_or(&nothing), known).is_none()
+    });
+    let in_books = cards.payments.each().filter(|((processor, _), _)| *processor == service.0);
+    is_right && in_both == in_books.count()
 }
 
 pub(super) fn difference(intent: u64, truth: &PaymentBook, known: &BookedPayment) -> Option<Broken> {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use foreshock_systems::hashed_map::HashedMap;
 use foreshock_systems::payment::OperationKind;
 
 use super::{Broken, invariant};
 use crate::kernel::time::{Span, Time};
-use crate::measure::Index;
 use crate::scenario::plan::ServiceId;
 
 /// For what a client uses one idempotency key.
@@ -195,8 +195,8 @@ impl OrderSums {
 /// The books on orders and payments.
 #[derive(Debug, Default)]
 pub(crate) struct Cards {
-    orders: Index<u64, OrderBook>,
-    pub(super) payments: Index<(u32, u64), PaymentBook>,
+    orders: HashedMap<u64, OrderBook>,
+    pub(super) payments: HashedMap<(u32, u64), PaymentBook>,
     /// What the payments came to that their processor does not keep any more.
     archived: BTreeMap<ServiceId, PaymentSums>,
     key_ttls: BTreeMap<ServiceId, Span>,
@@ -223,7 +223,7 @@ impl Cards {
             end: None,
             is_doubled: false,
         };
-        self.orders.entry(order).or_insert(book);
+        self.orders.get_or_insert_with(&order, || book);
     }
 
     pub(super) fn order_ended(&mut self, order: u64, end: OrderEnd) -> Option<Broken> {
@@ -242,14 +242,14 @@ impl Cards {
         if let Some(book) = self.orders.get_mut(&order) {
             book.first_made = book.first_made.or(Some(now));
         }
-        let payment = self.payments.entry((processor.0, intent)).or_default();
+        let payment = self.payments.get_or_insert_with(&(processor.0, intent), PaymentBook::default);
         payment.order = order;
         payment.made_at = payment.made_at.or(Some(now));
     }
 
     pub(super) fn moved(&mut self, movement: &Movement) -> Vec<Broken> {
         let Movement { processor, intent, order, kind, minor } = *movement;
-        let payment = self.payments.entry((processor.0, intent)).or_default();
+        let payment = self.payments.get_or_insert_with(&(processor.0, intent), PaymentBook::default);
         payment.order = order;
         if kind.is_opening() {
             payment.authorized_minor = payment.authorized_minor.saturating_add(minor);
@@ -313,7 +313,7 @@ impl Cards {
 
     /// A payment is not kept any more: what it came to.
     pub(super) fn archived(&mut self, (processor, intent): (ServiceId, u64)) -> PaymentBook {
-        let payment = self.payments.swap_remove(&(processor.0, intent)).unwrap_or_default();
+        let payment = self.payments.remove(&(processor.0, intent)).unwrap_or_default();
         self.archived.entry(processor).or_default().add(&payment);
         payment
     }
@@ -348,7 +348,7 @@ impl Cards {
         let expiry = self.by_expiry.iter().map(|(client, doubled)| (name(*client), *doubled));
         measured.doubled_by_expiry = expiry.collect();
         let mut sums: BTreeMap<ServiceId, OrderSums> = BTreeMap::new();
-        for book in self.orders.values() {
+        for (_, book) in self.orders.each() {
             sums.entry(book.client).or_default().add(book);
         }
         for (client, sums) in sums.iter().filter(|(_, sums)| sums.untold > 0) {
@@ -356,7 +356,7 @@ impl Cards {
         }
         let clients = sums.into_iter().map(|(client, sums)| (client, sums.counts()));
         let mut paid = self.archived.clone();
-        for ((processor, _), payment) in &self.payments {
+        for ((processor, _), payment) in self.payments.each() {
             paid.entry(ServiceId(*processor)).or_default().add(payment);
         }
         let processors = paid.into_iter().map(|(processor, sums)| (processor, sums.counts()));

@@ -78,7 +78,7 @@ impl Counts {
 
 /// What is in a desk's store of money, and what the library's audit says of all of it.
 pub(super) fn of<G: Goods>(desk: &Desk<G, AnyStore>) -> MoneyProbe {
-    let payments = desk.bookings().filter(|booking| booking.charges > 0).map(booked).collect();
+    let payments = desk.each_booking().filter(|booking| booking.charges > 0).map(booked).collect();
     MoneyProbe::Processor { payments, violations: Vec::new() }
 }
 

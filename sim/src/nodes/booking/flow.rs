@@ -12,7 +12,7 @@ pub(super) enum Stage<G: Goods> {
     /// They look for something.
     Choosing,
     /// The transaction that holds it is open; so much is to be paid.
-    Deciding(Pending<G>, i64),
+    Deciding(Box<Pending<G>>, i64),
     /// It is held under this token.
     Holding(Token),
     /// It is held, and for too short a time: more is asked for, and by then they are ready to pay.

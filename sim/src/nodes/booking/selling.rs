@@ -12,6 +12,7 @@ use foreshock_systems::booking::{
     Answer, BookingId, Claim, Clocks, Command, CustomerId, Desk, Goods, Output, Pending, Phase, Refusal,
     Rejected, Token,
 };
+use foreshock_systems::hashed_map::HashedMap;
 use foreshock_systems::payment::OperationKind;
 
 use super::books::{self, Counts};
@@ -88,7 +89,7 @@ pub(super) struct Selling<F: Front> {
     asked: Index<u64, Asked>,
     questions: u64,
     /// Of bookings that were held.
-    lasting: Index<u64, Lasting>,
+    lasting: HashedMap<u64, Lasting>,
     woken: Vec<(Ref, Verdict)>,
     /// Of those who were woken and are asked again now, by job.
     answers: Vec<(Ref, Verdict)>,
@@ -118,7 +119,7 @@ impl<F: Front> Selling<F> {
             changes: BTreeSet::new(),
             asked: Index::default(),
             questions: 0,
-            lasting: Index::default(),
+            lasting: HashedMap::default(),
             woken: Vec::new(),
             answers: Vec::new(),
             draws: None,
@@ -265,7 +266,7 @@ impl<F: Front> Selling<F> {
             Ok(pending) if self.settings.transaction_time.is_zero() => self.commit(id, pending, minor, cx),
             Ok(pending) => {
                 let due = now + self.settings.transaction_time;
-                self.wait(id, due, Stage::Deciding(pending, minor));
+                self.wait(id, due, Stage::Deciding(Box::new(pending), minor));
             }
             Err(error) => self.not_held(id, &error, cx),
         }
@@ -286,7 +287,7 @@ impl<F: Front> Selling<F> {
     fn held(&mut self, id: BookingId, token: Token, minor: i64, cx: &mut Cx<'_>) {
         let (Some(draws), Some(flow)) = (self.draws, self.flows.get(&id)) else { return };
         self.counts.held += 1;
-        let lasting = self.lasting.entry(id.0).or_insert(Lasting { origin: flow.origin, asked: 0 });
+        let lasting = self.lasting.get_or_insert_with(&id.0, || Lasting { origin: flow.origin, asked: 0 });
         lasting.origin = flow.origin;
         let placed = OrderPlaced { order: id.0, client: cx.service(), minor, key: KeyPolicy::Order };
         cx.order_placed(placed);
@@ -392,7 +393,7 @@ impl<F: Front> Selling<F> {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         match std::mem::replace(&mut flow.stage, Stage::Choosing) {
             Stage::Choosing => self.choose(id, cx),
-            Stage::Deciding(pending, minor) => self.commit(id, pending, minor, cx),
+            Stage::Deciding(pending, minor) => self.commit(id, *pending, minor, cx),
             Stage::Holding(token) => self.pay(id, token, cx),
             Stage::Extending(token, due) => self.extend(id, token, due, cx),
             stage @ (Stage::Paying | Stage::InLine) => flow.stage = stage,

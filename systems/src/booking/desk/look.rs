@@ -35,6 +35,11 @@ impl<G: Goods, S: Store> Desk<G, S> {
         self.db.range(range).filter_map(|(_, row)| booking_of(Some(row)))
     }
 
+    /// The same in an order that means nothing, without a sort.
+    pub fn each_booking(&self) -> impl Iterator<Item = &Booking<G::Unit, G::Detail>> {
+        self.db.each_row().filter_map(|(_, row)| booking_of(Some(row)))
+    }
+
     /// What is taken of a unit.
     pub fn unit(&self, unit: G::Unit) -> UnitRow {
         unit_of(&self.db, unit)

@@ -24,7 +24,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         if old.phase.claim() == Claim::Owns {
             return Ok(Answer::Confirmed { booking: id, was_retaken: false });
         }
-        let old = self.live(id, token)?;
+        self.check_live(&old, token)?;
         let mut booking = BookingOf::<G>::clone(&old);
         let missing_minor =
             old.deposit_minor.saturating_sub(old.captured_minor.saturating_sub(old.refunded_minor));
@@ -68,6 +68,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
             return Ok(told_again(&old));
         }
         let mut booking = BookingOf::<G>::clone(&old);
+        booking.payments.reserve_exact(1); // most are paid once, and it is kept for long
         booking.payments.push(payment);
         booking.captured_minor = old.captured_minor.saturating_add(minor);
         if old.charge.is_open() || old.charge == Charge::Unasked {

@@ -149,15 +149,20 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
     }
 
     /// A hold that is not over, for whoever has its newest token.
-    pub(super) fn live(&mut self, id: BookingId, token: Token) -> Result<Arc<BookingOf<G>>, Refusal> {
+    fn live(&mut self, id: BookingId, token: Token) -> Result<Arc<BookingOf<G>>, Refusal> {
         let booking = self.known(id)?;
+        self.check_live(&booking, token)?;
+        Ok(booking)
+    }
+
+    pub(super) fn check_live(&mut self, booking: &BookingOf<G>, token: Token) -> Result<(), Refusal> {
         if booking.phase != Phase::Held {
             return Err(Refusal::Phase(booking.phase));
         }
         if booking.token != token {
             return Err(Refusal::StaleToken);
         }
-        if self.has_expired(&booking) { Err(Refusal::Expired) } else { Ok(booking) }
+        if self.has_expired(booking) { Err(Refusal::Expired) } else { Ok(()) }
     }
 
     fn release(&mut self, id: BookingId, token: Token) -> Result<Answer, Rejected> {
@@ -225,7 +230,7 @@ impl<G: Goods, S: Store> Work<'_, G, S> {
         let old = self.known(id)?;
         let claim = old.phase.claim();
         match old.phase {
-            Phase::Held => drop(self.live(id, token)?),
+            Phase::Held => self.check_live(&old, token)?,
             Phase::Confirmed if old.token == token => {}
             Phase::Confirmed => return Err(Refusal::StaleToken.into()),
             phase => return Err(Refusal::Phase(phase).into()),

@@ -64,7 +64,7 @@ impl<F: Front> Selling<F> {
     /// As it was before the question that is asked now.
     fn times_asked(&mut self, booking: BookingId) -> Lasting {
         let origin = Origin { lineage: Lineage(booking.0), load: LoadId(0) };
-        let lasting = self.lasting.entry(booking.0).or_insert(Lasting { origin, asked: 0 });
+        let lasting = self.lasting.get_or_insert_with(&booking.0, || Lasting { origin, asked: 0 });
         lasting.asked += 1;
         Lasting { asked: lasting.asked - 1, ..*lasting }
     }
