@@ -34,14 +34,18 @@ pub(crate) fn spread_from<Q: Hash + ?Sized>(start: u64, key: &Q) -> u64 {
     spread.0
 }
 
-/// Bytes as words, the little end first, the last one filled up with zeros.
-fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> {
+/// Shows bytes as words, the little end first, the last one filled up with zeros.
+#[inline]
+fn each_word(bytes: &[u8], mut visit: impl FnMut(u64)) {
     let (whole, rest) = bytes.as_chunks::<8>();
-    let last = (!rest.is_empty()).then(|| {
-        let padded = std::array::from_fn(|place| rest.get(place).copied().unwrap_or(0));
-        u64::from_le_bytes(padded)
-    });
-    whole.iter().map(|word| u64::from_le_bytes(*word)).chain(last)
+    for word in whole {
+        visit(u64::from_le_bytes(*word));
+    }
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        visit(u64::from_le_bytes(last));
+    }
 }
 
 /// Each word is multiplied to twice its width, and both halves count.
@@ -52,7 +56,7 @@ impl Hasher for Spread {
         self.0
     }
     fn write(&mut self, bytes: &[u8]) {
-        words_of(bytes).for_each(|word| self.write_u64(word));
+        each_word(bytes, |word| self.write_u64(word));
         self.write_u64(bytes.len() as u64);
     }
     fn write_u8(&mut self, word: u8) {
@@ -89,7 +93,7 @@ impl Hasher for KeyHasher {
     fn write(&mut self, bytes: &[u8]) {
         // The length tells trailing zeros from the padding of the last word.
         self.state ^= (bytes.len() as u64).wrapping_mul(0xA24B_AED4_963E_E407);
-        words_of(bytes).for_each(|word| self.write_u64(word));
+        each_word(bytes, |word| self.write_u64(word));
     }
     fn write_u8(&mut self, word: u8) {
         self.write_u64(u64::from(word));

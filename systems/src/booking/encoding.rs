@@ -17,8 +17,13 @@ struct Appender<'a>(&'a mut Vec<u8>);
 /// Bits of a number in a byte of it; the highest one says whether another byte follows.
 const BITS: u32 = 7;
 const MORE: u8 = 1 << BITS;
-/// Bytes of the longest number of 64 bits.
-const LONGEST: usize = 10;
+
+/// The low 56 bits, seven in each byte: halves, quarters and eighths are moved apart.
+const fn spread(number: u64) -> u64 {
+    let halves = number & 0x0FFF_FFFF | (number & 0x00FF_FFFF_F000_0000) << 4;
+    let quarters = halves & 0x0000_3FFF_0000_3FFF | (halves & 0x0FFF_C000_0FFF_C000) << 2;
+    quarters & 0x007F_007F_007F_007F | (quarters & 0x3F80_3F80_3F80_3F80) << 1
+}
 
 impl Appender<'_> {
     #[inline]
@@ -32,16 +37,16 @@ impl Appender<'_> {
         if number < u64::from(MORE) { self.byte(number as u8) } else { self.long_number(number) }
     }
 
-    /// Without a branch that depends on how long it is: all the bytes there could be are written, and the length is then
-    /// set right.
+    /// Without a branch that depends on how long it is: all the bytes there could be are written, and what is too much is
+    /// then taken away.
     fn long_number(&mut self, number: u64) -> Result<()> {
-        let last = (number.ilog2() / BITS) as usize;
-        let mut spread: [u8; LONGEST] =
-            std::array::from_fn(|place| (number >> (BITS * place as u32)) as u8 | MORE);
-        spread[last] &= !MORE;
-        let end = self.0.len() + last + 1;
-        self.0.extend_from_slice(&spread);
-        self.0.truncate(end);
+        let last = self.0.len() + (number.ilog2() / BITS) as usize;
+        let low = (spread(number) | u64::from_le_bytes([MORE; 8])).to_le_bytes();
+        let high = [(number >> 56) as u8 | MORE, (number >> 63) as u8];
+        self.0.extend_from_slice(&low);
+        self.0.extend_from_slice(&high);
+        self.0.truncate(last + 1);
+        self.0[last] &= !MORE;
         Ok(())
     }
 

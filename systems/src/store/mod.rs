@@ -11,6 +11,7 @@
 mod batch; // what is written at once, and under which conditions
 pub mod conformance; // the laws every store has to keep, as functions
 mod disk; // append-only files that lose what was not synced
+mod filed; // rows whose values are in a file
 mod held; // what waits for a commit to be durable
 mod memory; // the store that lives as long as the process
 mod table; // keys, values and versions in memory, shared by both

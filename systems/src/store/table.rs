@@ -51,20 +51,23 @@ impl Key {
         let head = key.len().min(HEAD_BYTES);
         bytes[..head].copy_from_slice(&key[..head]);
         bytes[HEAD_BYTES] = key.len().min(HEAD_BYTES + 1) as u8;
-        let words = bytes.as_chunks().0;
+        let word = |place: usize| u64::from_be_bytes(bytes.as_chunks().0[place]);
         Key {
-            head: std::array::from_fn(|word| u64::from_be_bytes(words[word])),
+            head: [word(0), word(1), word(2), word(3)],
             long: (key.len() > HEAD_BYTES).then(|| Box::new(Long(key.into()))),
         }
     }
 
     /// How many bytes it has.
-    pub(super) fn len(&self) -> usize {
-        self.long.as_ref().map_or((self.head[3] & 0xFF) as usize, |key| key.0.len())
+    pub(super) const fn len(&self) -> usize {
+        match &self.long {
+            Some(key) => key.0.len(),
+            None => (self.head[3] & 0xFF) as usize,
+        }
     }
 
     /// Calls with its bytes.
-    fn read<T>(&self, visit: impl FnOnce(&[u8]) -> T) -> T {
+    pub(super) fn read<T>(&self, visit: impl FnOnce(&[u8]) -> T) -> T {
         if let Some(key) = &self.long {
             return visit(&key.0);
         }
@@ -124,15 +127,13 @@ impl<P> Table<P> {
     }
 
     /// All rows, in an order that means nothing and stays while nothing is written.
-    pub(super) fn each_row(&self, mut visit: impl FnMut(&[u8], CommitNumber, &P)) {
-        for (key, (version, place)) in self.rows.each() {
-            key.read(|key| visit(key, *version, place));
-        }
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&Key, CommitNumber, &P)> {
+        self.rows.each().map(|(key, (version, place))| (key, *version, place))
     }
 
-    /// All places, in the same order.
-    pub(super) fn each_place(&mut self, mut visit: impl FnMut(&Key, &mut P)) {
-        self.rows.each_mut().for_each(|(key, (_, place))| visit(key, place));
+    /// Their places, in the same order.
+    pub(super) fn places_mut(&mut self) -> impl Iterator<Item = (&Key, &mut P)> {
+        self.rows.each_mut().map(|(key, (_, place))| (key, place))
     }
 }
 

@@ -3,14 +3,15 @@
 //!
 //! A file is a sequence of frames, each `length u32 | CRC-32 u32 | kind u8 | commit u64 | writes`; a frame that is cut
 //! short or does not match its checksum ends the file. The first frame of a file is its snapshot. In memory are the keys,
-//! each with the place of its value in the file.
+//! each with the place of its value in the file; what was appended is taken in there when somebody asks.
 
-use super::batch::{HEADER_BYTES, decode_write, encode_write};
+use super::batch::decode_write;
+use super::filed::{self, Place, VERSION_BYTES};
 use super::table::Table;
 use super::{Batch, CommitNumber, Disk, DiskError, Store, StoreError, Stored};
 use crate::time::{Span, Time};
+use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
-use std::num::NonZeroUsize;
 
 /// When the log is synced, and with that, when a commit counts as durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,35 +100,16 @@ const FRAME_HEADER_BYTES: usize = 8;
 const EMPTY_SNAPSHOT_BYTES: usize = FRAME_CONTENT_AT;
 /// Where the content of a frame begins in it: behind its header, its kind and its commit.
 const FRAME_CONTENT_AT: usize = FRAME_HEADER_BYTES + 1 + VERSION_BYTES;
-/// A commit's number.
-const VERSION_BYTES: usize = 8;
-
-/// Where a value is in the file. Zero is no place, so that a row without one costs nothing more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    /// Before it are at least the headers of its frame.
-    at: NonZeroUsize,
-    bytes: u32,
-}
-
-impl Place {
-    fn new(at: usize, bytes: usize) -> Place {
-        let at = NonZeroUsize::new(at).expect("a frame begins with a header");
-        Place { at, bytes: bytes as u32 }
-    }
-
-    fn read(self, file: &[u8]) -> &[u8] {
-        let value = file.get(self.at.get()..).and_then(|rest| rest.get(..self.bytes as usize));
-        value.unwrap_or_default()
-    }
-}
 
 /// A store behind a write-ahead log.
 #[derive(Clone, Debug)]
 pub struct WalStore<D> {
     disk: D,
     config: WalConfig,
-    table: Table<Place>,
+    table: RefCell<Table<Place>>,
+    /// So many bytes of the file are taken in there.
+    taken_in: Cell<usize>,
+    last: CommitNumber,
     /// The one that values are read from; until the first snapshot of this store is made, the one before.
     values_in: u64,
     file: u64,
@@ -168,7 +150,9 @@ impl<D: Disk> WalStore<D> {
         let mut store = WalStore {
             disk,
             config,
-            table,
+            last: table.last,
+            table: RefCell::new(table),
+            taken_in: Cell::new(0),
             values_in,
             file: files.last().map_or(0, |last| last.saturating_add(1)),
             file_bytes: 0,
@@ -194,7 +178,7 @@ impl<D: Disk> WalStore<D> {
 
     /// The last commit, durable or not.
     pub const fn last(&self) -> CommitNumber {
-        self.table.last
+        self.last
     }
 
     /// The disk.
@@ -207,28 +191,38 @@ impl<D: Disk> WalStore<D> {
         &mut self.disk
     }
 
+    /// The rows as they are now. Whoever never asks pays for it only when a snapshot is made.
+    fn rows(&self) -> Ref<'_, Table<Place>> {
+        let taken_in = self.taken_in.replace(self.file_bytes);
+        if taken_in < self.file_bytes {
+            let mut table = self.table.borrow_mut();
+            let appended = self.disk.read(self.values_in).get(taken_in..self.file_bytes);
+            let mut frames = appended.unwrap_or_default();
+            while let Some((_, body)) = split_frame(&mut frames)
+                && let Some((_, number, writes)) = split_body(body)
+            {
+                filed::apply(&mut table, number, writes, self.file_bytes - frames.len() - writes.len());
+            }
+        }
+        self.table.borrow()
+    }
+
     /// Writes a snapshot to `self.file`, makes it durable, then removes the files before it.
     fn begin_file(&mut self, older: &[u64]) -> Result<(), DiskError> {
+        drop(self.rows());
         self.frame.clear();
-        begin_frame(&mut self.frame, SNAPSHOT, self.table.last);
-        let (frame, values) = (&mut self.frame, self.disk.read(self.values_in));
-        self.table.each_row(|key, version, place| {
-            frame.extend_from_slice(&version.0.to_le_bytes());
-            encode_write(key, Some(place.read(values)), frame);
-        });
+        begin_frame(&mut self.frame, SNAPSHOT, self.last);
+        let table = self.table.get_mut();
+        filed::append_rows(table, self.disk.read(self.values_in), self.snapshot_bytes, &mut self.frame);
         end_frame(&mut self.frame);
         self.disk.append(self.file, &self.frame)?;
         self.disk.sync(self.file)?;
-        let mut at = FRAME_CONTENT_AT;
-        self.table.each_place(|key, place| {
-            at += VERSION_BYTES + HEADER_BYTES + key.len();
-            *place = Place::new(at, place.bytes as usize);
-            at += place.bytes as usize;
-        });
+        filed::moved(table, FRAME_CONTENT_AT);
         self.values_in = self.file;
         self.snapshot_bytes = self.frame.len();
         self.file_bytes = self.frame.len();
-        self.durable = self.table.last;
+        self.taken_in.set(self.file_bytes);
+        self.durable = self.last;
         self.oldest_unsynced = None;
         for file in older {
             self.disk.remove(*file)?;
@@ -248,21 +242,21 @@ impl<D: Disk> WalStore<D> {
 
     fn sync_log(&mut self) -> Result<(), DiskError> {
         self.disk.sync(self.file)?;
-        self.durable = self.table.last;
+        self.durable = self.last;
         self.oldest_unsynced = None;
         Ok(())
     }
 
     /// After a commit was appended and applied.
     fn settle(&mut self, now: Time) -> Result<(), DiskError> {
-        let unsynced = self.table.last.0.saturating_sub(self.durable.0);
+        let unsynced = self.last.0.saturating_sub(self.durable.0);
         match self.config.fsync {
             FsyncPolicy::EveryCommit => self.sync_log()?,
             FsyncPolicy::Group { max_commits, .. } if unsynced >= u64::from(max_commits) => {
                 self.sync_log()?
             }
             FsyncPolicy::Group { .. } => self.oldest_unsynced = self.oldest_unsynced.or(Some(now)),
-            FsyncPolicy::Never => self.durable = self.table.last,
+            FsyncPolicy::Never => self.durable = self.last,
         }
         self.compact_if_long()
     }
@@ -278,30 +272,31 @@ impl<D: Disk> WalStore<D> {
 
 impl<D: Disk> Store for WalStore<D> {
     fn get(&self, key: &[u8]) -> Option<Stored<'_>> {
-        let (version, place) = self.table.get(key)?;
+        let (version, place) = self.rows().get(key).map(|(version, place)| (version, *place))?;
         Some(Stored { version, value: place.read(self.disk.read(self.values_in)) })
     }
 
     fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], Stored<'_>) -> bool) {
         let values = self.disk.read(self.values_in);
-        self.table.scan(prefix, &mut |key, version, place| {
+        self.rows().scan(prefix, &mut |key, version, place| {
             visit(key, Stored { version, value: place.read(values) })
         });
     }
 
     fn commit(&mut self, now: Time, batch: &Batch) -> Result<CommitNumber, StoreError> {
         self.failed.map_or(Ok(()), |error| Err(StoreError::Disk(error)))?;
-        self.table.check(batch)?;
-        let number = CommitNumber(self.table.last.0.saturating_add(1));
+        if !batch.conditions.is_empty() {
+            self.rows().check(batch)?;
+        }
+        let number = CommitNumber(self.last.0.saturating_add(1));
         self.frame.clear();
         begin_frame(&mut self.frame, COMMIT, number);
         self.frame.extend_from_slice(batch.encoded());
         end_frame(&mut self.frame);
         let appended = self.disk.append(self.file, &self.frame);
         self.guard(appended)?;
-        let content_at = self.file_bytes.saturating_add(FRAME_CONTENT_AT);
         self.file_bytes = self.file_bytes.saturating_add(self.frame.len());
-        apply(&mut self.table, number, batch.encoded(), content_at);
+        self.last = number;
         let settled = self.settle(now);
         self.guard(settled)?;
         Ok(number)
@@ -336,28 +331,29 @@ fn end_frame(frame: &mut [u8]) {
     header[4..].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
 }
 
-/// Takes a whole frame from the front: its kind, its commit, its content.
-fn take_frame<'a>(bytes: &mut &'a [u8]) -> Option<(u8, CommitNumber, &'a [u8])> {
+/// Takes a frame from the front that may be damaged: its checksum, and what it is of.
+fn split_frame<'a>(bytes: &mut &'a [u8]) -> Option<(u32, &'a [u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (checksum, rest) = rest.split_first_chunk::<4>()?;
     let (body, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
-        return None;
-    }
+    *bytes = rest;
+    Some((u32::from_le_bytes(*checksum), body))
+}
+
+/// Its kind, its commit, its content.
+fn split_body(body: &[u8]) -> Option<(u8, CommitNumber, &[u8])> {
     let (kind, content) = body.split_first()?;
     let (number, content) = content.split_first_chunk::<VERSION_BYTES>()?;
-    *bytes = rest;
     Some((*kind, CommitNumber(u64::from_le_bytes(*number)), content))
 }
 
-/// Writes what stands at this place of a file.
-fn apply(table: &mut Table<Place>, number: CommitNumber, mut writes: &[u8], mut at: usize) {
-    while let Some((key, value)) = decode_write(&mut writes) {
-        at += HEADER_BYTES + key.len();
-        table.write(number, key, value.map(|value| Place::new(at, value.len())));
-        at += value.map_or(0, <[u8]>::len);
-    }
-    table.last = number;
+/// Takes a whole frame from the front.
+fn take_frame<'a>(bytes: &mut &'a [u8]) -> Option<(u8, CommitNumber, &'a [u8])> {
+    let mut rest = *bytes;
+    let (checksum, body) = split_frame(&mut rest)?;
+    let frame = if crc32fast::hash(body) == checksum { split_body(body)? } else { return None };
+    *bytes = rest;
+    Some(frame)
 }
 
 /// The state a file holds and the bytes at its end that are no frame; `None` if it has no whole snapshot.
@@ -376,7 +372,7 @@ fn replay(file: &[u8]) -> Result<Option<(Table<Place>, usize)>, RecoverError> {
         if number.0 != table.last.0.saturating_add(1) {
             return Err(RecoverError::Gap { after: table.last, found: number });
         }
-        apply(&mut table, number, content, file.len() - bytes.len() - content.len());
+        filed::apply(&mut table, number, content, file.len() - bytes.len() - content.len());
     }
     Ok(Some((table, bytes.len())))
 }

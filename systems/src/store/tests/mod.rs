@@ -125,7 +125,50 @@ fn damage_in_the_middle_is_said_and_not_taken_for_the_end() {
     assert_eq!(opened.unwrap_err(), RecoverError::Gap { after: CommitNumber(1), found: CommitNumber(3) });
 }
 
+/// Everything that a store shows.
+fn shown(store: &impl Store) -> Vec<(Vec<u8>, CommitNumber, Vec<u8>)> {
+    let mut rows = Vec::new();
+    store.scan(b"", &mut |key, stored| {
+        rows.push((key.to_vec(), stored.version, stored.value.to_vec()));
+        true
+    });
+    rows
+}
+
 proptest! {
+    #[test]
+    fn a_log_shows_what_memory_shows_whenever_somebody_looks(
+        steps in prop::collection::vec((0u8..12, 0u8..9, 0usize..60), 0..120),
+        compact_above_bytes in prop_oneof![Just(0usize), 1usize..2_000, Just(1 << 20)],
+    ) {
+        let (mut log, mut memory) = (wal(EVERY, compact_above_bytes), MemoryStore::new());
+        for (what, key, length) in steps {
+            // Some are so long that the table has them elsewhere.
+            let name = vec![key; 1 + usize::from(key) * 5];
+            let mut batch = Batch::new();
+            match what {
+                0..=5 => _ = batch.put(&name, vec![what; length]).put([what], [key]),
+                6 => _ = batch.remove(&name).put([what], vec![what; length]),
+                7 => _ = batch.expect(&name[..], Expected::Absent).put(&name, vec![what; length]),
+                8 => {
+                    prop_assert_eq!(log.get(&name), memory.get(&name));
+                    continue;
+                }
+                9 => {
+                    prop_assert_eq!(shown(&log), shown(&memory));
+                    continue;
+                }
+                _ => {
+                    log = log.reopen().expect("the log is whole");
+                    continue;
+                }
+            }
+            prop_assert_eq!(log.commit(Time::ZERO, &batch), memory.commit(Time::ZERO, &batch));
+        }
+        prop_assert_eq!(shown(&log), shown(&memory));
+        prop_assert_eq!(shown(&log.reopen().expect("the log is whole")), shown(&memory));
+    }
+
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut disk = SimDisk::new();
