@@ -501,8 +501,8 @@ mod tests {
             [
                 "weekend: `80%` is no price for a weekend; write what its nights cost of a usual one, from `100%` to \
                  `1000%`",
-                "late_fee: `half` is not known here; use none, first_night or all",
-                "guarantee: `card` is not known here; use prepaid, first_night or none",
+                "late_fee: `half` is not known here; did you mean `all`?",
+                "guarantee: `card` is not known here; use prepaid or first_night or none",
                 "types: must be at least 1, found `0`",
             ]
         );

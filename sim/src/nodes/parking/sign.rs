@@ -66,9 +66,11 @@ impl Sign {
 
     /// Whether who comes with such a vehicle reads that it is full, and goes.
     pub(super) fn turns_away(&mut self, kind: VehicleKind) -> bool {
-        let is_full = self.full & bit(kind) != 0;
-        self.turned_away += u64::from(is_full);
-        is_full
+        if self.full & bit(kind) == 0 {
+            return false;
+        }
+        self.turned_away += 1;
+        true
     }
 
     pub(super) const fn turned_away(&self) -> u64 {
