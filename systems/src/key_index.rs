@@ -129,6 +129,12 @@ const fn tag_of(hash: u64) -> u64 {
     hash >> 57 | 0x80
 }
 
+/// What chooses one of several tables: bits that have no part in what happens within a table.
+#[inline]
+pub(crate) const fn table_of(hash: u64, tables: usize) -> usize {
+    (hash >> 32) as usize % tables
+}
+
 impl KeyIndex {
     pub(crate) const fn new() -> KeyIndex {
         KeyIndex { groups: Vec::new(), mask: 0, len: 0 }
@@ -294,14 +300,28 @@ mod tests {
         }
     }
 
+    /// Groups of a table with these hashes that are too small, and all of them.
+    fn too_small(hashes: impl Iterator<Item = u64>) -> (usize, usize) {
+        let mut index = KeyIndex::new();
+        for (slot, hash) in hashes.enumerate() {
+            index.insert(hash, slot as u32);
+        }
+        (index.groups.iter().filter(|group| group.passed() > 0).count(), index.groups.len())
+    }
+
     #[test]
     fn neighbouring_keys_do_not_pile_up() {
-        let mut index = KeyIndex::new();
-        for key in 0..10_000u64 {
-            index.insert(mixed(key << 20), key as u32);
-        }
-        let full = index.groups.iter().filter(|group| group.passed() > 0).count();
-        assert!(full * 100 < index.groups.len(), "{full} of {} groups are too small", index.groups.len());
+        let (full, all) = too_small((0..10_000).map(|key| mixed(key << 20)));
+        assert!(full * 100 < all, "{full} of {all} groups are too small");
+    }
+
+    #[test]
+    fn the_keys_of_one_of_several_tables_do_not_pile_up_unless_it_is_chosen_by_bits_of_the_index() {
+        let hashes = || (0..160_000).map(mixed);
+        let (full, all) = too_small(hashes().filter(|hash| table_of(*hash, 16) == 3));
+        assert!(full * 100 < all, "{full} of {all} groups are too small");
+        let (full, all) = too_small(hashes().filter(|hash| hash % 16 == 3));
+        assert!(full * 4 > all, "{full} of {all} groups: a poor choice is not noticed");
     }
 
     #[test]

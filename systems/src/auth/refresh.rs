@@ -240,37 +240,43 @@ pub enum Flight {
     Join,
 }
 
-/// One refresh on its way per session: all who want one wait for the same answer.
-#[derive(Clone, Debug, Default)]
-pub struct Flights<W> {
-    by_session: BTreeMap<u64, Vec<W>>,
+/// One question on its way per key, such as a refresh of a session: all who want one wait for the same answer.
+#[derive(Clone, Debug)]
+pub struct Flights<K, W> {
+    by_key: BTreeMap<K, Vec<W>>,
 }
 
-impl<W> Flights<W> {
+impl<K, W> Default for Flights<K, W> {
+    fn default() -> Flights<K, W> {
+        Flights { by_key: BTreeMap::new() }
+    }
+}
+
+impl<K: Ord, W> Flights<K, W> {
     /// Nothing on its way.
-    pub const fn new() -> Flights<W> {
-        Flights { by_session: BTreeMap::new() }
+    pub fn new() -> Flights<K, W> {
+        Flights::default()
     }
 
-    /// Somebody wants a refresh of a session.
-    pub fn board(&mut self, session: u64, who: W) -> Flight {
-        let is_first = !self.by_session.contains_key(&session);
-        self.by_session.entry(session).or_default().push(who);
-        if is_first { Flight::Lead } else { Flight::Join }
+    /// Somebody wants an answer.
+    pub fn board(&mut self, key: K, who: W) -> Flight {
+        let waiting = self.by_key.entry(key).or_default();
+        waiting.push(who);
+        if waiting.len() == 1 { Flight::Lead } else { Flight::Join }
     }
 
     /// The answer is here: everybody who waited for it, in the order in which they came.
-    pub fn land(&mut self, session: u64) -> Vec<W> {
-        self.by_session.remove(&session).unwrap_or_default()
+    pub fn land(&mut self, key: &K) -> Vec<W> {
+        self.by_key.remove(key).unwrap_or_default()
     }
 
-    /// Sessions with a refresh on its way.
+    /// Questions on their way.
     pub fn len(&self) -> usize {
-        self.by_session.len()
+        self.by_key.len()
     }
 
     /// Whether none is on its way.
     pub fn is_empty(&self) -> bool {
-        self.by_session.is_empty()
+        self.by_key.is_empty()
     }
 }

@@ -8,6 +8,7 @@ use super::reads::index_start;
 use super::removal::RemovalListener;
 use super::stats::CacheStats;
 use crate::key_hash::spread_from;
+use crate::key_index::table_of;
 use crate::time::Time;
 use std::borrow::Borrow;
 use std::fmt;
@@ -244,10 +245,9 @@ impl<K: Hash + Eq, V: Clone, L: RemovalListener<K, V>> SharedCache<K, V, L> {
         self.shards.len() as u32
     }
 
-    /// The index within a shard uses the lower half of the hash and its highest bits, this the lowest of the upper half.
     #[inline]
     fn lock(&self, hash: u64) -> MutexGuard<'_, Inside<K, V, L>> {
-        self.shards[(hash >> 32) as usize & (self.shards.len() - 1)].lock()
+        self.shards[table_of(hash, self.shards.len())].lock()
     }
 
     fn sum(&self, mut of: impl FnMut(&mut Inside<K, V, L>) -> u64) -> u64 {

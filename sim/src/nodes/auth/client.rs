@@ -101,7 +101,7 @@ pub(super) struct Client {
     service: Option<EdgeId>,
     sessions: BTreeMap<u64, Session>,
     due: BTreeSet<(Time, u64)>,
-    flights: Flights<Waiting>,
+    flights: Flights<u64, Waiting>,
     calls: Slab<Call>,
     jitter: Option<Key>,
     stolen: Option<Key>,
@@ -228,30 +228,25 @@ impl Client {
         }
     }
 
-    /// A token whose login was ended is known to be dead: the next request logs in anew.
-    fn log_out_stolen(&mut self, id: u64) {
-        if let Some(session) = self.sessions.get_mut(&id).filter(|session| session.is_stolen) {
-            (session.word, session.generation, session.is_stolen) = (0, 0, false);
-        }
-    }
-
-    /// The issuer has ended the login: the next request logs in anew.
-    fn log_out(&mut self, id: u64) {
-        if let Some(session) = self.sessions.get_mut(&id).filter(|session| {
-            let is_renewing = session.refresh_at == Time::MAX && !session.is_stolen;
-            session.word != 0 && !is_renewing // the token that comes is found out about in its turn
-        }) {
+    /// A token was turned down. If its login is over, by what is known here or by what the issuer says, the next request
+    /// logs in anew.
+    fn turned_down(&mut self, id: u64, is_login_over: bool) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        // A token that is on its way is found out about in its turn; that of a stolen login never is.
+        let is_renewing = session.refresh_at == Time::MAX && !session.is_stolen;
+        let is_over = is_login_over && session.word != 0 && !is_renewing;
+        if is_over || session.is_stolen {
             self.due.remove(&(session.refresh_at, id));
             session.refresh_at = Time::MAX;
             (session.word, session.generation, session.is_stolen) = (0, 0, false);
-            self.counts.logged_out += 1;
         }
+        self.counts.logged_out += u64::from(is_over);
     }
 
     fn renewed(&mut self, id: u64, done: &Done, cx: &mut Cx<'_>) -> Option<Woken> {
         let local = cx.local_time();
         let session = self.sessions.get_mut(&id)?;
-        let waiting = self.flights.land(id);
+        let waiting = self.flights.land(&id);
         let is_good = done.outcome == OutcomeKind::Ok && !done.missed;
         if is_good {
             let is_login = session.word == 0;
@@ -358,12 +353,7 @@ impl Behaviour for Client {
                     (OutcomeKind::Ok, false) => Verdict::Answer(Answered::default()),
                     (OutcomeKind::Ok, true) => {
                         self.counts.rejected += 1;
-                        let id = waiting.request.key;
-                        if done.value == LOGIN_OVER {
-                            self.log_out(id)
-                        } else {
-                            self.log_out_stolen(id)
-                        }
+                        self.turned_down(waiting.request.key, done.value == LOGIN_OVER);
                         Verdict::Fail
                     }
                     _ => Verdict::Fail,

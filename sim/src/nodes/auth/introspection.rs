@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use foreshock_systems::auth::{Introspections, Shown};
+use foreshock_systems::auth::{Flight, Flights, Introspections, Shown};
 
 use super::verifier::FIRST_TOKEN;
 use super::wire::Ask;
@@ -26,18 +26,13 @@ pub(super) enum Said {
     Nothing,
 }
 
-/// A question that is under way.
-struct Question {
-    token: Shown,
-    asked_at: Time,
-    jobs: Vec<Ref>,
-}
-
 pub(super) struct Introspecting {
     answers: Introspections,
     ttl: Span,
-    /// By the number of the call.
-    questions: BTreeMap<u64, Question>,
+    /// Who waits for what is said of a token.
+    flights: Flights<Shown, Ref>,
+    /// What was asked when, by the number of the call.
+    questions: BTreeMap<u64, (Shown, Time)>,
     asked: u64,
     /// What was heard last, for those who waited for it, however old it is by now.
     heard: Option<(Shown, Time, bool)>,
@@ -51,6 +46,7 @@ impl Introspecting {
         Introspecting {
             answers: Introspections::new(ttl),
             ttl,
+            flights: Flights::new(),
             questions: BTreeMap::new(),
             asked: 0,
             heard: None,
@@ -78,13 +74,12 @@ impl Introspecting {
             None if has_asked => return Said::Nothing,
             None => {}
         }
-        if let Some(question) = self.questions.values_mut().find(|question| question.token == token) {
-            question.jobs.push(job);
+        if self.flights.board(token, job) == Flight::Join {
             return Said::Wait;
         }
         let number = FIRST_TOKEN + self.asked;
         self.asked += 1;
-        self.questions.insert(number, Question { token, asked_at: now, jobs: vec![job] });
+        self.questions.insert(number, (token, now));
         let lineage = request.lineage.call(name_hash("introspect"), 0);
         let (family, token) = token;
         let spec = CallSpec {
@@ -103,16 +98,17 @@ impl Introspecting {
             return None;
         }
         self.heard = None;
-        let Some(question) = self.questions.remove(&done.token) else { return Some(Vec::new()) };
+        let Some((token, asked_at)) = self.questions.remove(&done.token) else { return Some(Vec::new()) };
         if done.outcome == OutcomeKind::Ok {
-            self.heard = Some((question.token, question.asked_at, !done.missed));
-            self.answers.answered(question.asked_at, question.token, !done.missed);
+            self.heard = Some((token, asked_at, !done.missed));
+            self.answers.answered(asked_at, token, !done.missed);
         }
-        Some(question.jobs)
+        Some(self.flights.land(&token))
     }
 
     pub(super) fn restart(&mut self) {
         self.answers = Introspections::new(self.ttl);
+        self.flights = Flights::new();
         self.questions.clear();
         self.heard = None;
     }

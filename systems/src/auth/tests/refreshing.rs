@@ -86,7 +86,7 @@ fn one_refresh_is_on_its_way_per_session_and_all_who_wait_get_its_answer() {
     assert_eq!(flights.board(1, "a"), Flight::Lead);
     assert_eq!(flights.board(1, "b"), Flight::Join);
     assert_eq!(flights.board(2, "c"), Flight::Lead);
-    assert_eq!(flights.land(1), ["a", "b"]);
+    assert_eq!(flights.land(&1), ["a", "b"]);
     assert_eq!(flights.board(1, "d"), Flight::Lead);
     assert_eq!(flights.len(), 2);
 }

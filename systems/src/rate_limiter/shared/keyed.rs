@@ -4,6 +4,7 @@
 use super::super::{Forgettable, Keyed, KeyedConfig, KeyedRefusal, KeyedStats, Limiter, NoKeysAllowed};
 use super::{Latest, locked};
 use crate::key_hash::hash_of;
+use crate::key_index::table_of;
 use crate::time::Time;
 use std::hash::Hash;
 use std::sync::Mutex;
@@ -46,8 +47,7 @@ impl<K: Hash + Eq + Clone, L: Limiter + Forgettable> SharedKeyed<K, L> {
     /// As [`Keyed::check`].
     pub fn check(&self, now: Time, key: Option<&K>, cost: u64) -> Result<(), KeyedRefusal> {
         let hash = key.map_or(0, |key| hash_of(self.hash_seed, key));
-        // The low bits: a shard finds its keys by the high ones.
-        let mut shard = locked(&self.shards[(hash % u64::from(SHARDS)) as usize].0);
+        let mut shard = locked(&self.shards[table_of(hash, SHARDS as usize)].0);
         let (keyed, latest) = &mut *shard;
         let now = latest.settle(now);
         keyed.check_hashed(now, hash, key, cost)
